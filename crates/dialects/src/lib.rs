@@ -1,1 +1,110 @@
-//! Placeholder.
+//! The chat APIs that Palaver speaks: pure translation between their words and the domain's.
+//!
+//! A dialect reads events into commands and queries, answers the asker, and shows what happened to
+//! others. It touches no socket, no database, no bus, and awaits nothing. A further dialect is one
+//! folder and one line in [`DIALECTS`].
+
+pub mod direct;
+pub mod payload;
+pub mod timestamp;
+
+use chat::{App, Command, Event, Query, Refusal, Reply, UserId, View};
+use wire::socketio::Event as Incoming;
+
+/// All dialects, in the order in which a first event is offered to them.
+pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct];
+
+/// One chat API.
+pub trait Dialect: Sync {
+    /// Its name in configuration, logs and the store. Never changes.
+    fn name(&self) -> &'static str;
+
+    /// The Socket.IO namespaces on which it is spoken.
+    fn namespaces(&self) -> &'static [&'static str];
+
+    /// Whether this event is one of its own. On a socket that speaks no dialect yet, the first one
+    /// that claims the event becomes the socket's.
+    fn claims(&self, event: &Incoming) -> bool;
+
+    /// What a client event asks for. A refusal changes nothing and is shown by [`Dialect::answer`].
+    fn read(&self, seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal>;
+
+    /// What the asker is told. `request` is `None` when reading the event was refused already.
+    fn answer(&self, request: Option<&Request>, result: Result<&Answered, &Refusal>) -> Answer;
+
+    /// What listeners are told about an event: each part that this audience gets, in its fixed place.
+    fn show(&self, event: &Event, audience: Audience) -> Vec<Shown>;
+}
+
+/// What reading an event may depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat<'a> {
+    /// The socket's app.
+    pub app: &'a App,
+    /// The user whom the socket's token proves, if it brought one.
+    pub subject: Option<&'a chat::Subject>,
+}
+
+/// What a client event asks for: a command, then a query as of that command's place, or one of both.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// To be decided by the writer.
+    pub command: Option<Command>,
+    /// To be answered by a reader afterwards.
+    pub query: Option<Query>,
+    /// Whether the socket must have said who it is. It is given a moment, because
+    /// socket.io-client sends what was typed offline before the page can say so.
+    pub needs_identity: bool,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Of the command.
+    pub reply: Option<Reply>,
+    /// Of the query.
+    pub view: Option<View>,
+}
+
+/// What goes back to the asker, in this order: the events, then the acknowledgement.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// Events for the asking socket only.
+    pub events: Vec<Emit>,
+    /// The argument of the acknowledgement, as JSON; sent only if the client asked for one.
+    pub ack: String,
+}
+
+/// An event for a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emit {
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments as JSON, separated by commas. At least one, and the last one no string: the
+    /// server adds the recovery offset behind it.
+    pub args: String,
+}
+
+/// An event for listeners.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its place among what its dialect can show of one happening, from 0, below 35. Part of the
+    /// recovery offset, so it never changes.
+    pub part: u8,
+    /// What they get.
+    pub emit: Emit,
+}
+
+/// Who is being shown an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Those who listen to the conversation.
+    Conversation,
+    /// The sockets of one of its people.
+    Person(UserId),
+}
+
+/// A dialect's place in [`DIALECTS`], by its name.
+pub fn position(name: &str) -> Option<usize> {
+    DIALECTS.iter().position(|dialect| dialect.name() == name)
+}

@@ -5,6 +5,7 @@
 //! The barrier is the highest G that is committed and entered everywhere: no socket reads past it.
 
 mod connection;
+mod metrics;
 mod offset;
 mod permits;
 mod sequencer;
@@ -14,6 +15,7 @@ mod topic;
 
 use std::{
     collections::HashMap,
+    num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -29,22 +31,33 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use self::{offset::Epochs, permits::Permits, socket::Socket, topic::Topic};
-pub use self::sequencer::Sequencer;
-use crate::{directory::Directory, metrics::HubMetrics};
+pub use self::{connection::Door, metrics::HubMetrics, sequencer::{Sequencer, TURNS_AHEAD}};
+use crate::directory::Directory;
 
 /// What can be set about the hub.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
     /// Limits of the Socket.IO layer.
-    pub socketio: wire::socketio::Limits,
+    pub limits: Arc<wire::Limits>,
     /// Commands that may wait for the writer, on the whole server.
     pub waiting_commands: u32,
     /// The same for one app.
     pub waiting_commands_per_app: u32,
     /// Memory for what happened lately, in bytes.
     pub recent_bytes: usize,
+    /// Events that a socket may send a second, and at once; `None` for no limit.
+    pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
+}
+
+/// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// In the long run.
+    pub per_second: NonZeroU32,
+    /// At once.
+    pub burst: NonZeroU32,
 }
 
 /// Everybody who is connected to this node.
@@ -57,7 +70,7 @@ pub struct Hub {
     bus: OnceLock<Arc<dyn Bus>>,
     epochs: Epochs,
     barrier: AtomicU64,
-    topics: Mutex<HashMap<chat::Topic, Vec<Arc<Topic>>, RandomState>>,
+    topics: Mutex<Topics>,
     sockets: Mutex<HashMap<SessionId, Arc<Socket>, RandomState>>,
     /// Topics that got events in the turn under way.
     touched: Mutex<Vec<Arc<Topic>>>,
@@ -65,6 +78,9 @@ pub struct Hub {
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
     closing: AtomicBool,
 }
+
+/// The topics of each place: one for each dialect and namespace that has listeners there.
+type Topics = HashMap<chat::Topic, Vec<Arc<Topic>>, RandomState>;
 
 /// What the hub is built on.
 pub struct HubParts {
@@ -171,12 +187,19 @@ impl Hub {
             }
         };
         topic.add(&socket, since);
+        self.tidy(&mut topics, &topic);
     }
 
     /// Ends a socket's listening.
     fn leave(&self, topic: &Arc<Topic>, member: usize) {
         let mut topics = self.topics.lock();
-        if !topic.remove(member) {
+        topic.remove(member);
+        self.tidy(&mut topics, topic);
+    }
+
+    /// Drops a topic that nobody listens to.
+    fn tidy(&self, topics: &mut Topics, topic: &Arc<Topic>) {
+        if !topic.is_empty() {
             return;
         }
         let Some(variants) = topics.get_mut(&topic.place) else { return };

@@ -21,13 +21,12 @@ use super::{
     socket::{Delivery, Socket},
     topic::{Fetched, Grain, Render, Run, Topic},
 };
-use crate::listen::{CloseReason, Outgoing};
+use crate::listen::{Close, Outgoing};
 
 /// The cursors and tickets of one socket. Only its connection touches them.
 pub(crate) struct Stream {
     pub(crate) socket: Arc<Socket>,
     hub: Arc<Hub>,
-    namespace: &'static str,
     /// Whether events end with offsets.
     offsets: bool,
     subscriptions: Vec<Option<Subscription>>,
@@ -50,7 +49,7 @@ struct Subscription {
 struct Ticket {
     /// The id under which the client waits for an acknowledgement, if it does.
     ack: Option<u64>,
-    dialect: &'static dyn Dialect,
+    dialect: Option<&'static dyn Dialect>,
     request: Option<Request>,
     weight: usize,
     state: State,
@@ -71,14 +70,12 @@ impl Stream {
     pub(crate) fn new(
         hub: Arc<Hub>,
         socket: Arc<Socket>,
-        namespace: &'static str,
         offsets: bool,
     ) -> Self {
         let written = Key::end_of(hub.barrier());
         Self {
             socket,
             hub,
-            namespace,
             offsets,
             subscriptions: Vec::new(),
             dirty: Vec::new(),
@@ -104,7 +101,7 @@ impl Stream {
     }
 
     /// Takes a ticket for an event that was read. The command, if any, is submitted by the caller.
-    pub(crate) fn ask(&mut self, dialect: &'static dyn Dialect, ack: Option<u64>, request: Request) {
+    pub(crate) fn ask(&mut self, dialect: Option<&'static dyn Dialect>, ack: Option<u64>, request: Request) {
         let weight = request.command.as_ref().map_or(256, chat::Command::weight);
         let state = match &request.command {
             Some(_) => State::Submitted,
@@ -116,7 +113,7 @@ impl Stream {
     /// Takes a ticket for an event that is refused already; the words keep their place.
     pub(crate) fn refuse(
         &mut self,
-        dialect: &'static dyn Dialect,
+        dialect: Option<&'static dyn Dialect>,
         ack: Option<u64>,
         request: Option<Request>,
         refusal: Refusal,
@@ -127,11 +124,15 @@ impl Stream {
     }
 
     /// Moves what may be written now into `out`.
-    pub(crate) fn collect(&mut self, out: &mut Outgoing) -> Result<(), CloseReason> {
+    pub(crate) fn collect(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        out: &mut Outgoing,
+    ) -> Result<(), Close> {
         // In this order: what the barrier covers is then in the marks and in the inbox.
         let barrier = self.hub.barrier();
         self.socket.take_dirty(&mut self.dirty);
-        self.take_inbox()?;
+        self.take_inbox(dialect)?;
         loop {
             self.start_reading(barrier);
             let front = self.tickets.front().and_then(Ticket::place);
@@ -144,13 +145,13 @@ impl Stream {
                 Some(ticket) => self.answer(ticket, cap, out),
                 None => return Ok(()),
             }
-            if !out.has_room() {
+            if out.is_full() {
                 return Ok(());
             }
         }
     }
 
-    fn take_inbox(&mut self) -> Result<(), CloseReason> {
+    fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
         for delivery in self.socket.take_inbox() {
             match delivery {
                 Delivery::Attached { slot, topic, member, since } => {
@@ -165,7 +166,9 @@ impl Stream {
                 }
                 Delivery::Decided(outcome) => self.decided(outcome),
                 Delivery::Found(found) => self.found(found),
-                Delivery::Lost => return Err(CloseReason::OutcomeUnknown),
+                Delivery::Lost => return Err(Close::Fault),
+                Delivery::Close(reason) => return Err(reason),
+                Delivery::Expired => self.refuse(dialect, None, None, Refusal::TokenExpired),
             }
         }
         Ok(())
@@ -255,17 +258,21 @@ impl Stream {
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.
     fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
         let State::Done { result, .. } = ticket.state else { return };
-        let Answer { events, ack } = ticket.dialect.answer(ticket.request.as_ref(), result.as_ref());
+        let Answer { events, ack } = match (ticket.dialect, &result) {
+            (Some(dialect), result) => dialect.answer(ticket.request.as_ref(), result.as_ref()),
+            (None, Err(refusal)) => dialects::refuse(refusal),
+            (None, Ok(_)) => Answer::default(),
+        };
         let mut bytes = Vec::new();
         for emit in &events {
             let r = if self.written.g == cap && self.written.part == Key::ANSWER { self.written.r + 1 } else { 0 };
             self.written = Key { g: cap.max(self.written.g), part: Key::ANSWER, r };
             let offset = self.offsets.then(|| self.hub.epochs.offset(self.written));
             let offset = offset.as_ref().map(super::offset::Offset::as_str);
-            wire::frame::write_event(&mut bytes, self.namespace, emit.name, &emit.args, offset);
+            wire::frame::write_event(&mut bytes, self.socket.namespace, emit.name, &emit.args, offset);
         }
         if let Some(id) = ticket.ack {
-            wire::frame::write_ack(&mut bytes, self.namespace, id, &ack);
+            wire::frame::write_ack(&mut bytes, self.socket.namespace, id, &ack);
             if matches!(&result, Ok(Answered { reply: Some(Reply::Sent { .. }), .. })) {
                 self.hub.metrics.acked.inc();
             }
@@ -274,12 +281,12 @@ impl Stream {
     }
 
     /// Writes what the topics have up to `cap`. False when `out` is full before that.
-    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, CloseReason> {
+    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         loop {
             if self.dirty.is_empty() {
                 return Ok(true);
             }
-            if !out.has_room() {
+            if out.is_full() {
                 return Ok(false);
             }
             let reached = match *self.dirty {
@@ -293,7 +300,7 @@ impl Stream {
     }
 
     /// The usual case: one topic has something new, and its segments go out as they are.
-    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> Result<bool, CloseReason> {
+    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         let fetched = self.fetch(slot, cap, out.room(), Grain::Segment)?;
         if !fetched.full && !fetched.later {
             self.dirty.clear();
@@ -306,7 +313,7 @@ impl Stream {
 
     /// Several topics have something new: their frames go out in the order of their keys. Where one
     /// topic has more than was fetched, nothing beyond what it gave may be written.
-    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, CloseReason> {
+    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         self.dirty.sort_unstable();
         self.dirty.dedup();
         let slots = std::mem::take(&mut self.dirty);
@@ -332,7 +339,7 @@ impl Stream {
         Ok(until == cap)
     }
 
-    fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, CloseReason> {
+    fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, Close> {
         let Some(Some(subscription)) = self.subscriptions.get(slot as usize) else {
             return Ok(Fetched::default());
         };
@@ -342,7 +349,7 @@ impl Stream {
             offsets: self.offsets,
         };
         let topic = &subscription.topic;
-        topic.fetch(subscription.cursor, cap, budget, grain, &render).ok_or(CloseReason::Slow)
+        topic.fetch(subscription.cursor, cap, budget, grain, &render).ok_or(Close::Slow)
     }
 
     fn write(&mut self, slot: u32, run: Run, out: &mut Outgoing) {
@@ -357,8 +364,10 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
+        self.hub.sockets.lock().remove(&self.socket.session);
         // Attachments that nobody has looked at yet are ended like the others.
-        let _ = self.take_inbox();
+        self.socket.close();
+        let _ = self.take_inbox(None);
         for subscription in self.subscriptions.iter().flatten() {
             self.hub.leave(&subscription.topic, subscription.member);
         }

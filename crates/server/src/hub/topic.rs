@@ -14,7 +14,7 @@ use dialects::{Audience, Dialect, Shown};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use super::{HubMetrics, offset::{Epochs, Key}, socket::Socket};
+use super::{HubMetrics, offset::{Epochs, Key}, socket::{Delivery, Socket}};
 
 /// One place in one dialect.
 pub(crate) struct Topic {
@@ -149,19 +149,30 @@ impl Topic {
         Some(fetched)
     }
 
-    /// Lets a socket listen. Only the sequencer calls this, so it is in step with the events.
-    pub(crate) fn add(&self, socket: Arc<Socket>, slot: u32) -> usize {
-        self.members.lock().insert(Member { socket, slot })
+    /// Lets a socket listen to what comes after `since`. Only the sequencer calls this, so it is in
+    /// step with the events. Nothing happens if the socket listens already or is gone.
+    pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, since: G) {
+        let Some(slot) = socket.next_slot(self.place) else { return };
+        let mut members = self.members.lock();
+        let member = members.insert(Member { socket: Arc::clone(socket), slot });
+        let topic = Arc::clone(self);
+        if !socket.deliver(Delivery::Attached { slot, topic, member, since }) {
+            members.remove(member);
+        }
     }
 
-    /// Ends a socket's listening. True when nobody listens any more.
-    pub(crate) fn remove(&self, member: usize) -> bool {
+    /// Ends a socket's listening.
+    pub(crate) fn remove(&self, member: usize) {
         let mut members = self.members.lock();
         members.try_remove(member);
         if members.len() * 4 < members.capacity() {
             members.shrink_to_fit();
         }
-        members.is_empty()
+    }
+
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.lock().is_empty()
     }
 
     /// Does something to up to [`Self::STRIDE`] members, beginning at place `from`; returns the

@@ -2,6 +2,7 @@
 //! to the dialect, and collects what its sockets have to say. The streams are in `stream`.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::Arc,
     task::Poll,
@@ -137,7 +138,7 @@ impl Driver for Connection {
         self.seats.iter().all(|seat| {
             seat.stream.open_tickets() < OPEN_TICKETS
                 && seat.stream.open_bytes() < OPEN_BYTES
-                && seat.permits.open(&self.handle)
+                && seat.permits.open(&seat.stream.socket)
         })
     }
 
@@ -222,7 +223,8 @@ impl Connection {
                 format!("auth: token and appKey must be strings, recovery a boolean ({error})")
             })?,
         };
-        let in_query = |key| self.peer.query(key).map(|value| value.into_owned());
+        let query = wire::engineio::Query::new(&self.peer.raw_query);
+        let in_query = |key| query.get(key).map(Cow::into_owned);
         let app = match credentials.app_key.or_else(|| in_query("appKey")) {
             Some(key) => self.hub.directory.by_client_key(&key).ok_or("appKey: no such app")?,
             None => self.hub.directory.default_app().ok_or("appKey: is needed here")?,
@@ -266,7 +268,7 @@ impl Connection {
             self.handle.clone(),
             Arc::clone(&permits),
         ));
-        hub.sockets.lock().insert(names.session, Arc::clone(&socket));
+        hub.enter_socket(&socket);
         let mut timers = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
             timers.push(expire_later(&socket, expires_at));
@@ -303,7 +305,7 @@ impl Seat {
             }
             None => Err(Refusal::UnknownEvent),
         };
-        hub.metrics.event(self.dialect);
+        hub.metrics.count_event(self.dialect.map_or("none", |dialect| dialect.name()));
         if self.must_wait(request.as_ref()) {
             if self.early.len() == EARLY_EVENTS {
                 self.stream.refuse(self.dialect, event.ack, request.ok(), Refusal::NotIdentified);

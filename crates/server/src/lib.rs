@@ -1,1 +1,7 @@
-//! Placeholder.
+//! Everything outside of Palaver: listeners, hub, stores, buses, REST, configuration.
+//!
+//! This crate sees all the others; none of them sees it.
+
+pub mod listen;
+pub mod origin;
+pub mod proxy;

@@ -104,7 +104,15 @@ pub enum Audience {
     Person(UserId),
 }
 
-/// A dialect's place in [`DIALECTS`], by its name.
-pub fn position(name: &str) -> Option<usize> {
-    DIALECTS.iter().position(|dialect| dialect.name() == name)
+/// The dialect of this name.
+pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().find(|dialect| dialect.name() == name).copied()
+}
+
+/// What a socket is told that speaks no dialect yet: `error` `{ message, code }`, and the same in
+/// the acknowledgement.
+pub fn refuse(refusal: &Refusal) -> Answer {
+    let error = serde_json::json!({ "message": refusal.to_string(), "code": refusal.code() });
+    let ack = serde_json::json!({ "success": false, "error": error }).to_string();
+    Answer { events: vec![Emit { name: "error", args: error.to_string() }], ack }
 }

@@ -2,6 +2,8 @@
 //!
 //! This crate sees all the others; none of them sees it.
 
+pub mod identity;
 pub mod listen;
+pub mod metrics;
 pub mod origin;
 pub mod proxy;

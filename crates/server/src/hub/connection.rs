@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chat::{Actor, App, Refusal, SessionId, SessionSeed, Submission, Timestamp};
+use chat::{Actor, App, Refusal, SessionId, SessionSeed, Subject, Submission, Timestamp};
 use dialects::{DIALECTS, Dialect, Request};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use serde::Deserialize;
@@ -226,7 +226,7 @@ impl Connection {
         let query = wire::engineio::Query::new(&self.peer.raw_query);
         let in_query = |key| query.get(key).map(Cow::into_owned);
         let app = match credentials.app_key.or_else(|| in_query("appKey")) {
-            Some(key) => self.hub.directory.by_client_key(&key).ok_or("appKey: no such app")?,
+            Some(key) => self.hub.directory.by_key(&key).ok_or("appKey: no such key")?.0,
             None => self.hub.directory.default_app().ok_or("appKey: is needed here")?,
         };
         let verified = match &credentials.token {
@@ -296,7 +296,9 @@ impl Seat {
             let speaks = |dialect: &&&dyn Dialect| {
                 dialect.namespaces().contains(&self.namespace) && dialect.claims(event)
             };
-            self.dialect = DIALECTS.iter().find(speaks).copied();
+            if let Some(dialect) = DIALECTS.iter().find(speaks) {
+                self.speak(*dialect);
+            }
         }
         let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
             Some(dialect) => {
@@ -317,6 +319,15 @@ impl Seat {
         }
         self.submit(hub, event.ack, request);
         self.release_early(hub, now);
+    }
+
+    /// The socket speaks this dialect from now on.
+    fn speak(&mut self, dialect: &'static dyn Dialect) {
+        self.dialect = Some(dialect);
+        if let Some(subject) = &self.actor.subject {
+            let subject = Subject { id: dialect.person(subject), ..subject.clone() };
+            self.actor = Arc::new(Actor { subject: Some(subject), ..Actor::clone(&self.actor) });
+        }
     }
 
     /// socket.io-client sends what was typed offline before the page can say who it is. So what

@@ -31,7 +31,7 @@ use parking_lot::Mutex;
 
 use self::{offset::Epochs, permits::Permits, socket::Socket, topic::Topic};
 pub use self::{connection::Door, sequencer::{Sequencer, TURNS_AHEAD}};
-use crate::{directory::Directory, metrics::Metrics};
+use crate::{identity::Directory, metrics::Metrics};
 
 /// What can be set about the hub.
 #[derive(Clone, Debug)]

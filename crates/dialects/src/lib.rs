@@ -124,9 +124,9 @@ pub fn refuse(refusal: &Refusal) -> Answer {
     }
 }
 
-/// A dialect's place in [`DIALECTS`], by its name.
-pub fn position(name: &str) -> Option<usize> {
-    DIALECTS.iter().position(|dialect| dialect.name() == name)
+/// The dialect of this name.
+pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS.iter().find(|dialect| dialect.name() == name).copied()
 }
 
 #[cfg(test)]

@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Everything outside of Palaver: listeners, hub, stores, buses, REST, configuration.
+//!
+//! This crate sees all the others; none of them sees it.
+
+pub mod identity;
+pub mod listen;
+pub mod metrics;
+pub mod origin;
+pub mod proxy;

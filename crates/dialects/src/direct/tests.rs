@@ -101,11 +101,11 @@ fn a_token_speaks_for_the_uuid_in_lower_case() {
 }
 
 fn message(kind: ConversationKind, text: &str) -> Event {
-    let user = |id: i64, external: ExternalId| {
+    let user = |id: u8, external: ExternalId| {
         Arc::new(User {
-            id: UserId(id),
+            id: UserId(i64::from(id)),
             app: AppId(1),
-            uuid: Uuid::from_u128(id as u128),
+            uuid: Uuid::from_u128(u128::from(id)),
             external,
             created_at: Timestamp(0),
         })

@@ -3,13 +3,13 @@
 use std::{
     sync::Arc,
     thread::{self, JoinHandle},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use chat::{Executor, Queue, Timestamp, Turn};
 use tokio::sync::mpsc;
 
-use crate::hub::HubMetrics;
+use crate::metrics::Metrics;
 
 /// Starts the one thread that decides and commits. It ends, and with it the turns, once the queue
 /// is closed and empty.
@@ -17,14 +17,20 @@ pub fn start(
     mut executor: Executor,
     queue: Arc<Queue>,
     turns: mpsc::Sender<Turn>,
-    metrics: Arc<HubMetrics>,
+    metrics: Arc<Metrics>,
 ) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name("writer".to_owned()).spawn(move || {
         while let Some(batch) = queue.take() {
+            let (commands, started) = (batch.len(), Instant::now());
             let turn = executor.turn(batch, now());
-            metrics.commands.inc_by((turn.answers.len() + turn.lost.len()) as u64);
+            metrics.commands.inc_by(commands as u64);
+            metrics.batch_commands.observe(commands as f64);
+            metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
             metrics.commits.inc_by(u64::from(turn.committed));
+            metrics.commits_failed.inc_by(u64::from(turn.failed));
+            metrics.messages.inc_by(turn.messages());
             for fault in &turn.faults {
+                metrics.faults.inc();
                 tracing::error!(%fault, "a batch was not written");
             }
             if turns.blocking_send(turn).is_err() {

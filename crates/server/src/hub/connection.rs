@@ -2,13 +2,14 @@
 //! to the dialect, and collects what its sockets have to say. The streams are in `stream`.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
 
-use chat::{Actor, App, Refusal, SessionId, SessionSeed, Submission, Timestamp};
+use chat::{Actor, App, Refusal, SessionId, SessionSeed, Subject, Submission, Timestamp};
 use dialects::{DIALECTS, Dialect, Request};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use serde::Deserialize;
@@ -137,7 +138,7 @@ impl Driver for Connection {
         self.seats.iter().all(|seat| {
             seat.stream.open_tickets() < OPEN_TICKETS
                 && seat.stream.open_bytes() < OPEN_BYTES
-                && seat.permits.open(&self.handle)
+                && seat.permits.open(&seat.stream.socket)
         })
     }
 
@@ -222,9 +223,10 @@ impl Connection {
                 format!("auth: token and appKey must be strings, recovery a boolean ({error})")
             })?,
         };
-        let in_query = |key| self.peer.query(key).map(|value| value.into_owned());
+        let query = wire::engineio::Query::new(&self.peer.raw_query);
+        let in_query = |key| query.get(key).map(Cow::into_owned);
         let app = match credentials.app_key.or_else(|| in_query("appKey")) {
-            Some(key) => self.hub.directory.by_client_key(&key).ok_or("appKey: no such app")?,
+            Some(key) => self.hub.directory.by_key(&key).ok_or("appKey: no such key")?.0,
             None => self.hub.directory.default_app().ok_or("appKey: is needed here")?,
         };
         let verified = match &credentials.token {
@@ -266,7 +268,7 @@ impl Connection {
             self.handle.clone(),
             Arc::clone(&permits),
         ));
-        hub.sockets.lock().insert(names.session, Arc::clone(&socket));
+        hub.enter_socket(&socket);
         let mut timers = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
             timers.push(expire_later(&socket, expires_at));
@@ -294,7 +296,9 @@ impl Seat {
             let speaks = |dialect: &&&dyn Dialect| {
                 dialect.namespaces().contains(&self.namespace) && dialect.claims(event)
             };
-            self.dialect = DIALECTS.iter().find(speaks).copied();
+            if let Some(dialect) = DIALECTS.iter().find(speaks) {
+                self.speak(*dialect);
+            }
         }
         let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
             Some(dialect) => {
@@ -303,7 +307,7 @@ impl Seat {
             }
             None => Err(Refusal::UnknownEvent),
         };
-        hub.metrics.event(self.dialect);
+        hub.metrics.count_event(self.dialect.map_or("none", |dialect| dialect.name()));
         if self.must_wait(request.as_ref()) {
             if self.early.len() == EARLY_EVENTS {
                 self.stream.refuse(self.dialect, event.ack, request.ok(), Refusal::NotIdentified);
@@ -315,6 +319,15 @@ impl Seat {
         }
         self.submit(hub, event.ack, request);
         self.release_early(hub, now);
+    }
+
+    /// The socket speaks this dialect from now on.
+    fn speak(&mut self, dialect: &'static dyn Dialect) {
+        self.dialect = Some(dialect);
+        if let Some(subject) = &self.actor.subject {
+            let subject = Subject { id: dialect.person(subject), ..subject.clone() };
+            self.actor = Arc::new(Actor { subject: Some(subject), ..Actor::clone(&self.actor) });
+        }
     }
 
     /// socket.io-client sends what was typed offline before the page can say who it is. So what

@@ -5,7 +5,6 @@
 //! The barrier is the highest G that is committed and entered everywhere: no socket reads past it.
 
 mod connection;
-mod metrics;
 mod offset;
 mod permits;
 mod sequencer;
@@ -31,8 +30,8 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use self::{offset::Epochs, permits::Permits, socket::Socket, topic::Topic};
-pub use self::{connection::Door, metrics::HubMetrics, sequencer::{Sequencer, TURNS_AHEAD}};
-use crate::directory::Directory;
+pub use self::{connection::Door, sequencer::{Sequencer, TURNS_AHEAD}};
+use crate::{identity::Directory, metrics::Metrics};
 
 /// What can be set about the hub.
 #[derive(Clone, Debug)]
@@ -66,7 +65,7 @@ pub struct Hub {
     store: Arc<dyn Store>,
     queue: Arc<Queue>,
     directory: Arc<Directory>,
-    metrics: Arc<HubMetrics>,
+    metrics: Arc<Metrics>,
     bus: OnceLock<Arc<dyn Bus>>,
     epochs: Epochs,
     barrier: AtomicU64,
@@ -93,7 +92,7 @@ pub struct HubParts {
     /// Apps and keys.
     pub directory: Arc<Directory>,
     /// What it counts.
-    pub metrics: Arc<HubMetrics>,
+    pub metrics: Arc<Metrics>,
     /// All starts of the server, this one last.
     pub boots: Vec<Boot>,
     /// The highest G committed before this start.
@@ -188,6 +187,16 @@ impl Hub {
         };
         topic.add(&socket, since);
         self.tidy(&mut topics, &topic);
+    }
+
+    fn enter_socket(&self, socket: &Arc<Socket>) {
+        self.sockets.lock().insert(socket.session, Arc::clone(socket));
+        self.metrics.sockets.inc();
+    }
+
+    fn leave_socket(&self, socket: &Arc<Socket>) {
+        self.sockets.lock().remove(&socket.session);
+        self.metrics.sockets.dec();
     }
 
     /// Ends a socket's listening.

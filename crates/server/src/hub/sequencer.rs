@@ -102,7 +102,7 @@ impl Sequencer {
             self.held_bytes -= oldest.bytes;
             self.segments.pop_front();
         }
-        self.hub.metrics.recent_bytes.set(self.held_bytes as i64);
+        self.hub.metrics.topic_bytes.set(self.held_bytes as u64);
     }
 }
 

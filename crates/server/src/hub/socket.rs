@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct Socket {
     /// The further topics that have something new.
     more: Mutex<Vec<u32>>,
     inbox: Mutex<Inbox>,
+    /// It stands in the queue of a pool of permits.
+    waits: AtomicBool,
     /// The topics that it listens to, with the numbers under which it knows them.
     slots: Mutex<HashMap<chat::Topic, u32, RandomState>>,
 }
@@ -75,6 +77,7 @@ impl Socket {
             more: Mutex::default(),
             inbox: Mutex::default(),
             slots: Mutex::default(),
+            waits: AtomicBool::new(false),
         }
     }
 
@@ -86,6 +89,17 @@ impl Socket {
             Entry::Occupied(_) => None,
             Entry::Vacant(vacant) => Some(*vacant.insert(next)),
         }
+    }
+
+    /// Notes that it waits for a permit. False if it did already.
+    pub(crate) fn begin_waiting(&self) -> bool {
+        !self.waits.swap(true, Ordering::AcqRel)
+    }
+
+    /// There may be a permit now.
+    pub(crate) fn end_waiting(&self) {
+        self.waits.store(false, Ordering::Release);
+        self.handle.wake();
     }
 
     /// Notes that a topic has something new.

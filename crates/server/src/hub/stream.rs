@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
 };
 
 use chat::{
@@ -23,6 +23,9 @@ use super::{
 };
 use crate::listen::{Close, Outgoing};
 
+/// What a ticket without a command holds, roughly.
+const LEAST_WEIGHT: usize = 256;
+
 /// The cursors and tickets of one socket. Only its connection touches them.
 pub(crate) struct Stream {
     pub(crate) socket: Arc<Socket>,
@@ -35,6 +38,7 @@ pub(crate) struct Stream {
     /// The key of what was written last.
     written: Key,
     tickets: VecDeque<Ticket>,
+    open_bytes: usize,
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
 }
@@ -81,6 +85,7 @@ impl Stream {
             dirty: Vec::new(),
             written,
             tickets: VecDeque::new(),
+            open_bytes: 0,
             identities: Vec::new(),
         }
     }
@@ -92,7 +97,7 @@ impl Stream {
 
     /// Bytes that those hold, roughly.
     pub(crate) fn open_bytes(&self) -> usize {
-        self.tickets.iter().map(|ticket| ticket.weight).sum()
+        self.open_bytes
     }
 
     /// Whether the socket has said who it is, or is about to.
@@ -102,12 +107,12 @@ impl Stream {
 
     /// Takes a ticket for an event that was read. The command, if any, is submitted by the caller.
     pub(crate) fn ask(&mut self, dialect: Option<&'static dyn Dialect>, ack: Option<u64>, request: Request) {
-        let weight = request.command.as_ref().map_or(256, chat::Command::weight);
+        let weight = request.command.as_ref().map_or(LEAST_WEIGHT, chat::Command::weight);
         let state = match &request.command {
             Some(_) => State::Submitted,
             None => State::Asking { at: None, reply: None },
         };
-        self.tickets.push_back(Ticket { ack, dialect, request: Some(request), weight, state });
+        self.push(Ticket { ack, dialect, request: Some(request), weight, state });
     }
 
     /// Takes a ticket for an event that is refused already; the words keep their place.
@@ -118,9 +123,14 @@ impl Stream {
         request: Option<Request>,
         refusal: Refusal,
     ) {
-        self.hub.metrics.refused(&refusal);
+        self.hub.metrics.count_refusal(&refusal);
         let state = State::Done { at: None, result: Err(refusal) };
-        self.tickets.push_back(Ticket { ack, dialect, request, weight: 256, state });
+        self.push(Ticket { ack, dialect, request, weight: LEAST_WEIGHT, state });
+    }
+
+    fn push(&mut self, ticket: Ticket) {
+        self.open_bytes += ticket.weight;
+        self.tickets.push_back(ticket);
     }
 
     /// Moves what may be written now into `out`.
@@ -194,7 +204,7 @@ impl Stream {
                 }
             }
             Err(refusal) => {
-                self.hub.metrics.refused(&refusal);
+                self.hub.metrics.count_refusal(&refusal);
                 State::Done { at, result: Err(refusal) }
             }
         };
@@ -213,7 +223,7 @@ impl Stream {
             }
         };
         if let Err(refusal) = &result {
-            self.hub.metrics.refused(refusal);
+            self.hub.metrics.count_refusal(refusal);
         }
         ticket.state = State::Done { at, result };
     }
@@ -257,6 +267,7 @@ impl Stream {
 
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.
     fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
+        self.open_bytes -= ticket.weight;
         let State::Done { result, .. } = ticket.state else { return };
         let Answer { events, ack } = match (ticket.dialect, &result) {
             (Some(dialect), result) => dialect.answer(ticket.request.as_ref(), result.as_ref()),
@@ -274,7 +285,7 @@ impl Stream {
         if let Some(id) = ticket.ack {
             wire::frame::write_ack(&mut bytes, self.socket.namespace, id, &ack);
             if matches!(&result, Ok(Answered { reply: Some(Reply::Sent { .. }), .. })) {
-                self.hub.metrics.acked.inc();
+                self.hub.metrics.acked_messages.inc();
             }
         }
         out.push(bytes.into());
@@ -364,13 +375,13 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        self.hub.sockets.lock().remove(&self.socket.session);
         // Attachments that nobody has looked at yet are ended like the others.
         self.socket.close();
         let _ = self.take_inbox(None);
         for subscription in self.subscriptions.iter().flatten() {
             self.hub.leave(&subscription.topic, subscription.member);
         }
+        self.hub.leave_socket(&self.socket);
     }
 }
 

@@ -14,7 +14,9 @@ use dialects::{Audience, Dialect, Shown};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use super::{HubMetrics, offset::{Epochs, Key}, socket::{Delivery, Socket}};
+use crate::metrics::Metrics;
+
+use super::{offset::{Epochs, Key}, socket::{Delivery, Socket}};
 
 /// One place in one dialect.
 pub(crate) struct Topic {
@@ -193,7 +195,7 @@ impl Topic {
 /// What rendering needs beside the topic.
 pub(crate) struct Render<'a> {
     pub(crate) epochs: &'a Epochs,
-    pub(crate) metrics: &'a HubMetrics,
+    pub(crate) metrics: &'a Metrics,
     /// Whether the reader gets offsets.
     pub(crate) offsets: bool,
 }

@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::identity::key;
+use super::key;
 
 /// All apps and all keys that work.
 pub struct Directory {

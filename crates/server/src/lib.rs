@@ -2,6 +2,8 @@
 //!
 //! This crate sees all the others; none of them sees it.
 
+pub mod buses;
 pub mod listen;
 pub mod origin;
 pub mod proxy;
+pub mod stores;

@@ -7,7 +7,7 @@ use crate::{
     actor::Actor,
     command::{Command, Outcome},
     decide::{Decision, decide},
-    event::Effect,
+    event::{Effect, Happening},
     facts::{Facts, Halt},
     mint::Mint,
     model::{G, Timestamp},
@@ -49,8 +49,21 @@ pub struct Turn {
     pub last_g: G,
     /// Whether something was committed.
     pub committed: bool,
+    /// Whether a commit failed, or may have.
+    pub failed: bool,
     /// What went wrong, to be logged once.
     pub faults: Vec<Fault>,
+}
+
+impl Turn {
+    /// Messages that were committed.
+    pub fn messages(&self) -> u64 {
+        let is_message = |effect: &&Effect| match effect {
+            Effect::Show(event) => matches!(event.happening, Happening::MessageSent(_)),
+            Effect::Subscribe { .. } => false,
+        };
+        self.effects.iter().filter(is_message).count() as u64
+    }
 }
 
 /// The writer's state.
@@ -153,6 +166,7 @@ impl Executor {
     /// Refusals of the batch go too, for they may rest on facts that never came true.
     fn undo(&mut self, turn: &mut Turn, error: CommitError) {
         self.facts = Facts::default();
+        turn.failed = true;
         turn.effects.clear();
         match error {
             CommitError::RolledBack(fault) => {

@@ -28,6 +28,8 @@ pub enum Refusal {
     NotIdentified,
     /// In a verified app the socket brought no token.
     TokenRequired,
+    /// The token with which the socket came has expired; it is closed soon, to come back with another.
+    TokenExpired,
     /// The id in the payload is not the one that the token proves.
     NotTheTokensSubject,
     /// The event belongs to another dialect, or to none.
@@ -50,6 +52,7 @@ impl Refusal {
         "unknown_conversation",
         "not_identified",
         "token_required",
+        "token_expired",
         "not_the_tokens_subject",
         "unknown_event",
         "name_taken",
@@ -67,6 +70,7 @@ impl Refusal {
             Self::UnknownConversation => "unknown_conversation",
             Self::NotIdentified => "not_identified",
             Self::TokenRequired => "token_required",
+            Self::TokenExpired => "token_expired",
             Self::NotTheTokensSubject => "not_the_tokens_subject",
             Self::UnknownEvent => "unknown_event",
             Self::NameTaken => "name_taken",
@@ -87,6 +91,9 @@ impl fmt::Display for Refusal {
             Self::UnknownConversation => f.write_str("no such conversation, or you are not in it"),
             Self::NotIdentified => f.write_str("say who you are first"),
             Self::TokenRequired => f.write_str("this app needs a token: connect with auth.token"),
+            Self::TokenExpired => {
+                f.write_str("your token has expired; connect again with a new one")
+            }
             Self::NotTheTokensSubject => f.write_str("your token is for somebody else"),
             Self::UnknownEvent => f.write_str("no such event here"),
             Self::NameTaken => f.write_str("name is taken"),

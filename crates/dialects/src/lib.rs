@@ -5,10 +5,11 @@
 //! folder and one line in [`DIALECTS`].
 
 pub mod direct;
+pub mod json;
 pub mod payload;
 pub mod timestamp;
 
-use chat::{App, Command, Event, Query, Refusal, Reply, UserId, View};
+use chat::{App, Command, Event, ExternalId, Query, Refusal, Reply, Subject, UserId, View};
 use wire::socketio::Event as Incoming;
 
 /// All dialects, in the order in which a first event is offered to them.
@@ -26,6 +27,12 @@ pub trait Dialect: Sync {
     /// that claims the event becomes the socket's.
     fn claims(&self, event: &Incoming) -> bool;
 
+    /// Under which id the app knows the person for whom a token speaks. The server puts it into the
+    /// actor once the socket's dialect is known; ids in payloads are compared with it.
+    fn person(&self, subject: &Subject) -> ExternalId {
+        subject.id.clone()
+    }
+
     /// What a client event asks for. A refusal changes nothing and is shown by [`Dialect::answer`].
     fn read(&self, seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal>;
 
@@ -42,7 +49,7 @@ pub struct Seat<'a> {
     /// The socket's app.
     pub app: &'a App,
     /// The user whom the socket's token proves, if it brought one.
-    pub subject: Option<&'a chat::Subject>,
+    pub subject: Option<&'a Subject>,
 }
 
 /// What a client event asks for: a command, then a query as of that command's place, or one of both.
@@ -104,7 +111,23 @@ pub enum Audience {
     Person(UserId),
 }
 
-/// A dialect's place in [`DIALECTS`], by its name.
-pub fn position(name: &str) -> Option<usize> {
-    DIALECTS.iter().position(|dialect| dialect.name() == name)
+/// How a refusal is told to a socket that does not speak a dialect yet: an `error` event, and the
+/// acknowledgement.
+pub fn refuse(refusal: &Refusal) -> Answer {
+    let message = refusal.to_string();
+    Answer {
+        events: vec![Emit {
+            name: "error",
+            args: json::error(refusal, &message),
+        }],
+        ack: json::refused_ack(refusal, &message),
+    }
+}
+
+/// The dialect of this name.
+pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS
+        .iter()
+        .find(|dialect| dialect.name() == name)
+        .copied()
 }

@@ -14,6 +14,7 @@ mod topic;
 
 use std::{
     collections::HashMap,
+    num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -28,23 +29,37 @@ use chat::{
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+pub use self::{
+    connection::Door,
+    sequencer::{Sequencer, TURNS_AHEAD},
+};
 use self::{offset::Epochs, permits::Permits, socket::Socket, topic::Topic};
-pub use self::sequencer::Sequencer;
-use crate::{directory::Directory, metrics::HubMetrics};
+use crate::{identity::Directory, metrics::Metrics};
 
 /// What can be set about the hub.
 #[derive(Clone, Debug)]
 pub struct HubConfig {
     /// Limits of the Socket.IO layer.
-    pub socketio: wire::socketio::Limits,
+    pub limits: Arc<wire::Limits>,
     /// Commands that may wait for the writer, on the whole server.
     pub waiting_commands: u32,
     /// The same for one app.
     pub waiting_commands_per_app: u32,
     /// Memory for what happened lately, in bytes.
     pub recent_bytes: usize,
+    /// Events that a socket may send a second, and at once; `None` for no limit.
+    pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
+}
+
+/// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// In the long run.
+    pub per_second: NonZeroU32,
+    /// At once.
+    pub burst: NonZeroU32,
 }
 
 /// Everybody who is connected to this node.
@@ -53,11 +68,11 @@ pub struct Hub {
     store: Arc<dyn Store>,
     queue: Arc<Queue>,
     directory: Arc<Directory>,
-    metrics: Arc<HubMetrics>,
+    metrics: Arc<Metrics>,
     bus: OnceLock<Arc<dyn Bus>>,
     epochs: Epochs,
     barrier: AtomicU64,
-    topics: Mutex<HashMap<chat::Topic, Vec<Arc<Topic>>, RandomState>>,
+    topics: Mutex<Topics>,
     sockets: Mutex<HashMap<SessionId, Arc<Socket>, RandomState>>,
     /// Topics that got events in the turn under way.
     touched: Mutex<Vec<Arc<Topic>>>,
@@ -65,6 +80,9 @@ pub struct Hub {
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
     closing: AtomicBool,
 }
+
+/// The topics of each place: one for each dialect and namespace that has listeners there.
+type Topics = HashMap<chat::Topic, Vec<Arc<Topic>>, RandomState>;
 
 /// What the hub is built on.
 pub struct HubParts {
@@ -77,7 +95,7 @@ pub struct HubParts {
     /// Apps and keys.
     pub directory: Arc<Directory>,
     /// What it counts.
-    pub metrics: Arc<HubMetrics>,
+    pub metrics: Arc<Metrics>,
     /// All starts of the server, this one last.
     pub boots: Vec<Boot>,
     /// The highest G committed before this start.
@@ -87,7 +105,15 @@ pub struct HubParts {
 impl Hub {
     /// A hub without sockets. `bus` makes the bus that will call the given listener.
     pub fn new(parts: HubParts, bus: impl FnOnce(Listener) -> Arc<dyn Bus>) -> Arc<Self> {
-        let HubParts { config, store, queue, directory, metrics, boots, last_g } = parts;
+        let HubParts {
+            config,
+            store,
+            queue,
+            directory,
+            metrics,
+            boots,
+            last_g,
+        } = parts;
         let permits = Arc::new(Permits::new(config.waiting_commands, None));
         let hub = Arc::new(Self {
             config,
@@ -136,7 +162,12 @@ impl Hub {
 
     fn app_permits(&self, app: AppId) -> Arc<Permits> {
         let mut pools = self.app_permits.lock();
-        let make = || Permits::new(self.config.waiting_commands_per_app, Some(Arc::clone(&self.permits)));
+        let make = || {
+            Permits::new(
+                self.config.waiting_commands_per_app,
+                Some(Arc::clone(&self.permits)),
+            )
+        };
         Arc::clone(pools.entry(app).or_insert_with(|| Arc::new(make())))
     }
 
@@ -152,8 +183,12 @@ impl Hub {
 
     /// Lets a socket listen to a place from `since` on. Listening twice changes nothing.
     fn join(&self, session: SessionId, place: chat::Topic, dialect: &'static str, since: G) {
-        let Some(socket) = self.sockets.lock().get(&session).map(Arc::clone) else { return };
-        let Some(dialect) = dialects::by_name(dialect) else { return };
+        let Some(socket) = self.sockets.lock().get(&session).map(Arc::clone) else {
+            return;
+        };
+        let Some(dialect) = dialects::by_name(dialect) else {
+            return;
+        };
         let mut topics = self.topics.lock();
         let variants = topics.entry(place).or_default();
         let same = |topic: &&Arc<Topic>| {
@@ -171,15 +206,36 @@ impl Hub {
             }
         };
         topic.add(&socket, since);
+        self.tidy(&mut topics, &topic);
+    }
+
+    fn enter_socket(&self, socket: &Arc<Socket>) {
+        self.sockets
+            .lock()
+            .insert(socket.session, Arc::clone(socket));
+        self.metrics.sockets.inc();
+    }
+
+    fn leave_socket(&self, socket: &Arc<Socket>) {
+        self.sockets.lock().remove(&socket.session);
+        self.metrics.sockets.dec();
     }
 
     /// Ends a socket's listening.
     fn leave(&self, topic: &Arc<Topic>, member: usize) {
         let mut topics = self.topics.lock();
-        if !topic.remove(member) {
+        topic.remove(member);
+        self.tidy(&mut topics, topic);
+    }
+
+    /// Drops a topic that nobody listens to.
+    fn tidy(&self, topics: &mut Topics, topic: &Arc<Topic>) {
+        if !topic.is_empty() {
             return;
         }
-        let Some(variants) = topics.get_mut(&topic.place) else { return };
+        let Some(variants) = topics.get_mut(&topic.place) else {
+            return;
+        };
         variants.retain(|variant| !Arc::ptr_eq(variant, topic));
         if variants.is_empty() {
             topics.remove(&topic.place);

@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::listen::Handle;
+use super::socket::Socket;
 
 /// Room for commands: an app's room lies within the server's.
 ///
@@ -19,7 +19,7 @@ use crate::listen::Handle;
 pub(crate) struct Permits {
     capacity: isize,
     free: AtomicIsize,
-    waiting: Mutex<VecDeque<Handle>>,
+    waiting: Mutex<VecDeque<Arc<Socket>>>,
     parent: Option<Arc<Permits>>,
 }
 
@@ -27,20 +27,29 @@ impl Permits {
     /// Room for `capacity` commands, each of which also takes room in `parent`.
     pub(crate) fn new(capacity: u32, parent: Option<Arc<Self>>) -> Self {
         let capacity = isize::try_from(capacity).unwrap_or(isize::MAX);
-        Self { capacity, free: AtomicIsize::new(capacity), waiting: Mutex::default(), parent }
+        Self {
+            capacity,
+            free: AtomicIsize::new(capacity),
+            waiting: Mutex::default(),
+            parent,
+        }
     }
 
-    /// Whether there is room; if not, `handle` is woken when there is.
-    pub(crate) fn open(&self, handle: &Handle) -> bool {
+    /// Whether there is room; if not, the socket is woken when there is.
+    pub(crate) fn open(&self, socket: &Arc<Socket>) -> bool {
         if self.free.load(Ordering::Acquire) <= 0 {
             let mut waiting = self.waiting.lock();
-            // Asked again under the lock: a release in between would not have seen the handle.
+            // Asked again under the lock: a release in between would not have seen the socket.
             if self.free.load(Ordering::Acquire) <= 0 {
-                waiting.push_back(handle.clone());
+                if socket.begin_waiting() {
+                    waiting.push_back(Arc::clone(socket));
+                }
                 return false;
             }
         }
-        self.parent.as_ref().is_none_or(|parent| parent.open(handle))
+        self.parent
+            .as_ref()
+            .is_none_or(|parent| parent.open(socket))
     }
 
     /// Takes room for one command.
@@ -60,10 +69,17 @@ impl Permits {
         let mut waiting = self.waiting.lock();
         // Those who are woken may be gone or have nothing to say. When all is free nobody will
         // come by here again to wake the next ones, so then all are woken.
-        let count = if free >= self.capacity { waiting.len() } else { usize::try_from(free).unwrap_or(0) };
+        let count = if free >= self.capacity {
+            waiting.len()
+        } else {
+            usize::try_from(free).unwrap_or(0)
+        };
         let count = count.min(waiting.len());
-        let woken: Vec<Handle> = waiting.drain(..count).collect();
+        if count == 0 {
+            return;
+        }
+        let woken: Vec<Arc<Socket>> = waiting.drain(..count).collect();
         drop(waiting);
-        woken.iter().for_each(Handle::wake);
+        woken.iter().for_each(|socket| socket.end_waiting());
     }
 }

@@ -2,18 +2,19 @@
 //! outcomes with it. The part that only its own connection touches is `stream`.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use chat::{AppId, Asker, G, Outcome, SessionId, View, query::QueryError};
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::{permits::Permits, topic::Topic};
-use crate::listen::Handle;
+use crate::listen::{Close, Handle};
 
 /// One Socket.IO socket: a client's presence on one namespace.
 pub(crate) struct Socket {
@@ -26,20 +27,39 @@ pub(crate) struct Socket {
     dirty: AtomicU64,
     /// The further topics that have something new.
     more: Mutex<Vec<u32>>,
-    inbox: Mutex<VecDeque<Delivery>>,
-    slots: AtomicU32,
+    inbox: Mutex<Inbox>,
+    /// It stands in the queue of a pool of permits.
+    waits: AtomicBool,
+    /// The topics that it listens to, with the numbers under which it knows them.
+    slots: Mutex<HashMap<chat::Topic, u32, RandomState>>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    deliveries: VecDeque<Delivery>,
+    /// The connection is gone; nobody will look in here again.
+    closed: bool,
 }
 
 /// What others leave with a socket.
 pub(crate) enum Delivery {
     /// It listens to a topic from now on.
-    Attached { slot: u32, topic: Arc<Topic>, member: usize, since: G },
+    Attached {
+        slot: u32,
+        topic: Arc<Topic>,
+        member: usize,
+        since: G,
+    },
     /// Its oldest open command is decided.
     Decided(Outcome),
     /// Its query is answered.
     Found(Result<View, QueryError>),
     /// Its oldest open command has an unknown outcome.
     Lost,
+    /// The token with which it came has expired.
+    Expired,
+    /// Its connection is to be closed.
+    Close(Close),
 }
 
 const MORE: u32 = 63;
@@ -61,13 +81,30 @@ impl Socket {
             dirty: AtomicU64::new(0),
             more: Mutex::default(),
             inbox: Mutex::default(),
-            slots: AtomicU32::new(0),
+            slots: Mutex::default(),
+            waits: AtomicBool::new(false),
         }
     }
 
-    /// The number for its next topic.
-    pub(crate) fn next_slot(&self) -> u32 {
-        self.slots.fetch_add(1, Ordering::Relaxed)
+    /// The number for a topic that it does not listen to yet; `None` if it does.
+    pub(crate) fn next_slot(&self, place: chat::Topic) -> Option<u32> {
+        let mut slots = self.slots.lock();
+        let next = slots.len() as u32;
+        match slots.entry(place) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(vacant) => Some(*vacant.insert(next)),
+        }
+    }
+
+    /// Notes that it waits for a permit. False if it did already.
+    pub(crate) fn begin_waiting(&self) -> bool {
+        !self.waits.swap(true, Ordering::AcqRel)
+    }
+
+    /// There may be a permit now.
+    pub(crate) fn end_waiting(&self) {
+        self.waits.store(false, Ordering::Release);
+        self.handle.wake();
     }
 
     /// Notes that a topic has something new.
@@ -94,14 +131,23 @@ impl Socket {
         }
     }
 
-    /// Leaves something. The one who leaves it wakes the socket.
-    pub(crate) fn deliver(&self, delivery: Delivery) {
-        self.inbox.lock().push_back(delivery);
+    /// Leaves something; the one who leaves it wakes the socket. False when the connection is gone.
+    pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
+        let mut inbox = self.inbox.lock();
+        if !inbox.closed {
+            inbox.deliveries.push_back(delivery);
+        }
+        !inbox.closed
     }
 
     /// Takes all that was left, oldest first.
     pub(crate) fn take_inbox(&self) -> VecDeque<Delivery> {
-        std::mem::take(&mut *self.inbox.lock())
+        std::mem::take(&mut self.inbox.lock().deliveries)
+    }
+
+    /// Takes nothing more in.
+    pub(crate) fn close(&self) {
+        self.inbox.lock().closed = true;
     }
 }
 

@@ -4,10 +4,7 @@
 //! the tickets until the stream has reached its key. Keys strictly rise, so the last offset that a
 //! client has seen says exactly what it has.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use chat::{
     ConversationView, G, Outcome, Refusal, Reply, UserId, View,
@@ -21,13 +18,15 @@ use super::{
     socket::{Delivery, Socket},
     topic::{Fetched, Grain, Render, Run, Topic},
 };
-use crate::listen::{CloseReason, Outgoing};
+use crate::listen::{Close, Outgoing};
+
+/// What a ticket without a command holds, roughly.
+const LEAST_WEIGHT: usize = 256;
 
 /// The cursors and tickets of one socket. Only its connection touches them.
 pub(crate) struct Stream {
     pub(crate) socket: Arc<Socket>,
     hub: Arc<Hub>,
-    namespace: &'static str,
     /// Whether events end with offsets.
     offsets: bool,
     subscriptions: Vec<Option<Subscription>>,
@@ -36,6 +35,7 @@ pub(crate) struct Stream {
     /// The key of what was written last.
     written: Key,
     tickets: VecDeque<Ticket>,
+    open_bytes: usize,
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
 }
@@ -50,7 +50,7 @@ struct Subscription {
 struct Ticket {
     /// The id under which the client waits for an acknowledgement, if it does.
     ack: Option<u64>,
-    dialect: &'static dyn Dialect,
+    dialect: Option<&'static dyn Dialect>,
     request: Option<Request>,
     weight: usize,
     state: State,
@@ -64,26 +64,24 @@ enum State {
     /// Its query is under way, as of `at`; the stream stops there.
     Reading { at: G, reply: Option<Reply> },
     /// Done. Without a place of its own it stands where the stream is when its turn comes.
-    Done { at: Option<G>, result: Result<Answered, Refusal> },
+    Done {
+        at: Option<G>,
+        result: Result<Answered, Refusal>,
+    },
 }
 
 impl Stream {
-    pub(crate) fn new(
-        hub: Arc<Hub>,
-        socket: Arc<Socket>,
-        namespace: &'static str,
-        offsets: bool,
-    ) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, socket: Arc<Socket>, offsets: bool) -> Self {
         let written = Key::end_of(hub.barrier());
         Self {
             socket,
             hub,
-            namespace,
             offsets,
             subscriptions: Vec::new(),
             dirty: Vec::new(),
             written,
             tickets: VecDeque::new(),
+            open_bytes: 0,
             identities: Vec::new(),
         }
     }
@@ -95,7 +93,7 @@ impl Stream {
 
     /// Bytes that those hold, roughly.
     pub(crate) fn open_bytes(&self) -> usize {
-        self.tickets.iter().map(|ticket| ticket.weight).sum()
+        self.open_bytes
     }
 
     /// Whether the socket has said who it is, or is about to.
@@ -103,35 +101,75 @@ impl Stream {
         !self.identities.is_empty() || self.tickets.iter().any(Ticket::identifies)
     }
 
+    /// Whether the session may have something in the store: it listens to something, or has asked to.
+    pub(crate) fn has_stored_session(&self) -> bool {
+        !self.subscriptions.is_empty() || self.is_identified()
+    }
+
     /// Takes a ticket for an event that was read. The command, if any, is submitted by the caller.
-    pub(crate) fn ask(&mut self, dialect: &'static dyn Dialect, ack: Option<u64>, request: Request) {
-        let weight = request.command.as_ref().map_or(256, chat::Command::weight);
+    pub(crate) fn ask(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        ack: Option<u64>,
+        request: Request,
+    ) {
+        let weight = request
+            .command
+            .as_ref()
+            .map_or(LEAST_WEIGHT, chat::Command::weight);
         let state = match &request.command {
             Some(_) => State::Submitted,
-            None => State::Asking { at: None, reply: None },
+            None => State::Asking {
+                at: None,
+                reply: None,
+            },
         };
-        self.tickets.push_back(Ticket { ack, dialect, request: Some(request), weight, state });
+        self.push(Ticket {
+            ack,
+            dialect,
+            request: Some(request),
+            weight,
+            state,
+        });
     }
 
     /// Takes a ticket for an event that is refused already; the words keep their place.
     pub(crate) fn refuse(
         &mut self,
-        dialect: &'static dyn Dialect,
+        dialect: Option<&'static dyn Dialect>,
         ack: Option<u64>,
         request: Option<Request>,
         refusal: Refusal,
     ) {
-        self.hub.metrics.refused(&refusal);
-        let state = State::Done { at: None, result: Err(refusal) };
-        self.tickets.push_back(Ticket { ack, dialect, request, weight: 256, state });
+        self.hub.metrics.count_refusal(&refusal);
+        let state = State::Done {
+            at: None,
+            result: Err(refusal),
+        };
+        self.push(Ticket {
+            ack,
+            dialect,
+            request,
+            weight: LEAST_WEIGHT,
+            state,
+        });
+    }
+
+    fn push(&mut self, ticket: Ticket) {
+        self.open_bytes += ticket.weight;
+        self.tickets.push_back(ticket);
     }
 
     /// Moves what may be written now into `out`.
-    pub(crate) fn collect(&mut self, out: &mut Outgoing) -> Result<(), CloseReason> {
+    pub(crate) fn collect(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        out: &mut Outgoing,
+    ) -> Result<(), Close> {
         // In this order: what the barrier covers is then in the marks and in the inbox.
         let barrier = self.hub.barrier();
         self.socket.take_dirty(&mut self.dirty);
-        self.take_inbox()?;
+        self.take_inbox(dialect)?;
         loop {
             self.start_reading(barrier);
             let front = self.tickets.front().and_then(Ticket::place);
@@ -144,17 +182,26 @@ impl Stream {
                 Some(ticket) => self.answer(ticket, cap, out),
                 None => return Ok(()),
             }
-            if !out.has_room() {
+            if out.is_full() {
                 return Ok(());
             }
         }
     }
 
-    fn take_inbox(&mut self) -> Result<(), CloseReason> {
+    fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
         for delivery in self.socket.take_inbox() {
             match delivery {
-                Delivery::Attached { slot, topic, member, since } => {
-                    let subscription = Subscription { topic, member, cursor: Key::end_of(since) };
+                Delivery::Attached {
+                    slot,
+                    topic,
+                    member,
+                    since,
+                } => {
+                    let subscription = Subscription {
+                        topic,
+                        member,
+                        cursor: Key::end_of(since),
+                    };
                     let slot = slot as usize;
                     if self.subscriptions.len() <= slot {
                         self.subscriptions.resize_with(slot + 1, || None);
@@ -165,7 +212,9 @@ impl Stream {
                 }
                 Delivery::Decided(outcome) => self.decided(outcome),
                 Delivery::Found(found) => self.found(found),
-                Delivery::Lost => return Err(CloseReason::OutcomeUnknown),
+                Delivery::Lost => return Err(Close::Fault),
+                Delivery::Close(reason) => return Err(reason),
+                Delivery::Expired => self.refuse(dialect, None, None, Refusal::TokenExpired),
             }
         }
         Ok(())
@@ -174,7 +223,9 @@ impl Stream {
     /// Outcomes come in the order of submission, so this one is the first submitted ticket's.
     fn decided(&mut self, outcome: Outcome) {
         let submitted = |ticket: &&mut Ticket| matches!(ticket.state, State::Submitted);
-        let Some(ticket) = self.tickets.iter_mut().find(submitted) else { return };
+        let Some(ticket) = self.tickets.iter_mut().find(submitted) else {
+            return;
+        };
         let at = Some(outcome.g);
         ticket.state = match outcome.result {
             Ok(reply) => {
@@ -184,25 +235,42 @@ impl Stream {
                     self.identities.push(user.id);
                 }
                 let reply = Some(reply);
-                if ticket.request.as_ref().is_some_and(|request| request.query.is_some()) {
+                if ticket
+                    .request
+                    .as_ref()
+                    .is_some_and(|request| request.query.is_some())
+                {
                     State::Asking { at, reply }
                 } else {
-                    State::Done { at, result: Ok(Answered { reply, view: None }) }
+                    State::Done {
+                        at,
+                        result: Ok(Answered { reply, view: None }),
+                    }
                 }
             }
             Err(refusal) => {
-                self.hub.metrics.refused(&refusal);
-                State::Done { at, result: Err(refusal) }
+                self.hub.metrics.count_refusal(&refusal);
+                State::Done {
+                    at,
+                    result: Err(refusal),
+                }
             }
         };
     }
 
     fn found(&mut self, found: Result<View, QueryError>) {
-        let Some(ticket) = self.tickets.front_mut() else { return };
-        let State::Reading { at, reply } = &mut ticket.state else { return };
+        let Some(ticket) = self.tickets.front_mut() else {
+            return;
+        };
+        let State::Reading { at, reply } = &mut ticket.state else {
+            return;
+        };
         let (at, reply) = (Some(*at), reply.take());
         let result = match found {
-            Ok(view) => Ok(Answered { reply, view: Some(view) }),
+            Ok(view) => Ok(Answered {
+                reply,
+                view: Some(view),
+            }),
             Err(QueryError::Refused(refusal)) => Err(refusal),
             Err(QueryError::Failed(fault)) => {
                 tracing::error!(%fault, "a query failed");
@@ -210,26 +278,38 @@ impl Stream {
             }
         };
         if let Err(refusal) = &result {
-            self.hub.metrics.refused(refusal);
+            self.hub.metrics.count_refusal(refusal);
         }
         ticket.state = State::Done { at, result };
     }
 
     /// Begins the query of the front ticket: everything asked before it is answered by then.
     fn start_reading(&mut self, barrier: G) {
-        let Some(ticket) = self.tickets.front_mut() else { return };
-        let State::Asking { at, reply } = &mut ticket.state else { return };
+        let Some(ticket) = self.tickets.front_mut() else {
+            return;
+        };
+        let State::Asking { at, reply } = &mut ticket.state else {
+            return;
+        };
         let at = at.unwrap_or(barrier);
         // Its own command may be decided but not passed by the barrier yet; the wake comes after.
         if at > barrier {
             return;
         }
         let reply = reply.take();
-        let Some(Request { query: Some(query), needs_identity, .. }) = ticket.request.clone() else {
+        let Some(Request {
+            query: Some(query),
+            needs_identity,
+            ..
+        }) = ticket.request.clone()
+        else {
             return;
         };
         if needs_identity && self.identities.is_empty() {
-            ticket.state = State::Done { at: Some(at), result: Err(Refusal::NotIdentified) };
+            ticket.state = State::Done {
+                at: Some(at),
+                result: Err(Refusal::NotIdentified),
+            };
             return;
         }
         let opened = match &reply {
@@ -254,32 +334,59 @@ impl Stream {
 
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.
     fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
-        let State::Done { result, .. } = ticket.state else { return };
-        let Answer { events, ack } = ticket.dialect.answer(ticket.request.as_ref(), result.as_ref());
+        self.open_bytes -= ticket.weight;
+        let State::Done { result, .. } = ticket.state else {
+            return;
+        };
+        let Answer { events, ack } = match (ticket.dialect, &result) {
+            (Some(dialect), result) => dialect.answer(ticket.request.as_ref(), result.as_ref()),
+            (None, Err(refusal)) => dialects::refuse(refusal),
+            (None, Ok(_)) => Answer::default(),
+        };
         let mut bytes = Vec::new();
         for emit in &events {
-            let r = if self.written.g == cap && self.written.part == Key::ANSWER { self.written.r + 1 } else { 0 };
-            self.written = Key { g: cap.max(self.written.g), part: Key::ANSWER, r };
+            let r = if self.written.g == cap && self.written.part == Key::ANSWER {
+                self.written.r + 1
+            } else {
+                0
+            };
+            self.written = Key {
+                g: cap.max(self.written.g),
+                part: Key::ANSWER,
+                r,
+            };
             let offset = self.offsets.then(|| self.hub.epochs.offset(self.written));
             let offset = offset.as_ref().map(super::offset::Offset::as_str);
-            wire::frame::write_event(&mut bytes, self.namespace, emit.name, &emit.args, offset);
+            wire::frame::write_event(
+                &mut bytes,
+                self.socket.namespace,
+                emit.name,
+                &emit.args,
+                offset,
+            );
         }
         if let Some(id) = ticket.ack {
-            wire::frame::write_ack(&mut bytes, self.namespace, id, &ack);
-            if matches!(&result, Ok(Answered { reply: Some(Reply::Sent { .. }), .. })) {
-                self.hub.metrics.acked.inc();
+            wire::frame::write_ack(&mut bytes, self.socket.namespace, id, &ack);
+            if matches!(
+                &result,
+                Ok(Answered {
+                    reply: Some(Reply::Sent { .. }),
+                    ..
+                })
+            ) {
+                self.hub.metrics.acked_messages.inc();
             }
         }
         out.push(bytes.into());
     }
 
     /// Writes what the topics have up to `cap`. False when `out` is full before that.
-    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, CloseReason> {
+    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         loop {
             if self.dirty.is_empty() {
                 return Ok(true);
             }
-            if !out.has_room() {
+            if out.is_full() {
                 return Ok(false);
             }
             let reached = match *self.dirty {
@@ -293,7 +400,7 @@ impl Stream {
     }
 
     /// The usual case: one topic has something new, and its segments go out as they are.
-    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> Result<bool, CloseReason> {
+    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         let fetched = self.fetch(slot, cap, out.room(), Grain::Segment)?;
         if !fetched.full && !fetched.later {
             self.dirty.clear();
@@ -301,12 +408,15 @@ impl Stream {
         for run in fetched.runs {
             self.write(slot, run, out);
         }
+        if !fetched.full {
+            self.pass(slot, cap);
+        }
         Ok(!fetched.full)
     }
 
     /// Several topics have something new: their frames go out in the order of their keys. Where one
     /// topic has more than was fetched, nothing beyond what it gave may be written.
-    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, CloseReason> {
+    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         self.dirty.sort_unstable();
         self.dirty.dedup();
         let slots = std::mem::take(&mut self.dirty);
@@ -329,10 +439,19 @@ impl Stream {
                 self.dirty.push(slot);
             }
         }
+        slots.iter().for_each(|slot| self.pass(*slot, until));
         Ok(until == cap)
     }
 
-    fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, CloseReason> {
+    /// Notes that a topic has given all that it has up to `until`, which may be nothing: what it
+    /// forgets up to there is not missed.
+    fn pass(&mut self, slot: u32, until: Key) {
+        if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
+            subscription.cursor = subscription.cursor.max(until);
+        }
+    }
+
+    fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, Close> {
         let Some(Some(subscription)) = self.subscriptions.get(slot as usize) else {
             return Ok(Fetched::default());
         };
@@ -342,7 +461,9 @@ impl Stream {
             offsets: self.offsets,
         };
         let topic = &subscription.topic;
-        topic.fetch(subscription.cursor, cap, budget, grain, &render).ok_or(CloseReason::Slow)
+        topic
+            .fetch(subscription.cursor, cap, budget, grain, &render)
+            .ok_or(Close::Slow)
     }
 
     fn write(&mut self, slot: u32, run: Run, out: &mut Outgoing) {
@@ -358,10 +479,12 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // Attachments that nobody has looked at yet are ended like the others.
-        let _ = self.take_inbox();
+        self.socket.close();
+        let _ = self.take_inbox(None);
         for subscription in self.subscriptions.iter().flatten() {
             self.hub.leave(&subscription.topic, subscription.member);
         }
+        self.hub.leave_socket(&self.socket);
     }
 }
 
@@ -380,7 +503,10 @@ impl Ticket {
     }
 
     fn identifies(&self) -> bool {
-        let command = self.request.as_ref().and_then(|request| request.command.as_ref());
+        let command = self
+            .request
+            .as_ref()
+            .and_then(|request| request.command.as_ref());
         command.is_some_and(chat::Command::identifies)
     }
 }

@@ -14,7 +14,12 @@ use dialects::{Audience, Dialect, Shown};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use super::{HubMetrics, offset::{Epochs, Key}, socket::Socket};
+use crate::metrics::Metrics;
+
+use super::{
+    offset::{Epochs, Key},
+    socket::{Delivery, Socket},
+};
 
 /// One place in one dialect.
 pub(crate) struct Topic {
@@ -75,8 +80,17 @@ impl Topic {
         namespace: &'static str,
         floor: G,
     ) -> Self {
-        let ring = Ring { floor, ..Ring::default() };
-        Self { place, dialect, namespace, ring: Mutex::new(ring), members: Mutex::default() }
+        let ring = Ring {
+            floor,
+            ..Ring::default()
+        };
+        Self {
+            place,
+            dialect,
+            namespace,
+            ring: Mutex::new(ring),
+            members: Mutex::default(),
+        }
     }
 
     fn audience(&self) -> Audience {
@@ -129,7 +143,12 @@ impl Topic {
             }
             // Readers are close to the end, so the search starts there. The segment in which the
             // cursor stands may hold further parts of its last event.
-            let ahead = ring.segments.iter().rev().take_while(|s| s.last_g >= cursor.g).count();
+            let ahead = ring
+                .segments
+                .iter()
+                .rev()
+                .take_while(|s| s.last_g >= cursor.g)
+                .count();
             let from = ring.segments.len() - ahead;
             ring.segments.range(from..).map(Arc::clone).collect()
         };
@@ -149,24 +168,49 @@ impl Topic {
         Some(fetched)
     }
 
-    /// Lets a socket listen. Only the sequencer calls this, so it is in step with the events.
-    pub(crate) fn add(&self, socket: Arc<Socket>, slot: u32) -> usize {
-        self.members.lock().insert(Member { socket, slot })
+    /// Lets a socket listen to what comes after `since`. Only the sequencer calls this, so it is in
+    /// step with the events. Nothing happens if the socket listens already or is gone.
+    pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, since: G) {
+        let Some(slot) = socket.next_slot(self.place) else {
+            return;
+        };
+        let mut members = self.members.lock();
+        let member = members.insert(Member {
+            socket: Arc::clone(socket),
+            slot,
+        });
+        let topic = Arc::clone(self);
+        if !socket.deliver(Delivery::Attached {
+            slot,
+            topic,
+            member,
+            since,
+        }) {
+            members.remove(member);
+        }
     }
 
-    /// Ends a socket's listening. True when nobody listens any more.
-    pub(crate) fn remove(&self, member: usize) -> bool {
+    /// Ends a socket's listening.
+    pub(crate) fn remove(&self, member: usize) {
         let mut members = self.members.lock();
         members.try_remove(member);
         if members.len() * 4 < members.capacity() {
             members.shrink_to_fit();
         }
-        members.is_empty()
+    }
+
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.lock().is_empty()
     }
 
     /// Does something to up to [`Self::STRIDE`] members, beginning at place `from`; returns the
     /// place to go on from, or `None` at the end.
-    pub(crate) fn each_member(&self, from: usize, mut act: impl FnMut(&Arc<Socket>, u32)) -> Option<usize> {
+    pub(crate) fn each_member(
+        &self,
+        from: usize,
+        mut act: impl FnMut(&Arc<Socket>, u32),
+    ) -> Option<usize> {
         let members = self.members.lock();
         let to = (from + Self::STRIDE).min(members.capacity());
         for member in (from..to).filter_map(|place| members.get(place)) {
@@ -182,7 +226,7 @@ impl Topic {
 /// What rendering needs beside the topic.
 pub(crate) struct Render<'a> {
     pub(crate) epochs: &'a Epochs,
-    pub(crate) metrics: &'a HubMetrics,
+    pub(crate) metrics: &'a Metrics,
     /// Whether the reader gets offsets.
     pub(crate) offsets: bool,
 }
@@ -212,7 +256,11 @@ impl Segment {
     }
 
     fn joined(&self, topic: &Topic, render: &Render<'_>) -> &Joined {
-        let variant = if render.offsets { &self.with_offsets } else { &self.plain };
+        let variant = if render.offsets {
+            &self.with_offsets
+        } else {
+            &self.plain
+        };
         variant.get_or_init(|| Joined::render(&self.events, topic, render))
     }
 }
@@ -228,15 +276,28 @@ impl Joined {
         let (mut bytes, mut frames) = (Vec::new(), Vec::new());
         for event in events {
             for Shown { part, emit } in topic.dialect.show(event, topic.audience()) {
-                let key = Key { g: event.g, part, r: 0 };
+                let key = Key {
+                    g: event.g,
+                    part,
+                    r: 0,
+                };
                 let offset = render.offsets.then(|| render.epochs.offset(key));
                 let offset = offset.as_ref().map(super::offset::Offset::as_str);
-                wire::frame::write_event(&mut bytes, topic.namespace, emit.name, &emit.args, offset);
+                wire::frame::write_event(
+                    &mut bytes,
+                    topic.namespace,
+                    emit.name,
+                    &emit.args,
+                    offset,
+                );
                 frames.push((key, bytes.len()));
             }
         }
         render.metrics.frames_built.inc_by(frames.len() as u64);
-        Self { bytes: bytes.into(), frames }
+        Self {
+            bytes: bytes.into(),
+            frames,
+        }
     }
 
     /// Adds the frames after `cursor` up to `cap`; returns how many bytes they have.
@@ -247,17 +308,27 @@ impl Joined {
         let before = from.checked_sub(1).and_then(|last| self.frames.get(last));
         let start = before.map_or(0, |(_, end)| *end);
         let frames = self.frames.get(from..to).unwrap_or_default();
-        let Some(&(last, end)) = frames.last() else { return 0 };
+        let Some(&(last, end)) = frames.last() else {
+            return 0;
+        };
         match grain {
             Grain::Segment => {
                 let (bytes, frames) = (self.bytes.slice(start..end), frames.len() as u32);
-                fetched.runs.push(Run { bytes, last, frames });
+                fetched.runs.push(Run {
+                    bytes,
+                    last,
+                    frames,
+                });
             }
             Grain::Frame => {
                 let mut start = start;
                 for &(last, end) in frames {
                     let bytes = self.bytes.slice(start..end);
-                    fetched.runs.push(Run { bytes, last, frames: 1 });
+                    fetched.runs.push(Run {
+                        bytes,
+                        last,
+                        frames: 1,
+                    });
                     start = end;
                 }
             }

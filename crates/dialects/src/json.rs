@@ -1,0 +1,81 @@
+//! Writing what clients get: pieces of JSON into one string, without a tree in between.
+//!
+//! Showing a message is on the hot path, so these only append. See `payload` for reading.
+
+use chat::{ExternalId, Refusal};
+use uuid::Uuid;
+
+/// Appends `text` as a JSON string.
+pub fn write_text(out: &mut String, text: &str) {
+    out.push('"');
+    let mut rest = text;
+    while let Some(at) = rest
+        .bytes()
+        .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
+    {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut characters = special.chars();
+        if let Some(character) = characters.next() {
+            write_escape(out, character);
+        }
+        rest = characters.as_str();
+    }
+    out.push_str(rest);
+    out.push('"');
+}
+
+/// RFC 8259, section 7: the short forms where there are any.
+fn write_escape(out: &mut String, character: char) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\u{8}' => out.push_str("\\b"),
+        '\u{c}' => out.push_str("\\f"),
+        other => {
+            let code = u32::from(other);
+            out.push_str(if code < 0x10 { "\\u000" } else { "\\u001" });
+            out.extend(char::from_digit(code & 0xf, 16));
+        }
+    }
+}
+
+/// Appends a UUID as a JSON string, in lower case.
+pub fn write_uuid(out: &mut String, uuid: Uuid) {
+    let mut buffer = Uuid::encode_buffer();
+    out.push('"');
+    out.push_str(uuid.hyphenated().encode_lower(&mut buffer));
+    out.push('"');
+}
+
+/// Appends a user's id in the JSON type in which it first came.
+pub fn write_external(out: &mut String, id: &ExternalId) {
+    if id.number {
+        out.push_str(&id.text);
+    } else {
+        write_text(out, &id.text);
+    }
+}
+
+/// The argument of an acknowledgement that says no, alike in all dialects.
+pub fn refused_ack(refusal: &Refusal, message: &str) -> String {
+    let mut out = String::from(r#"{"success":false,"error":{"code":"#);
+    write_text(&mut out, refusal.code());
+    out.push_str(r#","message":"#);
+    write_text(&mut out, message);
+    out.push_str("}}");
+    out
+}
+
+/// The argument of an `error` event.
+pub fn error(refusal: &Refusal, message: &str) -> String {
+    let mut out = String::from(r#"{"message":"#);
+    write_text(&mut out, message);
+    out.push_str(r#","code":"#);
+    write_text(&mut out, refusal.code());
+    out.push('}');
+    out
+}

@@ -36,6 +36,14 @@ pub(super) fn batch(connection: &Connection, batch: &Batch) -> Result<()> {
             }
             Change::Message(view) => add_message(connection, view, &mut sums)?,
             Change::Subscription { .. } => subscribe(connection, change)?,
+            Change::SessionEnded(session) => {
+                for end in [
+                    "DELETE FROM subscription WHERE session = ?1",
+                    "DELETE FROM session WHERE id = ?1",
+                ] {
+                    connection.prepare_cached(end)?.execute([session.0])?;
+                }
+            }
             Change::App(app) => add_app(connection, app, &mut sums)?,
             Change::Key(key) => add_key(connection, key, &mut sums)?,
             Change::KeyRevoked(id, at) => {

@@ -133,7 +133,7 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     pub(super) fn start(
         gauge: Gauge,
-        place: Place,
+        place: &Place,
         writer: Arc<Mutex<Writer>>,
     ) -> Result<Self, OpenError> {
         let work = Work {

@@ -1,4 +1,4 @@
-//! The embedded store: one SQLite database in the data folder, in WAL mode, every commit synced.
+//! The embedded store: one `SQLite` database in the data folder, in WAL mode, every commit synced.
 //!
 //! One connection writes, behind a lock; a few read-only ones read; a thread moves what is in the
 //! WAL into the database. Must not decide anything. Next: `migrations/` for the layout, `writer`
@@ -109,7 +109,7 @@ impl Sqlite {
         )?;
         let writer = Arc::new(Mutex::new(writer));
         Ok(Self {
-            _checkpointer: Checkpointer::start(gauge.clone(), place.clone(), Arc::clone(&writer))?,
+            _checkpointer: Checkpointer::start(gauge.clone(), &place, Arc::clone(&writer))?,
             readers: Readers::new(place.clone(), options.readers),
             place,
             gauge,

@@ -20,9 +20,9 @@ use crate::stores::{
 
 /// The name of the database in the data folder.
 pub(super) const FILE: &str = "palaver.db";
-/// "Plvr": how a database says that it is one of ours (SQLite's `application_id`).
+/// "Plvr": how a database says that it is one of ours (`SQLite`'s `application_id`).
 const APPLICATION: i64 = 0x506c_7672;
-/// How every SQLite database begins.
+/// How every `SQLite` database begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const PAGE_BYTES: u64 = 4_096;
 /// Page caches, in KiB. They fill by use.
@@ -34,6 +34,7 @@ const READER_CACHE: i64 = 4 << 10;
 const STEPS: &[(&str, &str)] = &[("V1__first", include_str!("migrations/V1__first.sql"))];
 
 /// The version of the layout that this program reads and writes.
+#[expect(clippy::cast_possible_wrap, reason = "a handful of steps")]
 pub(super) const LATEST: i64 = STEPS.len() as i64;
 
 /// Where the database is and how to open it.
@@ -64,7 +65,7 @@ impl Place {
         make_private_file(&self.file).map_err(|error| OpenError::unusable(&self.file, error))?;
         let mut connection = self.connect().map_err(|error| self.refuse(&error))?;
         self.identify(&connection)?;
-        run_steps(&mut connection, version).map_err(|cause| self.damaged(cause))?;
+        run_steps(&mut connection, version).map_err(|cause| self.damaged(&cause))?;
         connection
             .pragma_update(None, "user_version", version)
             .map_err(|error| self.refuse(&error))?;
@@ -167,7 +168,7 @@ impl Place {
         }
     }
 
-    fn damaged(&self, cause: impl ToString) -> OpenError {
+    fn damaged(&self, cause: &impl ToString) -> OpenError {
         OpenError::Damaged {
             file: self.file.to_path_buf(),
             cause: cause.to_string(),
@@ -175,7 +176,7 @@ impl Place {
     }
 }
 
-/// Refuses what is no SQLite database before SQLite touches it: it would write into it.
+/// Refuses what is no `SQLite` database before `SQLite` touches it: it would write into it.
 fn look_like_a_database(file: &Path) -> Result<(), OpenError> {
     let mut start = [0; MAGIC.len()];
     let mut opened = match File::open(file) {

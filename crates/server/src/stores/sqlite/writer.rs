@@ -145,7 +145,7 @@ impl Writer {
         self.adopt(connection)
     }
 
-    fn adopt(&mut self, connection: Connection) -> rusqlite::Result<()> {
+    fn adopt(&mut self, mut connection: Connection) -> rusqlite::Result<()> {
         self.commits = connection.query_row("SELECT commits FROM node", [], |row| row.get(0))?;
         let gauge = self.gauge.clone();
         connection.wal_hook(Some(move |_: &mut Wal, pages| {

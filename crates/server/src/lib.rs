@@ -5,3 +5,4 @@
 pub mod listen;
 pub mod origin;
 pub mod proxy;
+pub mod tls;

@@ -5,10 +5,11 @@
 //! folder and one line in [`DIALECTS`].
 
 pub mod direct;
+pub mod json;
 pub mod payload;
 pub mod timestamp;
 
-use chat::{App, Command, Event, Query, Refusal, Reply, UserId, View};
+use chat::{App, Command, Event, ExternalId, Query, Refusal, Reply, Subject, UserId, View};
 use wire::socketio::Event as Incoming;
 
 /// All dialects, in the order in which a first event is offered to them.
@@ -26,6 +27,12 @@ pub trait Dialect: Sync {
     /// that claims the event becomes the socket's.
     fn claims(&self, event: &Incoming) -> bool;
 
+    /// Under which id the app knows the person for whom a token speaks. The server puts it into the
+    /// actor once the socket's dialect is known; ids in payloads are compared with it.
+    fn person(&self, subject: &Subject) -> ExternalId {
+        subject.id.clone()
+    }
+
     /// What a client event asks for. A refusal changes nothing and is shown by [`Dialect::answer`].
     fn read(&self, seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal>;
 
@@ -42,7 +49,7 @@ pub struct Seat<'a> {
     /// The socket's app.
     pub app: &'a App,
     /// The user whom the socket's token proves, if it brought one.
-    pub subject: Option<&'a chat::Subject>,
+    pub subject: Option<&'a Subject>,
 }
 
 /// What a client event asks for: a command, then a query as of that command's place, or one of both.
@@ -104,15 +111,77 @@ pub enum Audience {
     Person(UserId),
 }
 
-/// The dialect of this name.
-pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
-    DIALECTS.iter().find(|dialect| dialect.name() == name).copied()
+/// How a refusal is told to a socket that does not speak a dialect yet: an `error` event, and the
+/// acknowledgement.
+pub fn refuse(refusal: &Refusal) -> Answer {
+    let message = refusal.to_string();
+    Answer {
+        events: vec![Emit {
+            name: "error",
+            args: json::error(refusal, &message),
+        }],
+        ack: json::refused_ack(refusal, &message),
+    }
 }
 
-/// What a socket is told that speaks no dialect yet: `error` `{ message, code }`, and the same in
-/// the acknowledgement.
-pub fn refuse(refusal: &Refusal) -> Answer {
-    let error = serde_json::json!({ "message": refusal.to_string(), "code": refusal.code() });
-    let ack = serde_json::json!({ "success": false, "error": error }).to_string();
-    Answer { events: vec![Emit { name: "error", args: error.to_string() }], ack }
+/// The dialect of this name.
+pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
+    DIALECTS
+        .iter()
+        .find(|dialect| dialect.name() == name)
+        .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use chat::{AppId, Identity, Timestamp, model::Secret};
+    use uuid::Uuid;
+
+    use super::*;
+
+    static APP: LazyLock<App> = LazyLock::new(|| App {
+        id: AppId(1),
+        uuid: Uuid::nil(),
+        name: "test".to_owned(),
+        identity: Identity::Open,
+        is_default: true,
+        max_text_bytes: 65_536,
+        secret: Secret(String::new()),
+        public_keys: String::new(),
+        created_at: Timestamp(0),
+    });
+
+    pub(crate) fn seat() -> Seat<'static> {
+        Seat {
+            app: &APP,
+            subject: None,
+        }
+    }
+
+    #[test]
+    fn every_dialect_is_found_by_its_name() {
+        for dialect in DIALECTS {
+            let found = by_name(dialect.name()).map(Dialect::name);
+            assert_eq!(found, Some(dialect.name()));
+        }
+        assert!(by_name("esperanto").is_none());
+    }
+
+    #[test]
+    fn a_socket_without_a_dialect_hears_of_errors_too() {
+        let answer = refuse(&Refusal::UnknownEvent);
+        assert_eq!(
+            answer.events,
+            vec![Emit {
+                name: "error",
+                args: r#"{"message":"no such event here","code":"unknown_event"}"#.to_owned(),
+            }]
+        );
+        assert_eq!(
+            answer.ack,
+            r#"{"success":false,"error":{"code":"unknown_event","message":"no such event here"}}"#
+        );
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! This crate sees all the others; none of them sees it.
 
+pub mod config;
 pub mod hub;
 pub mod identity;
 pub mod listen;

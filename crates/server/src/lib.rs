@@ -2,11 +2,16 @@
 //!
 //! This crate sees all the others; none of them sees it.
 
+pub mod buses;
 pub mod config;
+pub mod core;
 pub mod hub;
 pub mod identity;
 pub mod listen;
+pub mod logging;
 pub mod metrics;
+pub mod operate;
 pub mod origin;
 pub mod proxy;
+pub mod stores;
 pub mod writer;

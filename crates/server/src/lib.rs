@@ -3,6 +3,7 @@
 //! This crate sees all the others; none of them sees it.
 
 pub mod buses;
+pub mod cli;
 pub mod config;
 pub mod core;
 pub mod hub;

@@ -22,7 +22,7 @@ use server::{
     hub::{Door, HubConfig},
     listen::{Accept, Close, Driver, Handle, Outgoing, Peer},
     metrics::Metrics,
-    stores::sqlite::{Sqlite, SqliteConfig},
+    stores::sqlite::{Options, Sqlite},
 };
 use tokio::sync::{Notify, mpsc};
 use wire::{
@@ -45,7 +45,7 @@ fn config() -> HubConfig {
 
 /// A core with an open default app, in a folder of its own.
 async fn core(folder: &std::path::Path, config: HubConfig) -> Core {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder, SqliteConfig::default()).unwrap());
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
     let core = Core::start(store, config, Metrics::new()).unwrap();
     let app = chat::App {
         id: chat::AppId(0),
@@ -213,7 +213,10 @@ async fn drive(
         }
         tokio::select! {
             message = input.recv(), if driver.wants_input() => match message {
-                Some(text) => driver.receive(Message::Text(text), Instant::now()).unwrap(),
+                Some(text) => {
+                    let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
+                    driver.receive(message, Instant::now()).unwrap();
+                }
                 None => {
                     driver.closed(Close::ClientClosed);
                     return None;
@@ -227,34 +230,60 @@ async fn drive(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_reader_of_several_rooms_sees_one_order_without_a_gap() {
     const ROOMS: u32 = 8;
-    const EACH: usize = 400;
+    const LISTENERS: usize = 150;
+    const EACH: usize = 150;
+    const BURST: usize = 5;
     let folder = tempfile::tempdir().unwrap();
     let core = core(folder.path(), config()).await;
     let mut reader = Client::connect(&core).await;
-    let mut senders = Vec::new();
+    let mut rooms = Vec::new();
     for number in 1..=ROOMS {
         let (room, _) = reader.join(0, number).await;
-        senders.push((number, room, Client::connect(&core).await));
-    }
-    for (number, room, sender) in &senders {
-        for i in 0..EACH {
-            sender.say(room, *number, &format!("{i}"));
+        // Listeners make the marking of a room take its time, which is when order is at risk.
+        let mut listeners = Vec::new();
+        for _ in 0..LISTENERS {
+            let mut listener = Client::connect(&core).await;
+            listener.join(number, 0).await;
+            listeners.push(listener);
         }
+        let mut sender = Client::connect(&core).await;
+        sender.join(number, 0).await;
+        rooms.push((number, room, sender, listeners));
     }
+    let mut senders = tokio::task::JoinSet::new();
+    for (number, room, mut sender, listeners) in rooms {
+        senders.spawn(async move {
+            // In one turn each room has earlier and later messages than the others.
+            for burst in 0..EACH / BURST {
+                for i in 0..BURST {
+                    sender.say(&room, number, &(burst * BURST + i).to_string());
+                    tokio::task::yield_now().await;
+                }
+                for _ in 0..BURST {
+                    sender.event("new_message").await;
+                }
+            }
+            listeners
+        });
+    }
+    // A connection may be polled at any moment; this one is polled all the time.
+    let bell = Arc::clone(&reader.bell);
+    let ringing = tokio::spawn(async move {
+        loop {
+            bell.0.notify_one();
+            tokio::task::yield_now().await;
+        }
+    });
     let mut next = vec![0; ROOMS as usize + 1];
     for _ in 0..EACH * ROOMS as usize {
         // `event` checks that the offsets rise over all rooms.
         let message = reader.event("new_message").await;
-        let sender = (1..=ROOMS)
-            .find(|n| message["sender_id"] == person(*n))
-            .unwrap() as usize;
-        assert_eq!(
-            message["body"],
-            next[sender].to_string(),
-            "a gap or a double"
-        );
+        let sender = (1..=ROOMS).find(|n| message["sender_id"] == person(*n)).unwrap() as usize;
+        assert_eq!(message["body"], next[sender].to_string(), "a gap or a double");
         next[sender] += 1;
     }
+    ringing.abort();
+    senders.join_all().await;
     core.stop().await;
 }
 

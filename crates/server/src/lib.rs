@@ -24,6 +24,7 @@ use chat::{Fault, Store};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::Notify,
 };
 
 use crate::{
@@ -96,20 +97,17 @@ fn load_tls(certificate: &Path, key: &Path) -> Result<Arc<Tls>, Fault> {
     let tls = Arc::new(tls);
     let mut hangups =
         signal(SignalKind::hangup()).map_err(|error| Fault::new("listening to SIGHUP", error))?;
+    let asked = Arc::new(Notify::new());
+    let asks = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            asks.notify_one();
+        }
+    });
     let kept = Arc::clone(&tls);
     tokio::spawn(async move {
-        let (asked, mut asks) = tokio::sync::mpsc::channel(1);
-        tokio::spawn(async move {
-            while hangups.recv().await.is_some() {
-                // One that is still waiting to be carried out is as good as two.
-                let _ = asked.try_send(());
-            }
-        });
-        let asks = &tokio::sync::Mutex::new(&mut asks);
-        kept.keep_fresh(|| async move {
-            asks.lock().await.recv().await;
-        })
-        .await;
+        let asked = &*asked;
+        kept.keep_fresh(|| asked.notified()).await;
     });
     Ok(tls)
 }

@@ -71,9 +71,8 @@ impl Config {
             shutdown_timeout: self.server.shutdown_seconds,
             ping_interval: self.heartbeat.interval_seconds,
             ping_timeout: self.heartbeat.timeout_seconds,
-            connect_timeout: limits.connect_timeout_seconds,
+            limits: self.wire_limits(),
             slow_timeout: limits.slow_timeout_seconds,
-            max_payload: limits.text_packet_bytes,
             send_buffer: limits.send_buffer_bytes,
             max_connections: limits.connections,
             // Polling takes up to two sockets for a connection, and REST some more.

@@ -104,7 +104,8 @@ async fn converse(stream: tokio::net::UnixStream, desk: &Arc<Desk>) -> io::Resul
     let mut reader = tokio::io::BufReader::new(reader);
     loop {
         let mut line = Vec::new();
-        let reading = (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line);
+        let mut limited = (&mut reader).take(MAX_LINE);
+        let reading = limited.read_until(b'\n', &mut line);
         if timeout(REQUEST_WITHIN, reading).await?? == 0 {
             return Ok(());
         }

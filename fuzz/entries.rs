@@ -153,7 +153,7 @@ fn read_frames(data: &[u8], size: usize) -> (Vec<Incoming>, Option<ProtocolError
                         Incoming::Text(text) => assert!(text.len() <= limits.max_text_bytes),
                         Incoming::Binary(bytes) => assert!(bytes.len() <= limits.max_binary_bytes),
                         Incoming::Ping(bytes) | Incoming::Pong(bytes) => {
-                            assert!(bytes.len() <= 125)
+                            assert!(bytes.len() <= 125);
                         }
                         Incoming::Close(_) => {}
                     }

@@ -30,15 +30,15 @@ fn streams() -> Vec<Vec<u8>> {
 
 #[test]
 fn every_vector() {
-    payloads()
-        .iter()
-        .for_each(|data| entries::polling_payload(data));
-    packets()
-        .iter()
-        .for_each(|data| entries::socketio_packet(data));
-    streams()
-        .iter()
-        .for_each(|data| entries::websocket_frames(data));
+    for data in payloads() {
+        entries::polling_payload(&data);
+    }
+    for data in packets() {
+        entries::socketio_packet(&data);
+    }
+    for data in streams() {
+        entries::websocket_frames(&data);
+    }
 }
 
 proptest! {

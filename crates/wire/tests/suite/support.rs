@@ -36,11 +36,11 @@ pub(crate) fn client_frame(fin: bool, opcode: u8, mask: [u8; 4], payload: &[u8])
     match payload.len() {
         len @ 0..126 => out.push(0x80 | len as u8),
         len @ 126..0x1_0000 => {
-            out.push(0x80 | 126);
+            out.push(0xfe);
             out.extend((len as u16).to_be_bytes());
         }
         len => {
-            out.push(0x80 | 127);
+            out.push(0xff);
             out.extend((len as u64).to_be_bytes());
         }
     }

@@ -7,6 +7,7 @@ mod frames;
 mod fuzz;
 mod memory;
 mod properties;
+mod requests;
 mod session;
 mod support;
 mod tungstenite;

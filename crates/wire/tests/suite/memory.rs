@@ -3,7 +3,9 @@
 use wire::Limits;
 use wire::engineio::Connection;
 use wire::socketio::Session;
-use wire::websocket::{Decoder, Incoming};
+use wire::websocket::{Decoder, Incoming, ProtocolError};
+
+use crate::support::client_frame;
 
 /// An idle connection's wire state, in bytes. The architecture counts them, so growing them is a decision.
 #[test]
@@ -41,4 +43,31 @@ fn idle_state_is_small() {
         decoder.buffered() < 300,
         "ten megabytes are announced, one byte has come"
     );
+}
+
+/// A message in fragments of one byte each: its memory grows by doubling, not with each fragment.
+#[test]
+fn many_fragments_are_cheap() {
+    let limits = Limits {
+        max_text_bytes: 50_000,
+        ..Limits::default()
+    };
+    let mut decoder = Decoder::new(&limits);
+    let mut sizes = std::collections::BTreeSet::new();
+    for number in 0..50_000 {
+        let frame = client_frame(false, u8::from(number == 0), [0; 4], b"a");
+        assert_eq!(decoder.decode(&mut &frame[..]), Ok(None));
+        sizes.insert(decoder.buffered());
+    }
+    assert!(sizes.len() < 20, "{} sizes", sizes.len());
+    assert!(
+        sizes.last().is_some_and(|size| *size < 50_400),
+        "no more than the limit"
+    );
+    let one_more = client_frame(true, 0, [0; 4], b"a");
+    assert_eq!(
+        decoder.decode(&mut &one_more[..]),
+        Err(ProtocolError::TextTooBig)
+    );
+    assert_eq!(decoder.buffered(), 0, "nothing is kept after a refusal");
 }

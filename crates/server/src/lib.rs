@@ -55,7 +55,11 @@ pub async fn run(
         _ => None,
     };
     let metrics = Metrics::new();
-    let core = Core::start(Arc::clone(&store), config.hub_config(), Arc::clone(&metrics))?;
+    let core = Core::start(
+        Arc::clone(&store),
+        config.hub_config(),
+        Arc::clone(&metrics),
+    )?;
 
     let socket = Socket::bind(&config.server.data)
         .map_err(|error| Fault::new("making the operator's socket", error))?;

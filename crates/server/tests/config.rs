@@ -43,9 +43,15 @@ fn every_setting_is_in_the_example_once_and_has_words() {
     let mut names = HashSet::new();
     for setting in SETTINGS {
         let (section, key) = (setting.section, setting.key);
-        assert!(table[section].as_table().unwrap().contains_key(key), "{section}.{key}");
+        assert!(
+            table[section].as_table().unwrap().contains_key(key),
+            "{section}.{key}"
+        );
         assert!(!setting.words.is_empty(), "{section}.{key} has no words");
-        assert!(names.insert((section, key)), "{section}.{key} is there twice");
+        assert!(
+            names.insert((section, key)),
+            "{section}.{key} is there twice"
+        );
     }
 }
 
@@ -53,7 +59,13 @@ fn every_setting_is_in_the_example_once_and_has_words() {
 fn the_page_of_the_documentation_holds_the_example() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let page = std::fs::read_to_string(page).unwrap();
-    let block = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let block = page
+        .split("```toml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     assert!(
         block == config::example(),
         "docs/configuration.md must hold what `palaver config default` prints"
@@ -62,12 +74,16 @@ fn the_page_of_the_documentation_holds_the_example() {
 
 #[test]
 fn variables_win_over_the_file_and_flags_over_both() {
-    let file = "[limits]\nconnections = 10\nnamespaces = 3\n[origins]\nallow = [\"https://a.example\"]\n";
+    let file =
+        "[limits]\nconnections = 10\nnamespaces = 3\n[origins]\nallow = [\"https://a.example\"]\n";
     let config = load_with(
         file,
         &[
             ("PALAVER_LIMITS_CONNECTIONS", "20"),
-            ("PALAVER_ORIGINS_ALLOW", "https://b.example, https://c.example"),
+            (
+                "PALAVER_ORIGINS_ALLOW",
+                "https://b.example, https://c.example",
+            ),
             ("PALAVER_HEARTBEAT_INTERVAL_SECONDS", "0.3"),
             ("PALAVER_LOG_FORMAT", "json"),
             ("PALAVER_BIN", "not a setting"),
@@ -78,8 +94,14 @@ fn variables_win_over_the_file_and_flags_over_both() {
     .unwrap();
     assert_eq!(config.limits.connections, 1_000);
     assert_eq!(config.limits.namespaces, 3);
-    assert_eq!(config.origins.allow, ["https://b.example", "https://c.example"]);
-    assert_eq!(config.heartbeat.interval_seconds, Duration::from_millis(300));
+    assert_eq!(
+        config.origins.allow,
+        ["https://b.example", "https://c.example"]
+    );
+    assert_eq!(
+        config.heartbeat.interval_seconds,
+        Duration::from_millis(300)
+    );
     assert_eq!(config.log.format, LogFormat::Json);
 }
 
@@ -171,15 +193,27 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
 fn everything_that_is_wrong_is_said_at_once() {
     let words = load_with(
         "[server]\nlisen = 1\n[limits]\nnamespaces = 0\n",
-        &[("PALAVER_LIMITS_CONECTIONS", "1"), ("PALAVER_SERVER_THREADS", "x")],
+        &[
+            ("PALAVER_LIMITS_CONECTIONS", "1"),
+            ("PALAVER_SERVER_THREADS", "x"),
+        ],
         &[("limits.atachments", "1"), ("nothing", "1")],
     )
     .unwrap_err();
     let lines: Vec<_> = words.lines().collect();
     assert_eq!(lines.len(), 6, "{words}");
-    assert!(lines[2].starts_with("PALAVER_LIMITS_CONECTIONS: there is no setting"), "{words}");
-    assert!(lines[2].ends_with("did you mean limits.connections?"), "{words}");
-    assert!(lines[4].starts_with("--set: there is no setting limits.atachments"), "{words}");
+    assert!(
+        lines[2].starts_with("PALAVER_LIMITS_CONECTIONS: there is no setting"),
+        "{words}"
+    );
+    assert!(
+        lines[2].ends_with("did you mean limits.connections?"),
+        "{words}"
+    );
+    assert!(
+        lines[4].starts_with("--set: there is no setting limits.atachments"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -189,7 +223,10 @@ fn a_file_that_is_not_there_is_said() {
         ..Sources::default()
     };
     let words = config::load(&sources).unwrap_err().to_string();
-    assert!(words.starts_with("/nowhere/palaver.toml: cannot be read"), "{words}");
+    assert!(
+        words.starts_with("/nowhere/palaver.toml: cannot be read"),
+        "{words}"
+    );
 }
 
 #[test]
@@ -211,9 +248,16 @@ fn only_an_address_that_others_can_reach_forbids_open_apps() {
         ("[server]\nlisten = \"10.1.2.3:1\"\n", true),
         // A proxy on this machine brings in the world.
         ("[proxies]\ntrusted = [\"127.0.0.1\"]\n", true),
-        ("[server]\nlisten = \"0.0.0.0:1\"\n[identity]\nallow_open_on_public_address = true\n", false),
+        (
+            "[server]\nlisten = \"0.0.0.0:1\"\n[identity]\nallow_open_on_public_address = true\n",
+            false,
+        ),
     ];
     for (text, forbids) in cases {
-        assert_eq!(load_text(text).unwrap().forbids_open_apps(), forbids, "for\n{text}");
+        assert_eq!(
+            load_text(text).unwrap().forbids_open_apps(),
+            forbids,
+            "for\n{text}"
+        );
     }
 }

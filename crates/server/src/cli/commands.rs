@@ -117,10 +117,19 @@ pub(super) fn list_keys(args: &ListKeysArgs) -> Done {
         };
         let revoked = key.revoked_at.unwrap_or_default();
         let beginning = format!("{}...", key.prefix);
-        [key.id.to_string(), scope.to_owned(), beginning, key.created_at, revoked]
+        [
+            key.id.to_string(),
+            scope.to_owned(),
+            beginning,
+            key.created_at,
+            revoked,
+        ]
     });
     let mut page = Page::new();
-    page.table(["KEY", "SCOPE", "TEXT", "MADE AT", "REVOKED AT"], rows.collect())
+    page.table(
+        ["KEY", "SCOPE", "TEXT", "MADE AT", "REVOKED AT"],
+        rows.collect(),
+    )
 }
 
 pub(super) fn revoke_key(args: &RevokeKeyArgs) -> Done {

@@ -8,11 +8,7 @@ mod commands;
 mod demo;
 mod serve;
 
-use std::{
-    fmt, io,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{fmt, io, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 

@@ -14,12 +14,7 @@ use tokio::{
 };
 
 use super::{Failure, ServeArgs, commands::store_options, demo};
-use crate::{
-    config::Config,
-    logging,
-    operate::Desk,
-    stores::sqlite::Sqlite,
-};
+use crate::{config::Config, logging, operate::Desk, stores::sqlite::Sqlite};
 
 /// Connections that may wait to be accepted, while many come back at once.
 const BACKLOG: i32 = 4_096;
@@ -40,10 +35,17 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let runtime = builder.enable_all().build()?;
     runtime.block_on(async {
         let listener = listen(config.server.listen).map_err(|error| {
-            Failure::Refused(format!("cannot listen on {}: {error}", config.server.listen))
+            Failure::Refused(format!(
+                "cannot listen on {}: {error}",
+                config.server.listen
+            ))
         })?;
         let address = listener.local_addr()?;
-        let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
+        let scheme = if config.tls.certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let url = format!("{scheme}://{address}");
         let with_demo = args.demo;
         let ready = move || announce(&url, with_demo);
@@ -64,7 +66,11 @@ fn announce(url: &str, with_demo: bool) {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;

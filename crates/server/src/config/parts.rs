@@ -51,10 +51,16 @@ impl Config {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
             };
-            wrong.push(("dialects.enabled", format!("names {name:?}, which is none; {hint}")));
+            wrong.push((
+                "dialects.enabled",
+                format!("names {name:?}, which is none; {hint}"),
+            ));
         }
         if self.dialects.enabled.is_empty() {
-            wrong.push(("dialects.enabled", "must name at least one dialect".to_owned()));
+            wrong.push((
+                "dialects.enabled",
+                "must name at least one dialect".to_owned(),
+            ));
         }
         wrong
     }
@@ -134,9 +140,9 @@ fn parse_networks(list: &[String]) -> Result<Vec<IpNet>, String> {
     let parse = |entry: &String| {
         let address = || entry.parse::<IpAddr>().ok().map(IpNet::from);
         let network = entry.parse::<IpNet>().ok();
-        network.or_else(address).ok_or_else(|| {
-            format!("{entry:?} is neither an address nor a network like 10.0.0.0/8")
-        })
+        network
+            .or_else(address)
+            .ok_or_else(|| format!("{entry:?} is neither an address nor a network like 10.0.0.0/8"))
     };
     list.iter().map(parse).collect()
 }

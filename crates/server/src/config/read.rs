@@ -73,10 +73,12 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
     // What contradicts each other can be said only where each value by itself is good.
     if reader.problems.is_empty() {
         let check = reader.config.check();
-        reader.problems.extend(check.into_iter().map(|(setting, words)| Problem {
-            place: place_of(setting, sources),
-            words: format!("{setting} {words}"),
-        }));
+        reader
+            .problems
+            .extend(check.into_iter().map(|(setting, words)| Problem {
+                place: place_of(setting, sources),
+                words: format!("{setting} {words}"),
+            }));
     }
     if reader.problems.is_empty() {
         Ok(reader.config)
@@ -87,11 +89,23 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
 
 /// Where a setting was given, as well as that can be said afterwards.
 fn place_of(setting: &str, sources: &Sources<'_>) -> String {
-    if let Some((flag, ..)) = sources.flags.iter().rev().find(|(_, name, _)| name == setting) {
+    if let Some((flag, ..)) = sources
+        .flags
+        .iter()
+        .rev()
+        .find(|(_, name, _)| name == setting)
+    {
         return flag.clone();
     }
-    let variable = format!("{ENVIRONMENT}{}", setting.replace('.', "_").to_ascii_uppercase());
-    if sources.environment.iter().any(|(name, _)| *name == variable) {
+    let variable = format!(
+        "{ENVIRONMENT}{}",
+        setting.replace('.', "_").to_ascii_uppercase()
+    );
+    if sources
+        .environment
+        .iter()
+        .any(|(name, _)| *name == variable)
+    {
         return variable;
     }
     match sources.file {
@@ -135,7 +149,10 @@ impl Reader {
                 continue;
             }
             let DeValue::Table(content) = content.get_ref() else {
-                self.complain(place(at), format!("{section} must be a section: [{section}]"));
+                self.complain(
+                    place(at),
+                    format!("{section} must be a section: [{section}]"),
+                );
                 continue;
             };
             for (key, value) in content {
@@ -184,18 +201,28 @@ impl Reader {
         if (setting.set)(&mut self.config, given) {
             return;
         }
-        let Setting { section, key, allowed, .. } = setting;
+        let Setting {
+            section,
+            key,
+            allowed,
+            ..
+        } = setting;
         let range = match (setting.range)() {
             Some((low, high)) => format!(" from {low} to {high}"),
             None => String::new(),
         };
-        let words = format!("{section}.{key} must be {allowed}{range}, not {}", given.shown());
+        let words = format!(
+            "{section}.{key} must be {allowed}{range}, not {}",
+            given.shown()
+        );
         self.complain(place(), words);
     }
 }
 
 fn find(section: &str, key: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.section == section && setting.key == key)
+    SETTINGS
+        .iter()
+        .find(|setting| setting.section == section && setting.key == key)
 }
 
 fn unknown_section(section: &str) -> String {
@@ -212,7 +239,9 @@ fn unknown_key(section: &str, key: &str) -> String {
         return format!("{words}; {key} belongs to [{}]", elsewhere.section);
     }
     let here = SETTINGS.iter().filter(|setting| setting.section == section);
-    let everywhere = SETTINGS.iter().map(|setting| (setting.section, setting.key));
+    let everywhere = SETTINGS
+        .iter()
+        .map(|setting| (setting.section, setting.key));
     if let Some(near) = nearest(key, here.map(|setting| setting.key)) {
         return format!("{words}; did you mean {section}.{near}?");
     }
@@ -225,10 +254,7 @@ fn unknown_key(section: &str, key: &str) -> String {
 }
 
 /// The known name that is most like `name`, if any is much like it.
-pub(super) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const ALIKE: f64 = 0.75;
     known
         .into_iter()

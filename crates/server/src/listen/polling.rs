@@ -235,10 +235,7 @@ impl Polling {
                         self.answer_poll(&Packet::Noop);
                     }
                 }
-                ProbeStep::Upgraded { release_poll } => {
-                    if release_poll {
-                        self.answer_poll(&Packet::Noop);
-                    }
+                ProbeStep::Upgraded => {
                     let mut probe = self.probe.take()?;
                     while let Some(chunk) = core.backlog.pop() {
                         probe.backlog.push(chunk);

@@ -75,12 +75,18 @@ impl Desk {
 
     /// Carries out one request.
     pub fn carry_out(&self, request: &Request) -> Answer {
-        self.try_to(request).unwrap_or_else(|Denied(why)| Answer::Refused { why })
+        self.try_to(request)
+            .unwrap_or_else(|Denied(why)| Answer::Refused { why })
     }
 
     fn try_to(&self, request: &Request) -> Result<Answer, Denied> {
         match request {
-            Request::CreateApp { name, identity, default, public_keys } => {
+            Request::CreateApp {
+                name,
+                identity,
+                default,
+                public_keys,
+            } => {
                 let key = key::make(Scope::Client).map_err(say)?;
                 self.create_app(name, *identity, *default, public_keys, key)
             }
@@ -96,7 +102,12 @@ impl Desk {
                 let keys = keys.iter().map(line_of_key).collect();
                 Ok(Answer::Keys { keys })
             }
-            Request::SignToken { app, subject, role, ttl } => {
+            Request::SignToken {
+                app,
+                subject,
+                role,
+                ttl,
+            } => {
                 let app = self.find_app(app)?;
                 let role = role.as_deref().map(read_role).transpose()?;
                 let subject = Subject {
@@ -113,7 +124,12 @@ impl Desk {
     /// Makes the demo app if it is not there: open, and the default if there is no other yet.
     /// Anybody may know its key.
     pub fn create_demo(&self) -> Result<(), Denied> {
-        if self.store.key(&key::hash(key::DEMO)).map_err(say)?.is_some() {
+        if self
+            .store
+            .key(&key::hash(key::DEMO))
+            .map_err(say)?
+            .is_some()
+        {
             return Ok(());
         }
         let apps = self.store.apps().map_err(say)?;
@@ -148,7 +164,8 @@ impl Desk {
             ));
         }
         if !public_keys.is_empty() {
-            public::read(public_keys).map_err(|words| Denied(format!("the public keys {words}")))?;
+            public::read(public_keys)
+                .map_err(|words| Denied(format!("the public keys {words}")))?;
         }
         let server_key = key::make(Scope::Server).map_err(say)?;
         let created_at = now();
@@ -222,10 +239,13 @@ impl Desk {
             return Err(Denied("no such key".to_owned()));
         };
         let command = Command::RevokeKey { key: id };
-        self.run(Arc::new(app), command).map_err(|refused| match refused {
-            Refused::By(Refusal::UnknownKey) => Denied(format!("no key has the number {}", id.0)),
-            other => other.into(),
-        })?;
+        self.run(Arc::new(app), command)
+            .map_err(|refused| match refused {
+                Refused::By(Refusal::UnknownKey) => {
+                    Denied(format!("no key has the number {}", id.0))
+                }
+                other => other.into(),
+            })?;
         self.reload()?;
         Ok(Answer::Done)
     }
@@ -392,6 +412,8 @@ fn read_role(text: &str) -> Result<Role, Denied> {
         "customer" => Ok(Role::Customer),
         "vendor" => Ok(Role::Vendor),
         "admin" => Ok(Role::Admin),
-        _ => Err(Denied("the role must be customer, vendor or admin".to_owned())),
+        _ => Err(Denied(
+            "the role must be customer, vendor or admin".to_owned(),
+        )),
     }
 }

@@ -144,7 +144,10 @@ impl Client {
                     stream.set_write_timeout(Some(REQUEST_WITHIN)),
                     stream.set_read_timeout(Some(ANSWER_WITHIN)),
                 ];
-                times.into_iter().collect::<io::Result<()>>().map_err(unusable)?;
+                times
+                    .into_iter()
+                    .collect::<io::Result<()>>()
+                    .map_err(unusable)?;
                 Ok(Some(Self {
                     reader: BufReader::new(stream),
                 }))

@@ -1,12 +1,6 @@
 //! Makes what stores keep, numbered as the writer would number it.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::Arc};
 
 use chat::{
     App, AppId, Conversation, ConversationId, ConversationKind, ExternalId, Identity, Message,
@@ -222,7 +216,8 @@ impl Scene {
         let mut world = World::after(store);
         let app = Arc::new(store.apps().unwrap().remove(0));
         let [ann, bob] = ["ann", "bob"].map(|name| user(store, app.id, name).unwrap());
-        let need = Need::ConversationByKey(app.id, ConversationKind::Direct, pair_key(ann.id, bob.id));
+        let need =
+            Need::ConversationByKey(app.id, ConversationKind::Direct, pair_key(ann.id, bob.id));
         let Found::Conversation(Some(view)) = store.load(&need).unwrap() else {
             panic!("the conversation is gone");
         };
@@ -260,10 +255,4 @@ pub(crate) fn user(store: &dyn Store, app: AppId, external: &str) -> Option<Arc<
         Found::User(user) => user,
         other => panic!("asked for a user, got {other:?}"),
     }
-}
-
-/// Ids that no two callers share.
-pub(crate) fn unique() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    LAST.fetch_add(1, Ordering::Relaxed)
 }

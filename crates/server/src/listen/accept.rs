@@ -79,17 +79,23 @@ impl Server {
         }
         drop(listener);
         shared.stop();
-        stop.send_replace(Stop::AfterRequest);
         shared.order_all(Order::Stop);
-        if tokio::time::timeout(patience, shared.emptied())
-            .await
-            .is_err()
-        {
+        let end = async {
+            // Sockets stay a little longer: over polling, a client's next request comes to fetch what is left for it.
+            shared.connections_ended().await;
+            stop.send_replace(Stop::AfterRequest);
+            shared.sockets_ended().await;
+        };
+        if tokio::time::timeout(patience, end).await.is_err() {
             tracing::info!("some clients did not take what was written for them before the end");
             stop.send_replace(Stop::Now);
             shared.order_all(Order::Kill);
+            let end = async {
+                shared.connections_ended().await;
+                shared.sockets_ended().await;
+            };
             // They need no client for this, only their turn.
-            let _ = tokio::time::timeout(KILL_TIME, shared.emptied()).await;
+            let _ = tokio::time::timeout(KILL_TIME, end).await;
         }
     }
 }

@@ -147,14 +147,20 @@ impl Listener {
         }
     }
 
-    /// Waits until nobody is connected and no socket is open.
-    pub(super) async fn emptied(&self) {
-        loop {
-            let left = self.left.notified();
-            if self.connections.lock().is_empty() && self.sockets.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            left.await;
+    /// Waits until nobody is connected.
+    pub(super) async fn connections_ended(&self) {
+        self.wait(|| self.connections.lock().is_empty()).await;
+    }
+
+    /// Waits until no socket is open.
+    pub(super) async fn sockets_ended(&self) {
+        self.wait(|| self.sockets.load(Ordering::SeqCst) == 0).await;
+    }
+
+    async fn wait(&self, done: impl Fn() -> bool) {
+        // A notification that comes between the question and the waiting is kept.
+        while !done() {
+            self.left.notified().await;
         }
     }
 }

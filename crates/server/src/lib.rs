@@ -10,4 +10,5 @@ pub mod listen;
 pub mod metrics;
 pub mod origin;
 pub mod proxy;
+pub mod stores;
 pub mod writer;

@@ -11,4 +11,5 @@ pub mod metrics;
 pub mod origin;
 pub mod proxy;
 pub mod stores;
+pub mod tls;
 pub mod writer;

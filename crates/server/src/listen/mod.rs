@@ -119,6 +119,21 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// Somebody on this machine, without a request: for those who drive a [`Driver`] by hand.
+    pub fn local() -> Self {
+        Self {
+            ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            secure: false,
+            path: "/socket.io/".into(),
+            raw_query: "".into(),
+            host: None,
+            origin: None,
+            user_agent: None,
+            token: None,
+            transport: None,
+        }
+    }
+
     /// The first value of `key` in the query, unescaped.
     pub fn query(&self, key: &str) -> Option<Cow<'_, str>> {
         wire::engineio::Query::new(&self.raw_query).get(key)
@@ -132,6 +147,15 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// The handle of a connection that has no task of the listener's: for those who drive a [`Driver`] by hand.
+    pub fn detached(waker: std::task::Waker) -> Self {
+        let shared = Shared::new("detached".into());
+        shared.store_waker(&std::task::Context::from_waker(&waker));
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
     /// The Engine.IO session id: unguessable, and a secret of this client's.
     pub fn sid(&self) -> &str {
         &self.shared.sid

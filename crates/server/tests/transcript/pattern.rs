@@ -76,7 +76,10 @@ impl Bindings {
         }
         match self.values.get(name) {
             Some(bound) if bound == value => Ok(()),
-            Some(bound) => Err(format!("expected ${name}, which is {bound}, got {}", short(value))),
+            Some(bound) => Err(format!(
+                "expected ${name}, which is {bound}, got {}",
+                short(value)
+            )),
             None => {
                 self.values.insert(name.to_owned(), value.clone());
                 Ok(())
@@ -240,10 +243,13 @@ fn is_uuid(text: &str) -> bool {
 fn is_timestamp(text: &str) -> bool {
     const FORM: &str = "dddd-dd-ddTdd:dd:dd.dddZ";
     text.len() == FORM.len()
-        && text.chars().zip(FORM.chars()).all(|(character, form)| match form {
-            'd' => character.is_ascii_digit(),
-            other => character == other,
-        })
+        && text
+            .chars()
+            .zip(FORM.chars())
+            .all(|(character, form)| match form {
+                'd' => character.is_ascii_digit(),
+                other => character == other,
+            })
 }
 
 /// A random number, by the keys that the standard library draws for its maps.

@@ -94,12 +94,20 @@ impl Stage<'_> {
             } => self.connect(who, subject.as_ref(), auth.as_ref(), refused.as_ref()),
             Deed::Disconnect => {
                 self.sockets.remove(who);
-                self.send(who, &Packet::Disconnect { namespace: who.namespace.clone() })
+                self.send(
+                    who,
+                    &Packet::Disconnect {
+                        namespace: who.namespace.clone(),
+                    },
+                )
             }
             Deed::Close => {
                 self.sockets
                     .retain(|name, _| name.connection != who.connection);
-                let mut line = self.connections.remove(&who.connection).ok_or("is not open")?;
+                let mut line = self
+                    .connections
+                    .remove(&who.connection)
+                    .ok_or("is not open")?;
                 line.connection.close();
                 Ok(())
             }
@@ -137,11 +145,18 @@ impl Stage<'_> {
     fn open(&mut self, who: &SocketName, query: &[(String, String)]) -> Result<(), String> {
         let mut filled = Vec::new();
         for (key, value) in query {
-            let value = self.bindings.fill(&Value::from(value.as_str()), self.player)?;
-            let value = value.as_str().ok_or("a query holds strings only")?.to_owned();
+            let value = self
+                .bindings
+                .fill(&Value::from(value.as_str()), self.player)?;
+            let value = value
+                .as_str()
+                .ok_or("a query holds strings only")?
+                .to_owned();
             filled.push((key.clone(), value));
         }
-        let recovery = !filled.iter().any(|(key, value)| key == "recovery" && value == "0");
+        let recovery = !filled
+            .iter()
+            .any(|(key, value)| key == "recovery" && value == "0");
         let line = Line {
             connection: self.player.open(&filled)?,
             recovery,
@@ -175,8 +190,13 @@ impl Stage<'_> {
                 fields.insert("token".to_owned(), Value::from(token));
             }
         }
-        let recovery = auth.as_ref().is_none_or(|auth| auth["recovery"] != json!(false))
-            && self.connections.get(&who.connection).is_some_and(|line| line.recovery);
+        let recovery = auth
+            .as_ref()
+            .is_none_or(|auth| auth["recovery"] != json!(false))
+            && self
+                .connections
+                .get(&who.connection)
+                .is_some_and(|line| line.recovery);
         let packet = Packet::Connect {
             namespace: who.namespace.clone(),
             auth: auth.as_ref().map(raw).transpose()?,
@@ -192,7 +212,8 @@ impl Stage<'_> {
                 } else {
                     json!({"sid": "$=string"})
                 };
-                self.bindings.compare(&expected, &answer, "the answer to CONNECT")?;
+                self.bindings
+                    .compare(&expected, &answer, "the answer to CONNECT")?;
                 let socket = Socket {
                     offsets: recovery,
                     ..Socket::default()
@@ -247,7 +268,10 @@ impl Stage<'_> {
     }
 
     fn send(&mut self, who: &SocketName, packet: &Packet) -> Result<(), String> {
-        let line = self.connections.get_mut(&who.connection).ok_or("is not open")?;
+        let line = self
+            .connections
+            .get_mut(&who.connection)
+            .ok_or("is not open")?;
         let mut text = String::new();
         packet.write(&mut text);
         line.connection.send(&text)
@@ -255,7 +279,10 @@ impl Stage<'_> {
 
     /// The next packet for this socket.
     fn receive(&mut self, who: &SocketName) -> Result<Packet, String> {
-        let line = self.connections.get_mut(&who.connection).ok_or("is not open")?;
+        let line = self
+            .connections
+            .get_mut(&who.connection)
+            .ok_or("is not open")?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let waiting = line.waiting.get_mut(&who.namespace);
@@ -279,7 +306,10 @@ impl Stage<'_> {
     fn expect_closed(&mut self, who: &SocketName) -> Result<(), String> {
         self.sockets
             .retain(|name, _| name.connection != who.connection);
-        let mut line = self.connections.remove(&who.connection).ok_or("is not open")?;
+        let mut line = self
+            .connections
+            .remove(&who.connection)
+            .ok_or("is not open")?;
         match line.connection.receive(Instant::now() + PATIENCE)? {
             Heard::Closed => Ok(()),
             Heard::Text(text) => Err(format!("got {text}")),
@@ -321,7 +351,10 @@ impl Stage<'_> {
             let offset = Offset::parse(offset)
                 .ok_or_else(|| format!("{} ends with no offset: {offset:?}", event.name))?;
             if let Some(last) = socket.last.filter(|last| *last >= offset) {
-                return Err(format!("the offset of {} falls: {last:?}, then {offset:?}", event.name));
+                return Err(format!(
+                    "the offset of {} falls: {last:?}, then {offset:?}",
+                    event.name
+                ));
             }
             socket.last = Some(offset);
         }
@@ -332,17 +365,27 @@ impl Stage<'_> {
         let packet = self.receive(who)?;
         let got = self.take_ack(who, &packet)?;
         self.bindings
-            .compare(&Value::from(args), &Value::from(got.clone()), "the acknowledgement")
+            .compare(
+                &Value::from(args),
+                &Value::from(got.clone()),
+                "the acknowledgement",
+            )
             .map_err(|difference| format!("{difference}\n  came: {}", list(&got)))
     }
 
     fn take_ack(&mut self, who: &SocketName, packet: &Packet) -> Result<Vec<Value>, String> {
         let Packet::Ack(ack) = packet else {
-            return Err(format!("expected an acknowledgement, got {}", describe(packet)));
+            return Err(format!(
+                "expected an acknowledgement, got {}",
+                describe(packet)
+            ));
         };
         let due = self.socket(who)?.unanswered.pop_front();
         if due != Some(ack.id) {
-            return Err(format!("the acknowledgement is of event {}, not {due:?}", ack.id));
+            return Err(format!(
+                "the acknowledgement is of event {}, not {due:?}",
+                ack.id
+            ));
         }
         let mut got = Vec::new();
         for arg in &ack.args {
@@ -373,7 +416,8 @@ impl Stage<'_> {
             "success": false,
             "error": {"code": "unknown_event", "message": "$=string"},
         }]);
-        self.bindings.compare(&expected, &Value::from(got), "the acknowledgement")
+        self.bindings
+            .compare(&expected, &Value::from(got), "the acknowledgement")
     }
 }
 

@@ -185,7 +185,10 @@ fn parse_app(rest: &str) -> Result<AppLine, String> {
 
 fn parse_action(text: &str) -> Result<Action, String> {
     let (who, rest) = text.split_once(' ').ok_or("says who, but not what")?;
-    let (verb, rest) = rest.trim_start().split_once(' ').unwrap_or((rest.trim_start(), ""));
+    let (verb, rest) = rest
+        .trim_start()
+        .split_once(' ')
+        .unwrap_or((rest.trim_start(), ""));
     let rest = rest.trim();
     if who == "server" {
         return match (verb, rest) {

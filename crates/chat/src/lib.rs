@@ -1,1 +1,32 @@
-//! Placeholder.
+//! The chat domain: who may do what, in which order it happened, and what others are told.
+//!
+//! Knows apps, users, conversations, messages and subscriptions. Must not know Socket.IO, HTTP,
+//! SQL or any dialect. [`Command`] is the only way in, [`Event`] the only way out; both are closed.
+//! Start with [`model`] for the nouns, [`decide`] for the rules, [`executor`] for the order.
+
+pub mod actor;
+pub mod bus;
+pub mod command;
+pub mod decide;
+pub mod event;
+pub mod executor;
+pub mod facts;
+pub mod mint;
+pub mod model;
+pub mod query;
+pub mod queue;
+pub mod refusal;
+pub mod store;
+
+pub use actor::{Actor, Role, SessionSeed, Subject};
+pub use command::{Command, ConversationRef, Outcome, Reply};
+pub use event::{Effect, Event, Happening, Topic};
+pub use executor::{Asker, Executor, Submission, Turn};
+pub use model::{
+    App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, ExternalId, G,
+    Identity, KeyId, Message, MessageView, SessionId, Timestamp, User, UserId,
+};
+pub use query::{Query, View};
+pub use queue::Queue;
+pub use refusal::{Fault, Refusal};
+pub use store::Store;

@@ -1,0 +1,245 @@
+//! The nouns of the domain, as values. No behaviour beyond what a value can say about itself.
+//!
+//! Integers are the ids inside; UUIDs (version 7, in creation order) are the ids outside.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The number of a lasting change on this node, in commit order. Starts at 1; never reused.
+pub type G = u64;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub i64);
+    };
+}
+id!(/// An app: one tenant. Nothing crosses between apps.
+    AppId);
+id!(/// A user of one app.
+    UserId);
+id!(/// A conversation of one app.
+    ConversationId);
+id!(/// A Socket.IO session: what survives the loss of a transport.
+    SessionId);
+id!(/// An API key of an app.
+    KeyId);
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Timestamp(pub i64);
+
+/// Whether ids in payloads are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identity {
+    /// The id that a client states is the user. For demos and trusted networks.
+    Open,
+    /// A signed token must say who acts.
+    Verified,
+}
+
+/// One tenant and its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Inside id.
+    pub id: AppId,
+    /// Outside id.
+    pub uuid: Uuid,
+    /// For people; unique on a server.
+    pub name: String,
+    /// Whether ids in payloads are believed.
+    pub identity: Identity,
+    /// Clients that name no app belong to the default one; at most one app is it.
+    pub is_default: bool,
+    /// Longest message text, in UTF-8 bytes.
+    pub max_text_bytes: u32,
+    /// Shared secret for HS256/384/512 tokens. Never logged.
+    pub secret: Secret,
+    /// Public keys for RS256, ES256 and `EdDSA` tokens: PEM text or a JWK set. Empty when none.
+    pub public_keys: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// Text that must not appear in logs: its `Debug` is always `Secret(..)`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// What an API key opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// What a page in a browser may carry.
+    Client,
+    /// Administration of the app.
+    Server,
+}
+
+/// An API key as stored: only its SHA-256 is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Inside id.
+    pub id: KeyId,
+    /// Whose.
+    pub app: AppId,
+    /// What it opens.
+    pub scope: Scope,
+    /// SHA-256 of the key's text.
+    pub hash: [u8; 32],
+    /// The first characters, so that people can tell keys apart.
+    pub prefix: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stopped working, if it did.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The id under which an app knows its user. Compared as text, shown in the JSON type of first sight.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExternalId {
+    /// The id as text.
+    pub text: String,
+    /// True if it first came as a JSON number.
+    pub number: bool,
+}
+
+impl ExternalId {
+    /// An id that came as a JSON string.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            number: false,
+        }
+    }
+}
+
+impl PartialEq for ExternalId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+impl Eq for ExternalId {}
+impl std::hash::Hash for ExternalId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+/// A person (or bot) of one app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Inside id.
+    pub id: UserId,
+    /// Whose.
+    pub app: AppId,
+    /// Outside id.
+    pub uuid: Uuid,
+    /// The app's own id for this user.
+    pub external: ExternalId,
+    /// When the user was first mentioned.
+    pub created_at: Timestamp,
+}
+
+/// The four kinds of conversation that the core knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConversationKind {
+    /// Two people; unique for the pair.
+    Direct,
+    /// Any number of members; no key.
+    Group,
+    /// Unique for product, vendor and customer.
+    Product,
+    /// A live stream's chatroom; unique by slug.
+    Room,
+}
+
+/// What never changes about a conversation, shared by everything that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// Inside id.
+    pub id: ConversationId,
+    /// Whose.
+    pub app: AppId,
+    /// Outside id.
+    pub uuid: Uuid,
+    /// Which of the four.
+    pub kind: ConversationKind,
+    /// What makes it unique in its app and kind; see [`pair_key`].
+    pub key: Option<String>,
+    /// The two people of a direct conversation, in the order of [`pair_key`]; empty for other kinds.
+    pub pair: Vec<Arc<User>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+impl Conversation {
+    /// Whether `user` is one of the two people of a direct conversation.
+    pub fn has(&self, user: UserId) -> bool {
+        self.pair.iter().any(|member| member.id == user)
+    }
+}
+
+/// The key of the direct conversation of two users, the same from either side.
+pub fn pair_key(a: UserId, b: UserId) -> String {
+    format!("{}:{}", a.0.min(b.0), a.0.max(b.0))
+}
+
+/// A conversation with what changes about it, as of some G.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationView {
+    /// What never changes.
+    pub conversation: Arc<Conversation>,
+    /// Sequence number of the newest log entry; 0 when there is none.
+    pub last_seq: u64,
+    /// G of the newest log entry; 0 when there is none.
+    pub last_g: G,
+    /// When something last changed.
+    pub updated_at: Timestamp,
+    /// When the newest message was sent.
+    pub last_message_at: Option<Timestamp>,
+}
+
+/// A message as stored: its row is its own entry in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number on the node.
+    pub g: G,
+    /// Where it stands.
+    pub conversation: ConversationId,
+    /// Its number in the conversation.
+    pub seq: u64,
+    /// Outside id.
+    pub uuid: Uuid,
+    /// Who wrote it.
+    pub sender: UserId,
+    /// What was written, as it came.
+    pub text: String,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// The session that sent it, if a session did: so that live and replayed streams leave out the same.
+    pub origin: Option<SessionId>,
+    /// The id under which its client may send it again without making a second message.
+    pub client_id: Option<String>,
+}
+
+/// A message together with what showing it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageView {
+    /// Where it stands.
+    pub conversation: Arc<Conversation>,
+    /// Who wrote it.
+    pub sender: Arc<User>,
+    /// The message.
+    pub message: Message,
+}

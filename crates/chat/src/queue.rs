@@ -1,0 +1,115 @@
+//! The way in: commands wait here, in order, until the writer takes the next batch.
+//!
+//! Submitting never blocks. How much may wait is decided before, by those who read sockets.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+
+use crate::{
+    actor::Actor,
+    command::{Command, Outcome, Reply},
+    executor::{Asker, Submission},
+    refusal::Refusal,
+};
+
+/// Most commands of one batch.
+const BATCH_COMMANDS: usize = 4_096;
+/// Most bytes of one batch, as [`Command::weight`] counts them.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Commands on their way to the writer. Shared by everybody who asks.
+#[derive(Default)]
+pub struct Queue {
+    state: Mutex<State>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Submission>,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds a command behind all that were added before. After [`Queue::close`] it is refused.
+    pub fn submit(&self, submission: Submission) {
+        let mut state = self.state.lock();
+        if state.closed {
+            drop(state);
+            submission.asker.lost();
+            submission.asker.wake();
+            return;
+        }
+        state.waiting.push_back(submission);
+        // The writer sleeps only on an empty queue.
+        if state.waiting.len() == 1 {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Submits a command that no socket asks for, and waits for its outcome.
+    pub async fn run(&self, actor: Arc<Actor>, command: Command) -> Result<Reply, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        let asker = Arc::new(Waiter(Mutex::new(Some(sender))));
+        self.submit(Submission {
+            actor,
+            command,
+            asker,
+        });
+        match receiver.await {
+            Ok(outcome) => outcome.result,
+            Err(_) => Err(Refusal::Unavailable),
+        }
+    }
+
+    /// The next batch: everything that waits, up to the limits of a batch. Sleeps while nothing
+    /// does; there is no timer, because the next batch gathers while this one is being written.
+    /// `None` once the queue is closed and empty.
+    pub fn take(&self) -> Option<VecDeque<Submission>> {
+        let mut state = self.state.lock();
+        while state.waiting.is_empty() {
+            if state.closed {
+                return None;
+            }
+            self.filled.wait(&mut state);
+        }
+        let mut bytes = 0;
+        let fitting = state
+            .waiting
+            .iter()
+            .take(BATCH_COMMANDS)
+            .take_while(|submission| {
+                let fits = bytes < BATCH_BYTES;
+                bytes += submission.command.weight();
+                fits
+            });
+        let count = fitting.count();
+        let rest = state.waiting.split_off(count);
+        Some(std::mem::replace(&mut state.waiting, rest))
+    }
+
+    /// Takes nothing more in; what waits is still written.
+    pub fn close(&self) {
+        self.state.lock().closed = true;
+        self.filled.notify_all();
+    }
+}
+
+/// Waits outside any socket's stream. Told when the barrier has passed, so that what it reads
+/// next is what others see.
+struct Waiter(Mutex<Option<oneshot::Sender<Outcome>>>);
+
+impl Asker for Waiter {
+    fn answered(&self, outcome: Outcome) {
+        if let Some(sender) = self.0.lock().take() {
+            // The one who asked may have gone away; the command is done all the same.
+            let _ = sender.send(outcome);
+        }
+    }
+    fn wake(&self) {}
+    fn lost(&self) {
+        self.0.lock().take();
+    }
+}

@@ -1,0 +1,133 @@
+//! What goes wrong: a [`Refusal`] is the asker's fault and is told, a [`Fault`] is ours and is logged.
+
+use std::fmt;
+
+/// The asker's fault, with a stable code. The words are the core's; a dialect that knows how its
+/// client named the field says it in its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A field is missing, or not of its type or form.
+    Invalid {
+        /// The field as the client named it; empty for the payload itself.
+        field: &'static str,
+        /// What it must be: continues "`field` ".
+        must: &'static str,
+    },
+    /// The text is empty or only white space.
+    BlankText,
+    /// A conversation with oneself.
+    SamePerson,
+    /// The text has more bytes than the app allows.
+    TextTooLong {
+        /// The limit in UTF-8 bytes.
+        limit: u32,
+    },
+    /// No such conversation, or not the asker's: the two are not told apart.
+    UnknownConversation,
+    /// The socket has not said who it is.
+    NotIdentified,
+    /// In a verified app the socket brought no token.
+    TokenRequired,
+    /// The token with which the socket came has expired; it is closed soon, to come back with another.
+    TokenExpired,
+    /// The id in the payload is not the one that the token proves.
+    NotTheTokensSubject,
+    /// The event belongs to another dialect, or to none.
+    UnknownEvent,
+    /// A name that must be unique is taken.
+    NameTaken,
+    /// No such app or key.
+    UnknownKey,
+    /// The server cannot write just now; the command changed nothing and may be tried again.
+    Unavailable,
+}
+
+impl Refusal {
+    /// Every code, for tests that ask whether all are covered.
+    pub const CODES: &'static [&'static str] = &[
+        "invalid",
+        "blank_text",
+        "same_person",
+        "text_too_long",
+        "unknown_conversation",
+        "not_identified",
+        "token_required",
+        "token_expired",
+        "not_the_tokens_subject",
+        "unknown_event",
+        "name_taken",
+        "unknown_key",
+        "unavailable",
+    ];
+
+    /// A short name that does not change between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } => "invalid",
+            Self::BlankText => "blank_text",
+            Self::SamePerson => "same_person",
+            Self::TextTooLong { .. } => "text_too_long",
+            Self::UnknownConversation => "unknown_conversation",
+            Self::NotIdentified => "not_identified",
+            Self::TokenRequired => "token_required",
+            Self::TokenExpired => "token_expired",
+            Self::NotTheTokensSubject => "not_the_tokens_subject",
+            Self::UnknownEvent => "unknown_event",
+            Self::NameTaken => "name_taken",
+            Self::UnknownKey => "unknown_key",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid { field: "", must } => write!(f, "payload {must}"),
+            Self::Invalid { field, must } => write!(f, "{field} {must}"),
+            Self::BlankText => f.write_str("the text must not be blank"),
+            Self::SamePerson => f.write_str("the two people must be different"),
+            Self::TextTooLong { limit } => write!(f, "the text is longer than {limit} bytes"),
+            Self::UnknownConversation => f.write_str("no such conversation, or you are not in it"),
+            Self::NotIdentified => f.write_str("say who you are first"),
+            Self::TokenRequired => f.write_str("this app needs a token: connect with auth.token"),
+            Self::TokenExpired => {
+                f.write_str("your token has expired; connect again with a new one")
+            }
+            Self::NotTheTokensSubject => f.write_str("your token is for somebody else"),
+            Self::UnknownEvent => f.write_str("no such event here"),
+            Self::NameTaken => f.write_str("name is taken"),
+            Self::UnknownKey => f.write_str("no such app or key"),
+            Self::Unavailable => {
+                f.write_str("the server cannot store anything just now; try again")
+            }
+        }
+    }
+}
+
+/// Our fault: logged once where it is met, shown outside as "internal".
+#[derive(Debug)]
+pub struct Fault {
+    /// What was being done.
+    pub doing: &'static str,
+    /// What the part that failed said.
+    pub cause: String,
+}
+
+impl Fault {
+    /// A fault while `doing` something.
+    pub fn new(doing: &'static str, cause: impl fmt::Display) -> Self {
+        Self {
+            doing,
+            cause: cause.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.doing, self.cause)
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,122 @@
+//! Client events of `direct`, read into commands and queries.
+//!
+//! Checks forms only; what is allowed is decided in `chat`. `outgoing` is the way back.
+
+use chat::{Command, ConversationRef, Query, Refusal};
+
+use crate::{
+    Incoming, Request,
+    direct::{NAME, external},
+    payload::{Field, fields},
+};
+
+/// How much of a room one gets on joining it.
+const HISTORY: u32 = 50;
+/// How much `fetch_messages` returns if it does not say.
+const PAGE: u64 = 20;
+/// The most that it returns.
+const MAX_PAGE: u64 = 100;
+/// The longest `clientMessageId`, in UTF-8 bytes.
+const MAX_CLIENT_ID: usize = 128;
+
+pub(super) fn claims(event: &Incoming) -> bool {
+    reader(&event.name).is_some()
+}
+
+pub(super) fn read(event: &Incoming) -> Result<Request, Refusal> {
+    reader(&event.name).ok_or(Refusal::UnknownEvent)?(event)
+}
+
+type Reader = fn(&Incoming) -> Result<Request, Refusal>;
+
+/// The client events of this dialect.
+fn reader(name: &str) -> Option<Reader> {
+    match name {
+        "register_user" => Some(read_register_user),
+        "join_chat" => Some(read_join_chat),
+        "send_message" => Some(read_send_message),
+        "fetch_messages" => Some(read_fetch_messages),
+        _ => None,
+    }
+}
+
+/// `register_user "<uuid>"`
+fn read_register_user(event: &Incoming) -> Result<Request, Refusal> {
+    let user = Field::argument("userId", event.args.first().map(AsRef::as_ref)).uuid()?;
+    Ok(Request {
+        command: Some(Command::Register {
+            user: external(user),
+            dialect: NAME,
+        }),
+        query: None,
+        needs_identity: false,
+    })
+}
+
+/// `join_chat { userId, targetUserId }`
+fn read_join_chat(event: &Incoming) -> Result<Request, Refusal> {
+    let [user, other] = fields(
+        event.args.first().map(AsRef::as_ref),
+        ["userId", "targetUserId"],
+        "must be an object with userId and targetUserId",
+    )?;
+    Ok(Request {
+        command: Some(Command::OpenDirect {
+            user: external(user.uuid()?),
+            other: external(other.uuid()?),
+            dialect: NAME,
+        }),
+        query: Some(Query::History {
+            conversation: ConversationRef::Opened,
+            offset: 0,
+            limit: HISTORY,
+        }),
+        needs_identity: false,
+    })
+}
+
+/// `send_message { roomId, senderId, body, clientMessageId? }`
+fn read_send_message(event: &Incoming) -> Result<Request, Refusal> {
+    let [room, sender, body, client_id] = fields(
+        event.args.first().map(AsRef::as_ref),
+        ["roomId", "senderId", "body", "clientMessageId"],
+        "must be an object with roomId, senderId and body",
+    )?;
+    Ok(Request {
+        command: Some(Command::Send {
+            conversation: room.uuid()?,
+            sender: external(sender.uuid()?),
+            text: body.text()?,
+            client_id: client_id
+                .optional_label(MAX_CLIENT_ID, "must be a string of 1 to 128 bytes")?,
+        }),
+        query: None,
+        needs_identity: false,
+    })
+}
+
+/// `fetch_messages { roomId, limit?, offset? }`
+fn read_fetch_messages(event: &Incoming) -> Result<Request, Refusal> {
+    let [room, limit, offset] = fields(
+        event.args.first().map(AsRef::as_ref),
+        ["roomId", "limit", "offset"],
+        "must be an object with roomId",
+    )?;
+    let room = room.uuid()?;
+    let limit = limit
+        .optional_whole(1, "must be a whole number from 1 to 100")?
+        .unwrap_or(PAGE)
+        .min(MAX_PAGE);
+    let offset = offset
+        .optional_whole(0, "must be a whole number, 0 or more")?
+        .unwrap_or(0);
+    Ok(Request {
+        command: None,
+        query: Some(Query::History {
+            conversation: ConversationRef::Uuid(room),
+            offset,
+            limit: limit as u32,
+        }),
+        needs_identity: true,
+    })
+}

@@ -1,0 +1,58 @@
+//! The `direct` dialect: one-to-one chats between users who are UUIDs.
+//!
+//! `incoming` reads its four events, `outgoing` writes its seven; the contract and what it leaves
+//! open are in `docs/dialects/direct.md`, and `transcripts/` holds it as conversations.
+
+mod incoming;
+mod outgoing;
+#[cfg(test)]
+mod tests;
+
+use chat::{Event, ExternalId, Refusal, Subject};
+use uuid::Uuid;
+
+use crate::{Answer, Answered, Audience, Dialect, Incoming, Request, Seat, Shown, payload};
+
+/// The dialect. It keeps nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Direct;
+
+impl Dialect for Direct {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn namespaces(&self) -> &'static [&'static str] {
+        &["/"]
+    }
+
+    fn claims(&self, event: &Incoming) -> bool {
+        incoming::claims(event)
+    }
+
+    fn person(&self, subject: &Subject) -> ExternalId {
+        payload::uuid(&subject.id.text).map_or_else(|| subject.id.clone(), external)
+    }
+
+    fn read(&self, _seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {
+        incoming::read(event)
+    }
+
+    fn answer(&self, request: Option<&Request>, result: Result<&Answered, &Refusal>) -> Answer {
+        match result {
+            Ok(answered) => outgoing::answer(request, answered),
+            Err(refusal) => outgoing::refuse(request, refusal),
+        }
+    }
+
+    fn show(&self, event: &Event, audience: Audience) -> Vec<Shown> {
+        outgoing::show(event, audience).into_iter().collect()
+    }
+}
+
+const NAME: &str = "direct";
+
+/// UUIDs are compared without case, so the id that the app knows is the lower-case form.
+fn external(uuid: Uuid) -> ExternalId {
+    ExternalId::text(uuid.hyphenated().to_string())
+}

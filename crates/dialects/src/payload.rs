@@ -1,0 +1,310 @@
+//! Reading what clients send: typed fields of a payload that is still JSON text.
+//!
+//! Every error names the field as the client does. Knows no dialect; each dialect says which
+//! fields it wants. What is not asked for is skipped without being kept. See `json` for writing.
+
+use std::fmt;
+
+use chat::Refusal;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// The largest whole number that a JavaScript number holds exactly: 2^53 - 1.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// A refusal of `field`; `must` continues the sentence, as in "roomId must be a UUID".
+pub fn invalid(field: &'static str, must: &'static str) -> Refusal {
+    Refusal::Invalid { field, must }
+}
+
+/// A UUID in the text form of RFC 9562, section 4, and no other: 36 characters, in either case.
+pub fn uuid(text: &str) -> Option<Uuid> {
+    const LENGTH: usize = 36;
+    // The parser knows shorter and longer forms too.
+    (text.len() == LENGTH)
+        .then(|| Uuid::try_parse(text).ok())
+        .flatten()
+}
+
+/// The fields called `names` of a payload that must be an object; `must` says so in words that name
+/// them ("must be an object with ..."). Other fields are skipped. Of a field that stands there
+/// twice the last one counts, as in JavaScript.
+pub fn fields<'a, const N: usize>(
+    payload: Option<&'a RawValue>,
+    names: [&'static str; N],
+    must: &'static str,
+) -> Result<[Field<'a>; N], Refusal> {
+    let found = payload
+        .filter(|payload| payload.get().starts_with('{'))
+        .and_then(|payload| {
+            let mut reader = serde_json::Deserializer::from_str(payload.get());
+            reader.deserialize_map(Object { names: &names }).ok()
+        });
+    let found: [Option<&RawValue>; N] = found.ok_or_else(|| invalid("", must))?;
+    let mut at = 0;
+    Ok(found.map(|value| {
+        let name = names.get(at).copied().unwrap_or_default();
+        at += 1;
+        Field { name, value }
+    }))
+}
+
+/// One field of a payload, perhaps absent. `null` counts as a value, and is of no type: a page that
+/// computes NaN sends `null`, and must hear of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    name: &'static str,
+    value: Option<&'a RawValue>,
+}
+
+impl<'a> Field<'a> {
+    /// An argument that is a value by itself, under the name that errors shall give it.
+    pub fn argument(name: &'static str, value: Option<&'a RawValue>) -> Self {
+        Self { name, value }
+    }
+
+    /// A string, as it came. JSON can carry half of a surrogate pair, text cannot.
+    pub fn text(self) -> Result<String, Refusal> {
+        let json = self.json()?;
+        if !json.starts_with('"') {
+            return Err(invalid(self.name, "must be a string"));
+        }
+        serde_json::from_str(json).map_err(|_| {
+            invalid(
+                self.name,
+                "must be valid Unicode, without half surrogate pairs",
+            )
+        })
+    }
+
+    /// A UUID, as [`uuid`] reads it.
+    pub fn uuid(self) -> Result<Uuid, Refusal> {
+        let json = self.json()?;
+        // A UUID needs no escapes in JSON, but a client may write them all the same.
+        serde_json::from_str::<String>(json)
+            .ok()
+            .and_then(|text| uuid(&text))
+            .ok_or_else(|| invalid(self.name, "must be a UUID"))
+    }
+
+    /// A string of `1..=max` bytes, if the field is there at all; `must` says so.
+    pub fn optional_label(self, max: usize, must: &'static str) -> Result<Option<String>, Refusal> {
+        if self.value.is_none() {
+            return Ok(None);
+        }
+        let text = self.text()?;
+        if text.is_empty() || text.len() > max {
+            return Err(invalid(self.name, must));
+        }
+        Ok(Some(text))
+    }
+
+    /// A whole number of at least `min` and at most 2^53 - 1, if the field is there at all; `must`
+    /// says so. JSON has one type of numbers, so `20.0` and `2e1` are 20.
+    pub fn optional_whole(self, min: u32, must: &'static str) -> Result<Option<u64>, Refusal> {
+        if self.value.is_none() {
+            return Ok(None);
+        }
+        let json = self.json()?;
+        // What starts like a number is one: the payload has been checked to be JSON.
+        let number = json
+            .starts_with(|first: char| first == '-' || first.is_ascii_digit())
+            .then(|| json.parse::<f64>().ok())
+            .flatten()
+            .filter(|number| number.fract() == 0.0)
+            .filter(|number| (f64::from(min)..=MAX_SAFE_INTEGER).contains(number));
+        #[expect(clippy::cast_sign_loss, reason = "at least `min`, which has no sign")]
+        let whole = number.map(|number| number as u64);
+        whole.ok_or_else(|| invalid(self.name, must)).map(Some)
+    }
+
+    fn json(self) -> Result<&'a str, Refusal> {
+        self.value
+            .map(RawValue::get)
+            .ok_or_else(|| invalid(self.name, "is missing"))
+    }
+}
+
+/// Collects the values of the named fields and skips the others.
+struct Object<'n, const N: usize> {
+    names: &'n [&'static str; N],
+}
+
+impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(place) = map.next_key_seed(Name { names: self.names })? {
+            match place.and_then(|place| found.get_mut(place)) {
+                Some(slot) => *slot = Some(map.next_value()?),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Finds a field's place among the names. Read as bytes, so that a name which is not Unicode is
+/// just one that nobody asked for.
+struct Name<'n> {
+    names: &'n [&'static str],
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<Self::Value, D::Error> {
+        key.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field name")
+    }
+
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.names.iter().position(|name| name.as_bytes() == key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    fn number(json: &str) -> Result<Option<u64>, Refusal> {
+        Field::argument("n", Some(&raw(json))).optional_whole(1, "must be whole")
+    }
+
+    #[test]
+    fn fields_are_found_in_any_order_and_others_skipped() {
+        let payload = raw(r#" {"x":[{"a":1}], "b":"two", "\u0061":"one", "\ud800":0} "#);
+        let [a, b, c] = fields(Some(&payload), ["a", "b", "c"], "must be an object").unwrap();
+        assert_eq!(a.text().unwrap(), "one");
+        assert_eq!(b.text().unwrap(), "two");
+        assert_eq!(c.text().unwrap_err().to_string(), "c is missing");
+    }
+
+    #[test]
+    fn the_last_of_two_equal_fields_counts() {
+        let payload = raw(r#"{"a":"first","a":"last"}"#);
+        let [a] = fields(Some(&payload), ["a"], "must be an object").unwrap();
+        assert_eq!(a.text().unwrap(), "last");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for json in ["[]", "null", "\"{}\"", "7", "true"] {
+            let payload = raw(json);
+            let refusal = fields(Some(&payload), ["a"], "must be an object").unwrap_err();
+            assert_eq!(refusal.to_string(), "payload must be an object", "{json}");
+        }
+        assert!(fields(None, ["a"], "must be an object").is_err());
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_with_a_point_or_an_exponent() {
+        for (json, expected) in [
+            ("1", 1),
+            ("20", 20),
+            ("20.0", 20),
+            ("2e1", 20),
+            ("2000e-2", 20),
+            ("9007199254740991", 9_007_199_254_740_991),
+        ] {
+            assert_eq!(number(json), Ok(Some(expected)), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_in_range_is_refused() {
+        for json in [
+            "0",
+            "-0",
+            "-1",
+            "0.5",
+            "1.5",
+            "1e400",
+            "9007199254740992",
+            "\"1\"",
+            "null",
+            "true",
+            "[1]",
+            "{}",
+        ] {
+            assert!(number(json).is_err(), "{json}");
+        }
+        let absent = Field::argument("n", None).optional_whole(1, "must be whole");
+        assert_eq!(absent, Ok(None));
+    }
+
+    #[test]
+    fn uuids_have_one_form_in_either_case() {
+        let uuid = |json: &str| Field::argument("id", Some(&raw(json))).uuid();
+        let expected = Uuid::from_u128(0x0123_4567_89ab_4cde_8f01_2345_6789_abcd);
+        for json in [
+            r#""01234567-89ab-4cde-8f01-23456789abcd""#,
+            r#""01234567-89AB-4CDE-8F01-23456789ABCD""#,
+            r#""\u00301234567-89ab-4cde-8f01-23456789abcd""#,
+        ] {
+            assert_eq!(uuid(json), Ok(expected), "{json}");
+        }
+        for json in [
+            r#""0123456789ab4cde8f0123456789abcd""#,
+            r#""{01234567-89ab-4cde-8f01-23456789abcd}""#,
+            r#""urn:uuid:01234567-89ab-4cde-8f01-23456789abcd""#,
+            r#""g1234567-89ab-4cde-8f01-23456789abcd""#,
+            r#"" 01234567-89ab-4cde-8f01-23456789abc""#,
+            r#""""#,
+            "12",
+            "null",
+        ] {
+            assert_eq!(
+                uuid(json).unwrap_err().to_string(),
+                "id must be a UUID",
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_no_text() {
+        let refusal = Field::argument("body", Some(&raw(r#""a\ud83d""#)))
+            .text()
+            .unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "body must be valid Unicode, without half surrogate pairs"
+        );
+    }
+
+    #[test]
+    fn labels_are_measured_in_bytes() {
+        let label =
+            |json: &str| Field::argument("l", Some(&raw(json))).optional_label(4, "must be short");
+        assert_eq!(label(r#""éé""#), Ok(Some("éé".to_owned())));
+        assert!(label(r#""ééa""#).is_err());
+        assert!(label(r#""""#).is_err());
+        assert!(label("null").is_err());
+        assert_eq!(
+            Field::argument("l", None).optional_label(4, "must be short"),
+            Ok(None)
+        );
+    }
+}

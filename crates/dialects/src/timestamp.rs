@@ -1,0 +1,52 @@
+//! Times as clients read them: RFC 3339, UTC, milliseconds, `Z`.
+
+use std::fmt::Write;
+
+use chat::Timestamp;
+use time::OffsetDateTime;
+
+/// Appends a time as a JSON string, as in `"2026-03-01T12:30:05.250Z"`. RFC 3339 has years of four
+/// digits; a time outside of them, which no clock gives, becomes the nearest one inside.
+pub fn write_timestamp(out: &mut String, at: Timestamp) {
+    const YEAR_0: i64 = -62_167_219_200_000;
+    const YEAR_9999_END: i64 = 253_402_300_799_999;
+    let ms = at.0.clamp(YEAR_0, YEAR_9999_END);
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // Writing to a string cannot fail.
+    let _ = write!(
+        out,
+        "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z\"",
+        moment.year(),
+        u8::from(moment.month()),
+        moment.day(),
+        moment.hour(),
+        moment.minute(),
+        moment.second(),
+        moment.millisecond(),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(ms: i64) -> String {
+        let mut out = String::new();
+        write_timestamp(&mut out, Timestamp(ms));
+        out
+    }
+
+    #[test]
+    fn milliseconds_always_have_three_digits() {
+        assert_eq!(text(0), r#""1970-01-01T00:00:00.000Z""#);
+        assert_eq!(text(1_709_209_845_007), r#""2024-02-29T12:30:45.007Z""#);
+        assert_eq!(text(-1), r#""1969-12-31T23:59:59.999Z""#);
+    }
+
+    #[test]
+    fn years_stay_within_four_digits() {
+        assert_eq!(text(i64::MAX), r#""9999-12-31T23:59:59.999Z""#);
+        assert_eq!(text(i64::MIN), r#""0000-01-01T00:00:00.000Z""#);
+    }
+}

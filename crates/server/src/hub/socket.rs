@@ -1,0 +1,174 @@
+//! The part of a socket that others touch: the sequencer marks what is new for it and leaves
+//! outcomes with it. The part that only its own connection touches is `stream`.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use chat::{AppId, Asker, G, KeyId, Outcome, SessionId, View, query::QueryError};
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+
+use super::{permits::Permits, topic::Topic};
+use crate::listen::{Close, Handle};
+
+/// One Socket.IO socket: a client's presence on one namespace.
+pub(crate) struct Socket {
+    pub(crate) session: SessionId,
+    pub(crate) app: AppId,
+    pub(crate) namespace: &'static str,
+    /// The key with which it came, if it named one.
+    pub(crate) key: Option<KeyId>,
+    pub(crate) handle: Handle,
+    permits: Arc<Permits>,
+    /// A bit for each of the first 63 topics that has something new; the last bit stands for `more`.
+    dirty: AtomicU64,
+    /// The further topics that have something new.
+    more: Mutex<Vec<u32>>,
+    inbox: Mutex<Inbox>,
+    /// It stands in the queue of a pool of permits.
+    waits: AtomicBool,
+    /// The topics that it listens to, with the numbers under which it knows them.
+    slots: Mutex<HashMap<chat::Topic, u32, RandomState>>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    deliveries: VecDeque<Delivery>,
+    /// The connection is gone; nobody will look in here again.
+    closed: bool,
+}
+
+/// What others leave with a socket.
+pub(crate) enum Delivery {
+    /// It listens to a topic from now on.
+    Attached {
+        slot: u32,
+        topic: Arc<Topic>,
+        member: usize,
+        since: G,
+    },
+    /// Its oldest open command is decided.
+    Decided(Outcome),
+    /// Its query is answered.
+    Found(Result<View, QueryError>),
+    /// Its oldest open command has an unknown outcome.
+    Lost,
+    /// The token with which it came has expired.
+    Expired,
+    /// It must go, for good.
+    Dismissed,
+    /// Its connection is to be closed.
+    Close(Close),
+}
+
+const MORE: u32 = 63;
+
+impl Socket {
+    pub(crate) fn new(
+        session: SessionId,
+        app: AppId,
+        namespace: &'static str,
+        key: Option<KeyId>,
+        handle: Handle,
+        permits: Arc<Permits>,
+    ) -> Self {
+        Self {
+            session,
+            app,
+            namespace,
+            key,
+            handle,
+            permits,
+            dirty: AtomicU64::new(0),
+            more: Mutex::default(),
+            inbox: Mutex::default(),
+            slots: Mutex::default(),
+            waits: AtomicBool::new(false),
+        }
+    }
+
+    /// The number for a topic that it does not listen to yet; `None` if it does.
+    pub(crate) fn next_slot(&self, place: chat::Topic) -> Option<u32> {
+        let mut slots = self.slots.lock();
+        let next = slots.len() as u32;
+        match slots.entry(place) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(vacant) => Some(*vacant.insert(next)),
+        }
+    }
+
+    /// Notes that it waits for a permit. False if it did already.
+    pub(crate) fn begin_waiting(&self) -> bool {
+        !self.waits.swap(true, Ordering::AcqRel)
+    }
+
+    /// There may be a permit now.
+    pub(crate) fn end_waiting(&self) {
+        self.waits.store(false, Ordering::Release);
+        self.handle.wake();
+    }
+
+    /// Notes that a topic has something new.
+    pub(crate) fn mark(&self, slot: u32) {
+        let bit = slot.min(MORE);
+        if bit == MORE {
+            self.more.lock().push(slot);
+        }
+        self.dirty.fetch_or(1 << bit, Ordering::Release);
+    }
+
+    /// Takes the numbers of all topics that have something new. To be called after the barrier was
+    /// read: what is marked later is announced by a later wake.
+    pub(crate) fn take_dirty(&self, into: &mut Vec<u32>) {
+        let mut bits = self.dirty.swap(0, Ordering::Acquire);
+        while bits != 0 {
+            let slot = bits.trailing_zeros();
+            bits &= bits - 1;
+            if slot == MORE {
+                into.append(&mut self.more.lock());
+            } else {
+                into.push(slot);
+            }
+        }
+    }
+
+    /// Leaves something; the one who leaves it wakes the socket. False when the connection is gone.
+    pub(crate) fn deliver(&self, delivery: Delivery) -> bool {
+        let mut inbox = self.inbox.lock();
+        if !inbox.closed {
+            inbox.deliveries.push_back(delivery);
+        }
+        !inbox.closed
+    }
+
+    /// Takes all that was left, oldest first.
+    pub(crate) fn take_inbox(&self) -> VecDeque<Delivery> {
+        std::mem::take(&mut self.inbox.lock().deliveries)
+    }
+
+    /// Takes nothing more in.
+    pub(crate) fn close(&self) {
+        self.inbox.lock().closed = true;
+    }
+}
+
+impl Asker for Socket {
+    fn answered(&self, outcome: Outcome) {
+        self.permits.release();
+        self.deliver(Delivery::Decided(outcome));
+    }
+
+    fn wake(&self) {
+        self.handle.wake();
+    }
+
+    fn lost(&self) {
+        self.permits.release();
+        self.deliver(Delivery::Lost);
+    }
+}

@@ -1,0 +1,516 @@
+//! What one socket gets: the merge, by key, of its topics and of the answers to its own commands.
+//!
+//! Nothing is queued per socket. A topic is read from a cursor; an answer waits at the front of
+//! the tickets until the stream has reached its key. Keys strictly rise, so the last offset that a
+//! client has seen says exactly what it has.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use chat::{
+    ConversationView, G, Outcome, Refusal, Reply, UserId, View,
+    query::{self, QueryError, Reader},
+};
+use dialects::{Answer, Answered, Dialect, Request};
+
+use super::{
+    Hub,
+    offset::Key,
+    socket::{Delivery, Socket},
+    topic::{Fetched, Grain, Render, Run, Topic},
+};
+use crate::listen::{Close, Outgoing};
+
+/// What a ticket without a command holds, roughly.
+const LEAST_WEIGHT: usize = 256;
+
+/// The cursors and tickets of one socket. Only its connection touches them.
+pub(crate) struct Stream {
+    pub(crate) socket: Arc<Socket>,
+    hub: Arc<Hub>,
+    /// Whether events end with offsets.
+    offsets: bool,
+    subscriptions: Vec<Option<Subscription>>,
+    /// Topics that may have something new.
+    dirty: Vec<u32>,
+    /// The key of what was written last.
+    written: Key,
+    tickets: VecDeque<Ticket>,
+    open_bytes: usize,
+    /// It must go, for good.
+    pub(crate) dismissed: bool,
+    /// Who the socket has said it is; it may be several.
+    identities: Vec<UserId>,
+}
+
+struct Subscription {
+    topic: Arc<Topic>,
+    member: usize,
+    cursor: Key,
+}
+
+/// A client event that is not answered yet.
+struct Ticket {
+    /// The id under which the client waits for an acknowledgement, if it does.
+    ack: Option<u64>,
+    dialect: Option<&'static dyn Dialect>,
+    request: Option<Request>,
+    weight: usize,
+    state: State,
+}
+
+enum State {
+    /// The writer has it.
+    Submitted,
+    /// Its command is decided, or it has none; its query has not begun.
+    Asking { at: Option<G>, reply: Option<Reply> },
+    /// Its query is under way, as of `at`; the stream stops there.
+    Reading { at: G, reply: Option<Reply> },
+    /// Done. Without a place of its own it stands where the stream is when its turn comes.
+    Done {
+        at: Option<G>,
+        result: Result<Answered, Refusal>,
+    },
+}
+
+impl Stream {
+    pub(crate) fn new(hub: Arc<Hub>, socket: Arc<Socket>, offsets: bool) -> Self {
+        let written = Key::end_of(hub.barrier());
+        Self {
+            socket,
+            hub,
+            offsets,
+            subscriptions: Vec::new(),
+            dirty: Vec::new(),
+            written,
+            tickets: VecDeque::new(),
+            open_bytes: 0,
+            dismissed: false,
+            identities: Vec::new(),
+        }
+    }
+
+    /// Events that are not answered yet.
+    pub(crate) fn open_tickets(&self) -> usize {
+        self.tickets.len()
+    }
+
+    /// Bytes that those hold, roughly.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.open_bytes
+    }
+
+    /// Whether the socket has said who it is, or is about to.
+    pub(crate) fn is_identified(&self) -> bool {
+        !self.identities.is_empty() || self.tickets.iter().any(Ticket::identifies)
+    }
+
+    /// Whether the session may have something in the store: it listens to something, or has asked to.
+    pub(crate) fn has_stored_session(&self) -> bool {
+        !self.subscriptions.is_empty() || self.is_identified()
+    }
+
+    /// Takes a ticket for an event that was read. The command, if any, is submitted by the caller.
+    pub(crate) fn ask(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        ack: Option<u64>,
+        request: Request,
+    ) {
+        let weight = request
+            .command
+            .as_ref()
+            .map_or(LEAST_WEIGHT, chat::Command::weight);
+        let state = match &request.command {
+            Some(_) => State::Submitted,
+            None => State::Asking {
+                at: None,
+                reply: None,
+            },
+        };
+        self.push(Ticket {
+            ack,
+            dialect,
+            request: Some(request),
+            weight,
+            state,
+        });
+    }
+
+    /// Takes a ticket for an event that is refused already; the words keep their place.
+    pub(crate) fn refuse(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        ack: Option<u64>,
+        request: Option<Request>,
+        refusal: Refusal,
+    ) {
+        self.hub.metrics.count_refusal(&refusal);
+        let state = State::Done {
+            at: None,
+            result: Err(refusal),
+        };
+        self.push(Ticket {
+            ack,
+            dialect,
+            request,
+            weight: LEAST_WEIGHT,
+            state,
+        });
+    }
+
+    fn push(&mut self, ticket: Ticket) {
+        self.open_bytes += ticket.weight;
+        self.tickets.push_back(ticket);
+    }
+
+    /// Moves what may be written now into `out`.
+    pub(crate) fn collect(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        out: &mut Outgoing,
+    ) -> Result<(), Close> {
+        // In this order: what the barrier covers is then in the marks and in the inbox.
+        let barrier = self.hub.barrier();
+        self.socket.take_dirty(&mut self.dirty);
+        self.take_inbox(dialect)?;
+        loop {
+            self.start_reading(barrier);
+            let front = self.tickets.front().and_then(Ticket::place);
+            let cap = front.map_or(barrier, |at| at.min(barrier));
+            if !self.collect_events(Key::end_of(cap), out)? {
+                return Ok(());
+            }
+            let answerable = |ticket: &mut Ticket| ticket.is_done_by(barrier);
+            match self.tickets.pop_front_if(answerable) {
+                Some(ticket) => self.answer(ticket, cap, out),
+                None => return Ok(()),
+            }
+            if out.is_full() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
+        for delivery in self.socket.take_inbox() {
+            match delivery {
+                Delivery::Attached {
+                    slot,
+                    topic,
+                    member,
+                    since,
+                } => {
+                    let subscription = Subscription {
+                        topic,
+                        member,
+                        cursor: Key::end_of(since),
+                    };
+                    let slot = slot as usize;
+                    if self.subscriptions.len() <= slot {
+                        self.subscriptions.resize_with(slot + 1, || None);
+                    }
+                    if let Some(place) = self.subscriptions.get_mut(slot) {
+                        *place = Some(subscription);
+                    }
+                }
+                Delivery::Decided(outcome) => self.decided(outcome),
+                Delivery::Found(found) => self.found(found),
+                Delivery::Lost => return Err(Close::Fault),
+                Delivery::Dismissed => self.dismissed = true,
+                Delivery::Close(reason) => return Err(reason),
+                Delivery::Expired => self.refuse(dialect, None, None, Refusal::TokenExpired),
+            }
+        }
+        Ok(())
+    }
+
+    /// Outcomes come in the order of submission, so this one is the first submitted ticket's.
+    fn decided(&mut self, outcome: Outcome) {
+        let submitted = |ticket: &&mut Ticket| matches!(ticket.state, State::Submitted);
+        let Some(ticket) = self.tickets.iter_mut().find(submitted) else {
+            return;
+        };
+        let at = Some(outcome.g);
+        ticket.state = match outcome.result {
+            Ok(reply) => {
+                if let Reply::Registered { user } | Reply::Opened { user, .. } = &reply
+                    && !self.identities.contains(&user.id)
+                {
+                    self.identities.push(user.id);
+                }
+                let reply = Some(reply);
+                if ticket
+                    .request
+                    .as_ref()
+                    .is_some_and(|request| request.query.is_some())
+                {
+                    State::Asking { at, reply }
+                } else {
+                    State::Done {
+                        at,
+                        result: Ok(Answered { reply, view: None }),
+                    }
+                }
+            }
+            Err(refusal) => {
+                self.hub.metrics.count_refusal(&refusal);
+                State::Done {
+                    at,
+                    result: Err(refusal),
+                }
+            }
+        };
+    }
+
+    fn found(&mut self, found: Result<View, QueryError>) {
+        let Some(ticket) = self.tickets.front_mut() else {
+            return;
+        };
+        let State::Reading { at, reply } = &mut ticket.state else {
+            return;
+        };
+        let (at, reply) = (Some(*at), reply.take());
+        let result = match found {
+            Ok(view) => Ok(Answered {
+                reply,
+                view: Some(view),
+            }),
+            Err(QueryError::Refused(refusal)) => Err(refusal),
+            Err(QueryError::Failed(fault)) => {
+                tracing::error!(%fault, "a query failed");
+                Err(Refusal::Unavailable)
+            }
+        };
+        if let Err(refusal) = &result {
+            self.hub.metrics.count_refusal(refusal);
+        }
+        ticket.state = State::Done { at, result };
+    }
+
+    /// Begins the query of the front ticket: everything asked before it is answered by then.
+    fn start_reading(&mut self, barrier: G) {
+        let Some(ticket) = self.tickets.front_mut() else {
+            return;
+        };
+        let State::Asking { at, reply } = &mut ticket.state else {
+            return;
+        };
+        let at = at.unwrap_or(barrier);
+        // Its own command may be decided but not passed by the barrier yet; the wake comes after.
+        if at > barrier {
+            return;
+        }
+        let reply = reply.take();
+        let Some(Request {
+            query: Some(query),
+            needs_identity,
+            ..
+        }) = ticket.request.clone()
+        else {
+            return;
+        };
+        if needs_identity && self.identities.is_empty() {
+            ticket.state = State::Done {
+                at: Some(at),
+                result: Err(Refusal::NotIdentified),
+            };
+            return;
+        }
+        let opened = match &reply {
+            Some(Reply::Opened { conversation, .. }) => Some(conversation.clone()),
+            _ => None,
+        };
+        ticket.state = State::Reading { at, reply };
+        self.read(query, at, opened);
+    }
+
+    fn read(&self, query: chat::Query, at: G, opened: Option<ConversationView>) {
+        let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
+        let (app, users) = (self.socket.app, self.identities.clone());
+        hub.metrics.store_reads.inc();
+        tokio::task::spawn_blocking(move || {
+            let reader = Reader { app, users: &users };
+            let found = query::run(&*hub.store, reader, &query, at, opened.as_ref());
+            socket.deliver(Delivery::Found(found));
+            socket.handle.wake();
+        });
+    }
+
+    /// Writes an answer at its key: after everything up to `cap`, before anything newer.
+    fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
+        self.open_bytes -= ticket.weight;
+        let State::Done { result, .. } = ticket.state else {
+            return;
+        };
+        let Answer { events, ack } = match (ticket.dialect, &result) {
+            (Some(dialect), result) => dialect.answer(ticket.request.as_ref(), result.as_ref()),
+            (None, Err(refusal)) => dialects::refuse(refusal),
+            (None, Ok(_)) => Answer::default(),
+        };
+        let mut bytes = Vec::new();
+        for emit in &events {
+            let r = if self.written.g == cap && self.written.part == Key::ANSWER {
+                self.written.r + 1
+            } else {
+                0
+            };
+            self.written = Key {
+                g: cap.max(self.written.g),
+                part: Key::ANSWER,
+                r,
+            };
+            let offset = self.offsets.then(|| self.hub.epochs.offset(self.written));
+            let offset = offset.as_ref().map(super::offset::Offset::as_str);
+            wire::frame::write_event(
+                &mut bytes,
+                self.socket.namespace,
+                emit.name,
+                &emit.args,
+                offset,
+            );
+        }
+        if let Some(id) = ticket.ack {
+            wire::frame::write_ack(&mut bytes, self.socket.namespace, id, &ack);
+            if matches!(
+                &result,
+                Ok(Answered {
+                    reply: Some(Reply::Sent { .. }),
+                    ..
+                })
+            ) {
+                self.hub.metrics.acked_messages.inc();
+            }
+        }
+        out.push(bytes.into());
+    }
+
+    /// Writes what the topics have up to `cap`. False when `out` is full before that.
+    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
+        loop {
+            if self.dirty.is_empty() {
+                return Ok(true);
+            }
+            if out.is_full() {
+                return Ok(false);
+            }
+            let reached = match *self.dirty {
+                [slot] => self.collect_one(slot, cap, out)?,
+                _ => self.collect_merged(cap, out)?,
+            };
+            if reached {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// The usual case: one topic has something new, and its segments go out as they are.
+    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
+        let fetched = self.fetch(slot, cap, out.room(), Grain::Segment)?;
+        if !fetched.full && !fetched.later {
+            self.dirty.clear();
+        }
+        for run in fetched.runs {
+            self.write(slot, run, out);
+        }
+        if !fetched.full {
+            self.pass(slot, cap);
+        }
+        Ok(!fetched.full)
+    }
+
+    /// Several topics have something new: their frames go out in the order of their keys. Where one
+    /// topic has more than was fetched, nothing beyond what it gave may be written.
+    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
+        self.dirty.sort_unstable();
+        self.dirty.dedup();
+        let slots = std::mem::take(&mut self.dirty);
+        let (mut frames, mut until) = (Vec::new(), cap);
+        for &slot in &slots {
+            let fetched = self.fetch(slot, cap, out.room(), Grain::Frame)?;
+            if let (true, Some(last)) = (fetched.full, fetched.runs.last()) {
+                until = until.min(last.last);
+            }
+            if fetched.full || fetched.later {
+                self.dirty.push(slot);
+            }
+            frames.extend(fetched.runs.into_iter().map(|run| (slot, run)));
+        }
+        frames.sort_unstable_by_key(|(_, run)| run.last);
+        for (slot, run) in frames {
+            if run.last <= until {
+                self.write(slot, run, out);
+            } else if !self.dirty.contains(&slot) {
+                self.dirty.push(slot);
+            }
+        }
+        slots.iter().for_each(|slot| self.pass(*slot, until));
+        Ok(until == cap)
+    }
+
+    /// Notes that a topic has given all that it has up to `until`, which may be nothing: what it
+    /// forgets up to there is not missed.
+    fn pass(&mut self, slot: u32, until: Key) {
+        if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
+            subscription.cursor = subscription.cursor.max(until);
+        }
+    }
+
+    fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, Close> {
+        let Some(Some(subscription)) = self.subscriptions.get(slot as usize) else {
+            return Ok(Fetched::default());
+        };
+        let render = Render {
+            epochs: &self.hub.epochs,
+            metrics: &self.hub.metrics,
+            offsets: self.offsets,
+        };
+        let topic = &subscription.topic;
+        topic
+            .fetch(subscription.cursor, cap, budget, grain, &render)
+            .ok_or(Close::Slow)
+    }
+
+    fn write(&mut self, slot: u32, run: Run, out: &mut Outgoing) {
+        self.hub.metrics.deliveries.inc_by(u64::from(run.frames));
+        self.written = run.last;
+        if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
+            subscription.cursor = run.last;
+        }
+        out.push(run.bytes);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Attachments that nobody has looked at yet are ended like the others.
+        self.socket.close();
+        let _ = self.take_inbox(None);
+        for subscription in self.subscriptions.iter().flatten() {
+            self.hub.leave(&subscription.topic, subscription.member);
+        }
+        self.hub.leave_socket(&self.socket);
+    }
+}
+
+impl Ticket {
+    /// The G that the stream must not pass before this ticket is answered, if it is known.
+    fn place(&self) -> Option<G> {
+        match self.state {
+            State::Submitted => None,
+            State::Asking { at, .. } | State::Done { at, .. } => at,
+            State::Reading { at, .. } => Some(at),
+        }
+    }
+
+    fn is_done_by(&self, barrier: G) -> bool {
+        matches!(self.state, State::Done { at, .. } if at.is_none_or(|at| at <= barrier))
+    }
+
+    fn identifies(&self) -> bool {
+        let command = self
+            .request
+            .as_ref()
+            .and_then(|request| request.command.as_ref());
+        command.is_some_and(chat::Command::identifies)
+    }
+}

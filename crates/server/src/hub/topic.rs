@@ -1,0 +1,338 @@
+//! What happened lately at one place, in one dialect, as finished bytes that all its readers share.
+//!
+//! A topic is a (conversation or person) x dialect x namespace. The sequencer appends one segment
+//! per turn; readers move cursors over it. Frames are rendered when the first reader needs them.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use chat::{Event, G};
+use dialects::{Audience, Dialect, Shown};
+use parking_lot::Mutex;
+use slab::Slab;
+
+use crate::metrics::Metrics;
+
+use super::{
+    offset::{Epochs, Key},
+    socket::{Delivery, Socket},
+};
+
+/// One place in one dialect.
+pub(crate) struct Topic {
+    pub(crate) place: chat::Topic,
+    pub(crate) dialect: &'static dyn Dialect,
+    pub(crate) namespace: &'static str,
+    ring: Mutex<Ring>,
+    members: Mutex<Slab<Member>>,
+}
+
+#[derive(Default)]
+struct Ring {
+    segments: VecDeque<Arc<Segment>>,
+    /// Of the turn that is under way; readers do not see them yet.
+    open: Vec<Arc<Event>>,
+    /// Everything up to here has left memory.
+    floor: G,
+}
+
+/// A socket that listens, and the number under which it knows this topic.
+struct Member {
+    socket: Arc<Socket>,
+    slot: u32,
+}
+
+/// What a reader gets from a topic.
+#[derive(Default)]
+pub(crate) struct Fetched {
+    /// In order.
+    pub(crate) runs: Vec<Run>,
+    /// There is more up to the cap; the budget is spent.
+    pub(crate) full: bool,
+    /// There is more after the cap.
+    pub(crate) later: bool,
+}
+
+/// How finely frames are handed out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grain {
+    /// All frames of a segment as one run.
+    Segment,
+    /// Each frame by itself, so that the frames of several topics can be merged.
+    Frame,
+}
+
+/// Frames that stand together in a segment.
+pub(crate) struct Run {
+    pub(crate) bytes: Bytes,
+    /// The key of the last frame.
+    pub(crate) last: Key,
+    pub(crate) frames: u32,
+}
+
+impl Topic {
+    pub(crate) fn new(
+        place: chat::Topic,
+        dialect: &'static dyn Dialect,
+        namespace: &'static str,
+        floor: G,
+    ) -> Self {
+        let ring = Ring {
+            floor,
+            ..Ring::default()
+        };
+        Self {
+            place,
+            dialect,
+            namespace,
+            ring: Mutex::new(ring),
+            members: Mutex::default(),
+        }
+    }
+
+    fn audience(&self) -> Audience {
+        match self.place {
+            chat::Topic::Conversation(_) => Audience::Conversation,
+            chat::Topic::Person(user) => Audience::Person(user),
+        }
+    }
+
+    /// Takes an event into the turn under way. True for the first one of the turn.
+    pub(crate) fn enter(&self, event: Arc<Event>) -> bool {
+        let mut ring = self.ring.lock();
+        ring.open.push(event);
+        ring.open.len() == 1
+    }
+
+    /// Ends the turn: its events become one segment. Returns what that holds in memory.
+    pub(crate) fn seal(&self) -> usize {
+        let mut ring = self.ring.lock();
+        let events = std::mem::take(&mut ring.open);
+        let segment = Segment::new(events);
+        let weight = segment.weight;
+        ring.segments.push_back(Arc::new(segment));
+        weight
+    }
+
+    /// Lets the oldest segment go.
+    pub(crate) fn drop_oldest(&self) {
+        let mut ring = self.ring.lock();
+        if let Some(oldest) = ring.segments.pop_front() {
+            ring.floor = oldest.last_g;
+        }
+    }
+
+    /// Frames after `cursor` up to `cap`, about `budget` bytes of them. `None` when what comes after
+    /// the cursor has left memory.
+    pub(crate) fn fetch(
+        &self,
+        cursor: Key,
+        cap: Key,
+        budget: usize,
+        grain: Grain,
+        render: &Render<'_>,
+    ) -> Option<Fetched> {
+        let mut fetched = Fetched::default();
+        let segments: Vec<Arc<Segment>> = {
+            let ring = self.ring.lock();
+            if cursor.g < ring.floor {
+                return None;
+            }
+            // Readers are close to the end, so the search starts there. The segment in which the
+            // cursor stands may hold further parts of its last event.
+            let ahead = ring
+                .segments
+                .iter()
+                .rev()
+                .take_while(|s| s.last_g >= cursor.g)
+                .count();
+            let from = ring.segments.len() - ahead;
+            ring.segments.range(from..).map(Arc::clone).collect()
+        };
+        let mut bytes = 0;
+        for segment in segments {
+            if segment.first_g > cap.g {
+                fetched.later = true;
+                break;
+            }
+            if bytes >= budget {
+                fetched.full = true;
+                break;
+            }
+            let joined = segment.joined(self, render);
+            bytes += joined.between(cursor, cap, grain, &mut fetched);
+        }
+        Some(fetched)
+    }
+
+    /// Lets a socket listen to what comes after `since`. Only the sequencer calls this, so it is in
+    /// step with the events. Nothing happens if the socket listens already or is gone.
+    pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, since: G) {
+        let Some(slot) = socket.next_slot(self.place) else {
+            return;
+        };
+        let mut members = self.members.lock();
+        let member = members.insert(Member {
+            socket: Arc::clone(socket),
+            slot,
+        });
+        let topic = Arc::clone(self);
+        if !socket.deliver(Delivery::Attached {
+            slot,
+            topic,
+            member,
+            since,
+        }) {
+            members.remove(member);
+        }
+    }
+
+    /// Ends a socket's listening.
+    pub(crate) fn remove(&self, member: usize) {
+        let mut members = self.members.lock();
+        members.try_remove(member);
+        if members.len() * 4 < members.capacity() {
+            members.shrink_to_fit();
+        }
+    }
+
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.lock().is_empty()
+    }
+
+    /// Does something to up to [`Self::STRIDE`] members, beginning at place `from`; returns the
+    /// place to go on from, or `None` at the end.
+    pub(crate) fn each_member(
+        &self,
+        from: usize,
+        mut act: impl FnMut(&Arc<Socket>, u32),
+    ) -> Option<usize> {
+        let members = self.members.lock();
+        let to = (from + Self::STRIDE).min(members.capacity());
+        for member in (from..to).filter_map(|place| members.get(place)) {
+            act(&member.socket, member.slot);
+        }
+        (to < members.capacity()).then_some(to)
+    }
+
+    /// Members handled between two yields of the sequencer.
+    const STRIDE: usize = 128;
+}
+
+/// What rendering needs beside the topic.
+pub(crate) struct Render<'a> {
+    pub(crate) epochs: &'a Epochs,
+    pub(crate) metrics: &'a Metrics,
+    /// Whether the reader gets offsets.
+    pub(crate) offsets: bool,
+}
+
+/// The events of one turn.
+struct Segment {
+    events: Vec<Arc<Event>>,
+    first_g: G,
+    last_g: G,
+    weight: usize,
+    with_offsets: OnceLock<Joined>,
+    plain: OnceLock<Joined>,
+}
+
+impl Segment {
+    fn new(events: Vec<Arc<Event>>) -> Self {
+        // Once as events and once as frames; the second variant of the frames is rare.
+        let weight = events.iter().map(|event| 2 * event.weight()).sum();
+        Self {
+            first_g: events.first().map_or(0, |event| event.g),
+            last_g: events.last().map_or(0, |event| event.g),
+            weight,
+            events,
+            with_offsets: OnceLock::new(),
+            plain: OnceLock::new(),
+        }
+    }
+
+    fn joined(&self, topic: &Topic, render: &Render<'_>) -> &Joined {
+        let variant = if render.offsets {
+            &self.with_offsets
+        } else {
+            &self.plain
+        };
+        variant.get_or_init(|| Joined::render(&self.events, topic, render))
+    }
+}
+
+/// Finished frames, one behind the other in one buffer, and where each one ends.
+struct Joined {
+    bytes: Bytes,
+    frames: Vec<(Key, usize)>,
+}
+
+impl Joined {
+    fn render(events: &[Arc<Event>], topic: &Topic, render: &Render<'_>) -> Self {
+        let (mut bytes, mut frames) = (Vec::new(), Vec::new());
+        for event in events {
+            for Shown { part, emit } in topic.dialect.show(event, topic.audience()) {
+                let key = Key {
+                    g: event.g,
+                    part,
+                    r: 0,
+                };
+                let offset = render.offsets.then(|| render.epochs.offset(key));
+                let offset = offset.as_ref().map(super::offset::Offset::as_str);
+                wire::frame::write_event(
+                    &mut bytes,
+                    topic.namespace,
+                    emit.name,
+                    &emit.args,
+                    offset,
+                );
+                frames.push((key, bytes.len()));
+            }
+        }
+        render.metrics.frames_built.inc_by(frames.len() as u64);
+        Self {
+            bytes: bytes.into(),
+            frames,
+        }
+    }
+
+    /// Adds the frames after `cursor` up to `cap`; returns how many bytes they have.
+    fn between(&self, cursor: Key, cap: Key, grain: Grain, fetched: &mut Fetched) -> usize {
+        let from = self.frames.partition_point(|(key, _)| *key <= cursor);
+        let to = self.frames.partition_point(|(key, _)| *key <= cap);
+        fetched.later |= to < self.frames.len();
+        let before = from.checked_sub(1).and_then(|last| self.frames.get(last));
+        let start = before.map_or(0, |(_, end)| *end);
+        let frames = self.frames.get(from..to).unwrap_or_default();
+        let Some(&(last, end)) = frames.last() else {
+            return 0;
+        };
+        match grain {
+            Grain::Segment => {
+                let (bytes, frames) = (self.bytes.slice(start..end), frames.len() as u32);
+                fetched.runs.push(Run {
+                    bytes,
+                    last,
+                    frames,
+                });
+            }
+            Grain::Frame => {
+                let mut start = start;
+                for &(last, end) in frames {
+                    let bytes = self.bytes.slice(start..end);
+                    fetched.runs.push(Run {
+                        bytes,
+                        last,
+                        frames: 1,
+                    });
+                    start = end;
+                }
+            }
+        }
+        end - start
+    }
+}

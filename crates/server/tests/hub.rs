@@ -278,8 +278,14 @@ async fn one_reader_of_several_rooms_sees_one_order_without_a_gap() {
     for _ in 0..EACH * ROOMS as usize {
         // `event` checks that the offsets rise over all rooms.
         let message = reader.event("new_message").await;
-        let sender = (1..=ROOMS).find(|n| message["sender_id"] == person(*n)).unwrap() as usize;
-        assert_eq!(message["body"], next[sender].to_string(), "a gap or a double");
+        let sender = (1..=ROOMS)
+            .find(|n| message["sender_id"] == person(*n))
+            .unwrap() as usize;
+        assert_eq!(
+            message["body"],
+            next[sender].to_string(),
+            "a gap or a double"
+        );
         next[sender] += 1;
     }
     ringing.abort();

@@ -21,9 +21,9 @@ mod socket;
 mod websocket;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 pub use accept::Server;
@@ -119,10 +119,10 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Somebody on this machine, without a request: for those who drive a [`Driver`] by hand.
+    /// A client on this machine that says nothing about itself, over WebSocket.
     pub fn local() -> Self {
         Self {
-            ip: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure: false,
             path: "/socket.io/".into(),
             raw_query: "".into(),
@@ -130,7 +130,7 @@ impl Peer {
             origin: None,
             user_agent: None,
             token: None,
-            transport: None,
+            transport: Some(Transport::WebSocket),
         }
     }
 
@@ -147,13 +147,9 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// The handle of a connection that has no task of the listener's: for those who drive a [`Driver`] by hand.
-    pub fn detached(waker: std::task::Waker) -> Self {
-        let shared = Shared::new("detached".into());
-        shared.store_waker(&std::task::Context::from_waker(&waker));
-        Self {
-            shared: Arc::new(shared),
-        }
+    /// A handle for a driver that is driven by hand, without a listener; `waker` is what it wakes.
+    pub fn detached(waker: Waker) -> Self {
+        Self { shared: Arc::new(Shared::detached(waker)) }
     }
 
     /// The Engine.IO session id: unguessable, and a secret of this client's.

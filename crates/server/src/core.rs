@@ -2,10 +2,16 @@
 //!
 //! What listens, prints or reads files comes on top; tests and the command line use it as it is.
 
-use std::{sync::Arc, thread::JoinHandle};
+use std::{
+    sync::{Arc, Weak},
+    thread::JoinHandle,
+};
 
 use chat::{Executor, Fault, Queue, Store};
-use tokio::{sync::mpsc, task};
+use tokio::{
+    sync::{mpsc, watch},
+    task,
+};
 
 use crate::{
     buses::Local,
@@ -33,7 +39,11 @@ pub struct Core {
 
 impl Core {
     /// Notes a new start in the store and begins to work. Within a tokio runtime.
-    pub fn start(store: Arc<dyn Store>, config: HubConfig, metrics: Arc<Metrics>) -> Result<Self, Fault> {
+    pub fn start(
+        store: Arc<dyn Store>,
+        config: HubConfig,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Fault> {
         let random = |doing| move |error| Fault::new(doing, error);
         let epoch = random_u64().map_err(random("naming this start"))? as u32;
         let boots = store.boot(epoch)?;
@@ -51,11 +61,20 @@ impl Core {
             last_g: executor.last_g(),
         };
         let hub = Hub::new(parts, |listener| Arc::new(Local::new(listener)));
+        tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
         let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub)).run(incoming));
         let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
             .map_err(|error| Fault::new("starting the writer's thread", error))?;
-        Ok(Self { store, queue, directory, hub, metrics, writer, sequencer })
+        Ok(Self {
+            store,
+            queue,
+            directory,
+            hub,
+            metrics,
+            writer,
+            sequencer,
+        })
     }
 
     /// Takes no more commands, writes those that wait, shows them, and ends.
@@ -68,5 +87,13 @@ impl Core {
         }
         // It ends by itself once the writer, the only one who sends it turns, has gone.
         let _ = self.sequencer.await;
+    }
+}
+
+/// A key that is revoked takes the sockets with it that came with it.
+async fn watch_keys(hub: Weak<Hub>, mut changes: watch::Receiver<u64>) {
+    while changes.changed().await.is_ok() {
+        let Some(hub) = hub.upgrade() else { break };
+        hub.dismiss_revoked();
     }
 }

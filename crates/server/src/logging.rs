@@ -1,0 +1,30 @@
+//! The log: structured, on standard error, as text or as JSON.
+//!
+//! What is logged names apps, users by our ids, addresses and reasons; never tokens, keys, private
+//! session ids or what people write.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{filter::LevelFilter, fmt};
+
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// Starts logging for this process. Only the first call has an effect.
+pub fn start(config: &Log) {
+    let level = match config.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let log = fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    // It fails only if logging has been started before.
+    let _ = match config.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).try_init(),
+    };
+}

@@ -74,6 +74,11 @@ impl Shared {
         }
     }
 
+    /// For a task of another kind, which is woken by `waker`.
+    pub(super) fn detached(waker: Waker) -> Self {
+        Self { waker: OnceLock::from(waker), ..Self::new("detached".into()) }
+    }
+
     pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();

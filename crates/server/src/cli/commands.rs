@@ -77,7 +77,10 @@ pub(super) fn list_apps(args: &ListAppsArgs) -> Done {
         [&app.id, &app.name, identity, default, &app.created_at].map(str::to_owned)
     });
     let mut page = Page::new();
-    page.table(["ID", "NAME", "IDENTITY", "", "MADE AT"], &rows.collect::<Vec<_>>())
+    page.table(
+        ["ID", "NAME", "IDENTITY", "", "MADE AT"],
+        &rows.collect::<Vec<_>>(),
+    )
 }
 
 pub(super) fn create_key(args: &CreateKeyArgs) -> Done {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::model::{ApiKey, App, ConversationView, ExternalId, G, KeyId, MessageView, User};
+use crate::model::{ApiKey, App, ConversationView, ExternalId, G, KeyId, MessageView, SessionId, User};
 
 /// How a command or query names a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +50,11 @@ pub enum Command {
         /// The same id from the same sender in the same conversation makes one message.
         client_id: Option<String>,
     },
+    /// Forgets a session and its subscriptions: its client has said goodbye.
+    EndSession {
+        /// Which.
+        session: SessionId,
+    },
     /// Makes an app with its first two keys. Operators only.
     CreateApp {
         /// The app; `id` is assigned by the writer.
@@ -76,6 +81,7 @@ impl Command {
             Self::Register { user, .. } | Self::OpenDirect { user, .. } => Some(user),
             Self::Send { sender, .. } => Some(sender),
             Self::Fence
+            | Self::EndSession { .. }
             | Self::CreateApp { .. }
             | Self::CreateKey { .. }
             | Self::RevokeKey { .. } => None,

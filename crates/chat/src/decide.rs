@@ -62,6 +62,10 @@ pub fn decide(
             text,
             client_id,
         } => draft.send(*conversation, sender, text, client_id.as_deref())?,
+        Command::EndSession { session } => {
+            draft.changes.push(Change::SessionEnded(*session));
+            Reply::Done
+        }
         Command::CreateApp { app, keys } => draft.create_app(app, keys)?,
         Command::CreateKey { key } => draft.create_key(key),
         Command::RevokeKey { key } => draft.revoke_key(*key)?,

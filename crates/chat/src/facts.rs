@@ -200,7 +200,7 @@ impl Facts {
                     self.sent.insert(key, Some(Arc::clone(view)));
                 }
             }
-            Change::Subscription { .. } => {}
+            Change::Subscription { .. } | Change::SessionEnded(_) => {}
             Change::App(app) => {
                 self.apps.insert(app.name.clone(), Some(Arc::clone(app)));
             }

@@ -91,7 +91,9 @@ impl fmt::Display for Refusal {
             Self::UnknownConversation => f.write_str("no such conversation, or you are not in it"),
             Self::NotIdentified => f.write_str("say who you are first"),
             Self::TokenRequired => f.write_str("this app needs a token: connect with auth.token"),
-            Self::TokenExpired => f.write_str("your token has expired; connect again with a new one"),
+            Self::TokenExpired => {
+                f.write_str("your token has expired; connect again with a new one")
+            }
             Self::NotTheTokensSubject => f.write_str("your token is for somebody else"),
             Self::UnknownEvent => f.write_str("no such event here"),
             Self::NameTaken => f.write_str("name is taken"),

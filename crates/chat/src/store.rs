@@ -10,7 +10,7 @@ use crate::{
     event::Topic,
     model::{
         ApiKey, App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, G,
-        KeyId, MessageView, Timestamp, User, UserId,
+        KeyId, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Fault,
 };
@@ -76,6 +76,8 @@ pub enum Change {
         /// When.
         at: Timestamp,
     },
+    /// A session and all its subscriptions are forgotten; nothing happens if it is not stored.
+    SessionEnded(SessionId),
     /// A new app. If it is the default, no other is any longer.
     App(Arc<App>),
     /// A new key.

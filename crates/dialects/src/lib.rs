@@ -126,5 +126,8 @@ pub fn refuse(refusal: &Refusal) -> Answer {
 
 /// The dialect of this name.
 pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
-    DIALECTS.iter().find(|dialect| dialect.name() == name).copied()
+    DIALECTS
+        .iter()
+        .find(|dialect| dialect.name() == name)
+        .copied()
 }

@@ -2,8 +2,10 @@
 //!
 //! This crate sees all the others; none of them sees it.
 
+pub mod hub;
 pub mod identity;
 pub mod listen;
 pub mod metrics;
 pub mod origin;
 pub mod proxy;
+pub mod writer;

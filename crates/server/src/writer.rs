@@ -19,29 +19,35 @@ pub fn start(
     turns: mpsc::Sender<Turn>,
     metrics: Arc<Metrics>,
 ) -> std::io::Result<JoinHandle<()>> {
-    thread::Builder::new().name("writer".to_owned()).spawn(move || {
-        while let Some(batch) = queue.take() {
-            let (commands, started) = (batch.len(), Instant::now());
-            let turn = executor.turn(batch, now());
-            metrics.commands.inc_by(commands as u64);
-            metrics.batch_commands.observe(commands as f64);
-            metrics.batch_seconds.observe(started.elapsed().as_secs_f64());
-            metrics.commits.inc_by(u64::from(turn.committed));
-            metrics.commits_failed.inc_by(u64::from(turn.failed));
-            metrics.messages.inc_by(turn.messages());
-            for fault in &turn.faults {
-                metrics.faults.inc();
-                tracing::error!(%fault, "a batch was not written");
+    thread::Builder::new()
+        .name("writer".to_owned())
+        .spawn(move || {
+            while let Some(batch) = queue.take() {
+                let (commands, started) = (batch.len(), Instant::now());
+                let turn = executor.turn(batch, now());
+                metrics.commands.inc_by(commands as u64);
+                metrics.batch_commands.observe(commands as f64);
+                metrics
+                    .batch_seconds
+                    .observe(started.elapsed().as_secs_f64());
+                metrics.commits.inc_by(u64::from(turn.committed));
+                metrics.commits_failed.inc_by(u64::from(turn.failed));
+                metrics.messages.inc_by(turn.messages());
+                for fault in &turn.faults {
+                    metrics.faults.inc();
+                    tracing::error!(%fault, "a batch was not written");
+                }
+                if turns.blocking_send(turn).is_err() {
+                    break;
+                }
             }
-            if turns.blocking_send(turn).is_err() {
-                break;
-            }
-        }
-    })
+        })
 }
 
 /// The time on the wall, in milliseconds.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

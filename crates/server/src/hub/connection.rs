@@ -9,7 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chat::{Actor, App, Refusal, SessionId, SessionSeed, Submission, Timestamp};
+use chat::{
+    Actor, App, Asker, Command, Outcome, Refusal, SessionId, SessionSeed, Subject, Submission,
+    Timestamp,
+};
 use dialects::{DIALECTS, Dialect, Request};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use serde::Deserialize;
@@ -28,8 +31,9 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    identity, writer,
-    listen::{Accept, Close, Driver, HandshakeRefusal, Handle, Outgoing, Peer},
+    identity,
+    listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
+    writer,
 };
 
 /// Commands of one socket that may be open at once.
@@ -59,7 +63,16 @@ impl Accept for Door {
         });
         let notices = Vec::new();
         let seats = Vec::new();
-        Ok(Box::new(Connection { hub, peer, handle, session, seats, notices, limiter, paused: None }))
+        Ok(Box::new(Connection {
+            hub,
+            peer,
+            handle,
+            session,
+            seats,
+            notices,
+            limiter,
+            paused: None,
+        }))
     }
 }
 
@@ -113,11 +126,16 @@ impl Driver for Connection {
         })?;
         match input {
             None => {}
-            Some(Input::Connect { namespace, auth }) => self.connect(&namespace, auth.as_deref(), now)?,
+            Some(Input::Connect { namespace, auth }) => {
+                self.connect(&namespace, auth.as_deref(), now)?
+            }
             Some(Input::Event(event)) => {
                 self.pace(now);
                 let hub = Arc::clone(&self.hub);
-                let seat = self.seats.iter_mut().find(|seat| seat.namespace == event.namespace);
+                let seat = self
+                    .seats
+                    .iter_mut()
+                    .find(|seat| seat.namespace == event.namespace);
                 if let Some(seat) = seat {
                     seat.receive(&hub, &event, now);
                 }
@@ -125,7 +143,14 @@ impl Driver for Connection {
             // No event of ours asks for an acknowledgement.
             Some(Input::Ack(_)) => {}
             Some(Input::Disconnect { namespace }) => {
-                self.seats.retain(|seat| seat.namespace != namespace);
+                let hub = Arc::clone(&self.hub);
+                self.seats.retain(|seat| {
+                    let stays = seat.namespace != namespace;
+                    if !stays {
+                        seat.end_session(&hub);
+                    }
+                    stays
+                });
             }
         }
         Ok(())
@@ -167,7 +192,11 @@ impl Driver for Connection {
     fn ponged(&mut self, _now: Instant) {}
 
     fn connect_due(&mut self, _now: Instant) -> Result<(), Close> {
-        if self.seats.is_empty() { Err(Close::NoConnect) } else { Ok(()) }
+        if self.seats.is_empty() {
+            Err(Close::NoConnect)
+        } else {
+            Ok(())
+        }
     }
 
     fn closed(&mut self, _reason: Close) {
@@ -226,8 +255,18 @@ impl Connection {
         let query = wire::engineio::Query::new(&self.peer.raw_query);
         let in_query = |key| query.get(key).map(Cow::into_owned);
         let app = match credentials.app_key.or_else(|| in_query("appKey")) {
-            Some(key) => self.hub.directory.by_client_key(&key).ok_or("appKey: no such app")?,
-            None => self.hub.directory.default_app().ok_or("appKey: is needed here")?,
+            Some(key) => {
+                self.hub
+                    .directory
+                    .by_key(&key)
+                    .ok_or("appKey: no such key")?
+                    .0
+            }
+            None => self
+                .hub
+                .directory
+                .default_app()
+                .ok_or("appKey: is needed here")?,
         };
         let verified = match &credentials.token {
             None => None,
@@ -239,7 +278,11 @@ impl Connection {
         let opted_out = credentials.recovery == Some(false)
             || in_query("recovery").is_some_and(|value| value == "0")
             || self.peer.user_agent.as_deref().is_some_and(|agent| {
-                self.hub.config.without_recovery.iter().any(|prefix| agent.starts_with(&**prefix))
+                self.hub
+                    .config
+                    .without_recovery
+                    .iter()
+                    .any(|prefix| agent.starts_with(&**prefix))
             });
         let names = Names::random()?;
         let answer = if opted_out {
@@ -286,7 +329,16 @@ impl Connection {
             session: Some(session),
         });
         let stream = Stream::new(Arc::clone(hub), socket, offsets);
-        Seat { namespace, app, actor, dialect: None, stream, permits, early: VecDeque::new(), timers }
+        Seat {
+            namespace,
+            app,
+            actor,
+            dialect: None,
+            stream,
+            permits,
+            early: VecDeque::new(),
+            timers,
+        }
     }
 }
 
@@ -296,27 +348,78 @@ impl Seat {
             let speaks = |dialect: &&&dyn Dialect| {
                 dialect.namespaces().contains(&self.namespace) && dialect.claims(event)
             };
-            self.dialect = DIALECTS.iter().find(speaks).copied();
+            if let Some(dialect) = DIALECTS.iter().find(speaks) {
+                self.speak(*dialect);
+            }
         }
         let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
             Some(dialect) => {
                 let subject = self.actor.subject.as_ref();
-                dialect.read(&dialects::Seat { app: &self.app, subject }, event)
+                dialect.read(
+                    &dialects::Seat {
+                        app: &self.app,
+                        subject,
+                    },
+                    event,
+                )
             }
             None => Err(Refusal::UnknownEvent),
         };
-        hub.metrics.count_event(self.dialect.map_or("none", |dialect| dialect.name()));
+        hub.metrics
+            .count_event(self.dialect.map_or("none", |dialect| dialect.name()));
         if self.must_wait(request.as_ref()) {
             if self.early.len() == EARLY_EVENTS {
-                self.stream.refuse(self.dialect, event.ack, request.ok(), Refusal::NotIdentified);
+                self.stream.refuse(
+                    self.dialect,
+                    event.ack,
+                    request.ok(),
+                    Refusal::NotIdentified,
+                );
                 return;
             }
             wake_later(&self.stream.socket.handle, EARLY_WAIT);
-            self.early.push_back(Early { ack: event.ack, request, until: now + EARLY_WAIT });
+            self.early.push_back(Early {
+                ack: event.ack,
+                request,
+                until: now + EARLY_WAIT,
+            });
             return;
         }
         self.submit(hub, event.ack, request);
         self.release_early(hub, now);
+    }
+
+    /// The client has said goodbye: what is stored of its session goes, so that a logout is not
+    /// undone by whoever comes with the same recovery id.
+    fn end_session(&self, hub: &Hub) {
+        let Some(session) = &self.actor.session else {
+            return;
+        };
+        if self.stream.has_stored_session() {
+            let command = Command::EndSession {
+                session: session.id,
+            };
+            hub.queue.submit(Submission {
+                actor: Arc::clone(&self.actor),
+                command,
+                asker: Arc::new(Nobody),
+            });
+        }
+    }
+
+    /// The socket speaks this dialect from now on.
+    fn speak(&mut self, dialect: &'static dyn Dialect) {
+        self.dialect = Some(dialect);
+        if let Some(subject) = &self.actor.subject {
+            let subject = Subject {
+                id: dialect.person(subject),
+                ..subject.clone()
+            };
+            self.actor = Arc::new(Actor {
+                subject: Some(subject),
+                ..Actor::clone(&self.actor)
+            });
+        }
     }
 
     /// socket.io-client sends what was typed offline before the page can say who it is. So what
@@ -327,7 +430,10 @@ impl Seat {
         }
         match request {
             Ok(request) if request.needs_identity => true,
-            Ok(Request { command: Some(command), .. }) if command.identifies() => false,
+            Ok(Request {
+                command: Some(command),
+                ..
+            }) if command.identifies() => false,
             _ => !self.early.is_empty(),
         }
     }
@@ -336,12 +442,14 @@ impl Seat {
     /// not in time.
     fn release_early(&mut self, hub: &Hub, now: Instant) {
         let identified = !self.early.is_empty() && self.stream.is_identified();
-        while let Some(Early { ack, request, .. }) =
-            self.early.pop_front_if(|early| identified || early.until <= now)
+        while let Some(Early { ack, request, .. }) = self
+            .early
+            .pop_front_if(|early| identified || early.until <= now)
         {
             match request {
                 Ok(request) if request.needs_identity && !identified => {
-                    self.stream.refuse(self.dialect, ack, Some(request), Refusal::NotIdentified);
+                    self.stream
+                        .refuse(self.dialect, ack, Some(request), Refusal::NotIdentified);
                 }
                 request => self.submit(hub, ack, request),
             }
@@ -369,6 +477,15 @@ impl Drop for Seat {
     fn drop(&mut self) {
         self.timers.iter().for_each(AbortHandle::abort);
     }
+}
+
+/// For commands that nobody waits for.
+struct Nobody;
+
+impl Asker for Nobody {
+    fn answered(&self, _outcome: Outcome) {}
+    fn wake(&self) {}
+    fn lost(&self) {}
 }
 
 /// The names of a new session.

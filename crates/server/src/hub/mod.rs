@@ -29,9 +29,12 @@ use chat::{
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+pub use self::{
+    connection::Door,
+    sequencer::{Sequencer, TURNS_AHEAD},
+};
 use self::{offset::Epochs, permits::Permits, socket::Socket, topic::Topic};
-pub use self::{connection::Door, sequencer::{Sequencer, TURNS_AHEAD}};
-use crate::{directory::Directory, metrics::Metrics};
+use crate::{identity::Directory, metrics::Metrics};
 
 /// What can be set about the hub.
 #[derive(Clone, Debug)]
@@ -102,7 +105,15 @@ pub struct HubParts {
 impl Hub {
     /// A hub without sockets. `bus` makes the bus that will call the given listener.
     pub fn new(parts: HubParts, bus: impl FnOnce(Listener) -> Arc<dyn Bus>) -> Arc<Self> {
-        let HubParts { config, store, queue, directory, metrics, boots, last_g } = parts;
+        let HubParts {
+            config,
+            store,
+            queue,
+            directory,
+            metrics,
+            boots,
+            last_g,
+        } = parts;
         let permits = Arc::new(Permits::new(config.waiting_commands, None));
         let hub = Arc::new(Self {
             config,
@@ -151,7 +162,12 @@ impl Hub {
 
     fn app_permits(&self, app: AppId) -> Arc<Permits> {
         let mut pools = self.app_permits.lock();
-        let make = || Permits::new(self.config.waiting_commands_per_app, Some(Arc::clone(&self.permits)));
+        let make = || {
+            Permits::new(
+                self.config.waiting_commands_per_app,
+                Some(Arc::clone(&self.permits)),
+            )
+        };
         Arc::clone(pools.entry(app).or_insert_with(|| Arc::new(make())))
     }
 
@@ -167,8 +183,12 @@ impl Hub {
 
     /// Lets a socket listen to a place from `since` on. Listening twice changes nothing.
     fn join(&self, session: SessionId, place: chat::Topic, dialect: &'static str, since: G) {
-        let Some(socket) = self.sockets.lock().get(&session).map(Arc::clone) else { return };
-        let Some(dialect) = dialects::by_name(dialect) else { return };
+        let Some(socket) = self.sockets.lock().get(&session).map(Arc::clone) else {
+            return;
+        };
+        let Some(dialect) = dialects::by_name(dialect) else {
+            return;
+        };
         let mut topics = self.topics.lock();
         let variants = topics.entry(place).or_default();
         let same = |topic: &&Arc<Topic>| {
@@ -190,7 +210,9 @@ impl Hub {
     }
 
     fn enter_socket(&self, socket: &Arc<Socket>) {
-        self.sockets.lock().insert(socket.session, Arc::clone(socket));
+        self.sockets
+            .lock()
+            .insert(socket.session, Arc::clone(socket));
         self.metrics.sockets.inc();
     }
 
@@ -211,7 +233,9 @@ impl Hub {
         if !topic.is_empty() {
             return;
         }
-        let Some(variants) = topics.get_mut(&topic.place) else { return };
+        let Some(variants) = topics.get_mut(&topic.place) else {
+            return;
+        };
         variants.retain(|variant| !Arc::ptr_eq(variant, topic));
         if variants.is_empty() {
             topics.remove(&topic.place);

@@ -22,7 +22,11 @@ impl Key {
 
     /// After everything that is shown of `g`.
     pub(crate) fn end_of(g: G) -> Self {
-        Self { g, part: u8::MAX, r: u32::MAX }
+        Self {
+            g,
+            part: u8::MAX,
+            r: u32::MAX,
+        }
     }
 }
 
@@ -38,12 +42,19 @@ impl Epochs {
     /// The epoch of the boot that gave `g`; the oldest one for a G from before any boot.
     fn of(&self, g: G) -> u32 {
         let newest = self.0.iter().rev();
-        newest.clone().find(|boot| boot.first_g <= g).or(newest.last()).map_or(0, |boot| boot.epoch)
+        newest
+            .clone()
+            .find(|boot| boot.first_g <= g)
+            .or(newest.last())
+            .map_or(0, |boot| boot.epoch)
     }
 
     /// The offset that stands behind the event or answer at `key`.
     pub(crate) fn offset(&self, key: Key) -> Offset {
-        let mut offset = Offset { bytes: [0; Offset::LONGEST], start: Offset::LONGEST };
+        let mut offset = Offset {
+            bytes: [0; Offset::LONGEST],
+            start: Offset::LONGEST,
+        };
         if key.part == Key::ANSWER {
             offset.prepend(u64::from(key.r), b'.');
         }
@@ -97,14 +108,25 @@ mod tests {
 
     fn epochs() -> Epochs {
         Epochs::new(vec![
-            Boot { epoch: 35, first_g: 1 },
-            Boot { epoch: u32::MAX, first_g: 100 },
+            Boot {
+                epoch: 35,
+                first_g: 1,
+            },
+            Boot {
+                epoch: u32::MAX,
+                first_g: 100,
+            },
         ])
     }
 
     #[test]
     fn offsets_name_the_epoch_that_gave_the_g() {
-        let at = |g| epochs().offset(Key { g, part: 1, r: 0 }).as_str().to_owned();
+        let at = |g| {
+            epochs()
+                .offset(Key { g, part: 1, r: 0 })
+                .as_str()
+                .to_owned()
+        };
         assert_eq!(at(99), "z.2r.1");
         assert_eq!(at(100), "1z141z3.2s.1");
         assert_eq!(at(u64::MAX), "1z141z3.3w5e11264sgsf.1");
@@ -112,9 +134,20 @@ mod tests {
 
     #[test]
     fn answers_carry_their_count() {
-        let key = Key { g: 7, part: Key::ANSWER, r: 40 };
+        let key = Key {
+            g: 7,
+            part: Key::ANSWER,
+            r: 40,
+        };
         assert_eq!(epochs().offset(key).as_str(), "z.7.z.14");
-        let longest = Key { g: u64::MAX, part: Key::ANSWER, r: u32::MAX };
-        assert_eq!(epochs().offset(longest).as_str(), "1z141z3.3w5e11264sgsf.z.1z141z3");
+        let longest = Key {
+            g: u64::MAX,
+            part: Key::ANSWER,
+            r: u32::MAX,
+        };
+        assert_eq!(
+            epochs().offset(longest).as_str(),
+            "1z141z3.3w5e11264sgsf.z.1z141z3"
+        );
     }
 }

@@ -27,7 +27,12 @@ impl Permits {
     /// Room for `capacity` commands, each of which also takes room in `parent`.
     pub(crate) fn new(capacity: u32, parent: Option<Arc<Self>>) -> Self {
         let capacity = isize::try_from(capacity).unwrap_or(isize::MAX);
-        Self { capacity, free: AtomicIsize::new(capacity), waiting: Mutex::default(), parent }
+        Self {
+            capacity,
+            free: AtomicIsize::new(capacity),
+            waiting: Mutex::default(),
+            parent,
+        }
     }
 
     /// Whether there is room; if not, the socket is woken when there is.
@@ -42,7 +47,9 @@ impl Permits {
                 return false;
             }
         }
-        self.parent.as_ref().is_none_or(|parent| parent.open(socket))
+        self.parent
+            .as_ref()
+            .is_none_or(|parent| parent.open(socket))
     }
 
     /// Takes room for one command.
@@ -62,7 +69,11 @@ impl Permits {
         let mut waiting = self.waiting.lock();
         // Those who are woken may be gone or have nothing to say. When all is free nobody will
         // come by here again to wake the next ones, so then all are woken.
-        let count = if free >= self.capacity { waiting.len() } else { usize::try_from(free).unwrap_or(0) };
+        let count = if free >= self.capacity {
+            waiting.len()
+        } else {
+            usize::try_from(free).unwrap_or(0)
+        };
         let count = count.min(waiting.len());
         if count == 0 {
             return;

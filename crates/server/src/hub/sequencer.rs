@@ -37,7 +37,11 @@ struct Held {
 impl Sequencer {
     /// For a hub; there must be only one.
     pub fn new(hub: Arc<Hub>) -> Self {
-        Self { hub, segments: VecDeque::new(), held_bytes: 0 }
+        Self {
+            hub,
+            segments: VecDeque::new(),
+            held_bytes: 0,
+        }
     }
 
     /// Works until the writer is gone.
@@ -54,7 +58,11 @@ impl Sequencer {
         for topic in &topics {
             let bytes = topic.seal();
             self.held_bytes += bytes;
-            self.segments.push_back(Held { topic: Arc::downgrade(topic), bytes, since: now });
+            self.segments.push_back(Held {
+                topic: Arc::downgrade(topic),
+                bytes,
+                since: now,
+            });
         }
         // With one topic there is nothing that could overtake, so one pass marks and wakes.
         let one_pass = topics.len() == 1;
@@ -82,7 +90,12 @@ impl Sequencer {
                         bus.publish(chat::Topic::Person(person), &event);
                     }
                 }
-                Effect::Subscribe { session, topic, dialect, since } => {
+                Effect::Subscribe {
+                    session,
+                    topic,
+                    dialect,
+                    since,
+                } => {
                     self.hub.join(session, topic, dialect, since);
                 }
             }

@@ -44,7 +44,12 @@ struct Inbox {
 /// What others leave with a socket.
 pub(crate) enum Delivery {
     /// It listens to a topic from now on.
-    Attached { slot: u32, topic: Arc<Topic>, member: usize, since: G },
+    Attached {
+        slot: u32,
+        topic: Arc<Topic>,
+        member: usize,
+        since: G,
+    },
     /// Its oldest open command is decided.
     Decided(Outcome),
     /// Its query is answered.

@@ -4,10 +4,7 @@
 //! the tickets until the stream has reached its key. Keys strictly rise, so the last offset that a
 //! client has seen says exactly what it has.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use chat::{
     ConversationView, G, Outcome, Refusal, Reply, UserId, View,
@@ -67,15 +64,14 @@ enum State {
     /// Its query is under way, as of `at`; the stream stops there.
     Reading { at: G, reply: Option<Reply> },
     /// Done. Without a place of its own it stands where the stream is when its turn comes.
-    Done { at: Option<G>, result: Result<Answered, Refusal> },
+    Done {
+        at: Option<G>,
+        result: Result<Answered, Refusal>,
+    },
 }
 
 impl Stream {
-    pub(crate) fn new(
-        hub: Arc<Hub>,
-        socket: Arc<Socket>,
-        offsets: bool,
-    ) -> Self {
+    pub(crate) fn new(hub: Arc<Hub>, socket: Arc<Socket>, offsets: bool) -> Self {
         let written = Key::end_of(hub.barrier());
         Self {
             socket,
@@ -105,14 +101,36 @@ impl Stream {
         !self.identities.is_empty() || self.tickets.iter().any(Ticket::identifies)
     }
 
+    /// Whether the session may have something in the store: it listens to something, or has asked to.
+    pub(crate) fn has_stored_session(&self) -> bool {
+        !self.subscriptions.is_empty() || self.is_identified()
+    }
+
     /// Takes a ticket for an event that was read. The command, if any, is submitted by the caller.
-    pub(crate) fn ask(&mut self, dialect: Option<&'static dyn Dialect>, ack: Option<u64>, request: Request) {
-        let weight = request.command.as_ref().map_or(LEAST_WEIGHT, chat::Command::weight);
+    pub(crate) fn ask(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        ack: Option<u64>,
+        request: Request,
+    ) {
+        let weight = request
+            .command
+            .as_ref()
+            .map_or(LEAST_WEIGHT, chat::Command::weight);
         let state = match &request.command {
             Some(_) => State::Submitted,
-            None => State::Asking { at: None, reply: None },
+            None => State::Asking {
+                at: None,
+                reply: None,
+            },
         };
-        self.push(Ticket { ack, dialect, request: Some(request), weight, state });
+        self.push(Ticket {
+            ack,
+            dialect,
+            request: Some(request),
+            weight,
+            state,
+        });
     }
 
     /// Takes a ticket for an event that is refused already; the words keep their place.
@@ -124,8 +142,17 @@ impl Stream {
         refusal: Refusal,
     ) {
         self.hub.metrics.count_refusal(&refusal);
-        let state = State::Done { at: None, result: Err(refusal) };
-        self.push(Ticket { ack, dialect, request, weight: LEAST_WEIGHT, state });
+        let state = State::Done {
+            at: None,
+            result: Err(refusal),
+        };
+        self.push(Ticket {
+            ack,
+            dialect,
+            request,
+            weight: LEAST_WEIGHT,
+            state,
+        });
     }
 
     fn push(&mut self, ticket: Ticket) {
@@ -164,8 +191,17 @@ impl Stream {
     fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
         for delivery in self.socket.take_inbox() {
             match delivery {
-                Delivery::Attached { slot, topic, member, since } => {
-                    let subscription = Subscription { topic, member, cursor: Key::end_of(since) };
+                Delivery::Attached {
+                    slot,
+                    topic,
+                    member,
+                    since,
+                } => {
+                    let subscription = Subscription {
+                        topic,
+                        member,
+                        cursor: Key::end_of(since),
+                    };
                     let slot = slot as usize;
                     if self.subscriptions.len() <= slot {
                         self.subscriptions.resize_with(slot + 1, || None);
@@ -187,7 +223,9 @@ impl Stream {
     /// Outcomes come in the order of submission, so this one is the first submitted ticket's.
     fn decided(&mut self, outcome: Outcome) {
         let submitted = |ticket: &&mut Ticket| matches!(ticket.state, State::Submitted);
-        let Some(ticket) = self.tickets.iter_mut().find(submitted) else { return };
+        let Some(ticket) = self.tickets.iter_mut().find(submitted) else {
+            return;
+        };
         let at = Some(outcome.g);
         ticket.state = match outcome.result {
             Ok(reply) => {
@@ -197,25 +235,42 @@ impl Stream {
                     self.identities.push(user.id);
                 }
                 let reply = Some(reply);
-                if ticket.request.as_ref().is_some_and(|request| request.query.is_some()) {
+                if ticket
+                    .request
+                    .as_ref()
+                    .is_some_and(|request| request.query.is_some())
+                {
                     State::Asking { at, reply }
                 } else {
-                    State::Done { at, result: Ok(Answered { reply, view: None }) }
+                    State::Done {
+                        at,
+                        result: Ok(Answered { reply, view: None }),
+                    }
                 }
             }
             Err(refusal) => {
                 self.hub.metrics.count_refusal(&refusal);
-                State::Done { at, result: Err(refusal) }
+                State::Done {
+                    at,
+                    result: Err(refusal),
+                }
             }
         };
     }
 
     fn found(&mut self, found: Result<View, QueryError>) {
-        let Some(ticket) = self.tickets.front_mut() else { return };
-        let State::Reading { at, reply } = &mut ticket.state else { return };
+        let Some(ticket) = self.tickets.front_mut() else {
+            return;
+        };
+        let State::Reading { at, reply } = &mut ticket.state else {
+            return;
+        };
         let (at, reply) = (Some(*at), reply.take());
         let result = match found {
-            Ok(view) => Ok(Answered { reply, view: Some(view) }),
+            Ok(view) => Ok(Answered {
+                reply,
+                view: Some(view),
+            }),
             Err(QueryError::Refused(refusal)) => Err(refusal),
             Err(QueryError::Failed(fault)) => {
                 tracing::error!(%fault, "a query failed");
@@ -230,19 +285,31 @@ impl Stream {
 
     /// Begins the query of the front ticket: everything asked before it is answered by then.
     fn start_reading(&mut self, barrier: G) {
-        let Some(ticket) = self.tickets.front_mut() else { return };
-        let State::Asking { at, reply } = &mut ticket.state else { return };
+        let Some(ticket) = self.tickets.front_mut() else {
+            return;
+        };
+        let State::Asking { at, reply } = &mut ticket.state else {
+            return;
+        };
         let at = at.unwrap_or(barrier);
         // Its own command may be decided but not passed by the barrier yet; the wake comes after.
         if at > barrier {
             return;
         }
         let reply = reply.take();
-        let Some(Request { query: Some(query), needs_identity, .. }) = ticket.request.clone() else {
+        let Some(Request {
+            query: Some(query),
+            needs_identity,
+            ..
+        }) = ticket.request.clone()
+        else {
             return;
         };
         if needs_identity && self.identities.is_empty() {
-            ticket.state = State::Done { at: Some(at), result: Err(Refusal::NotIdentified) };
+            ticket.state = State::Done {
+                at: Some(at),
+                result: Err(Refusal::NotIdentified),
+            };
             return;
         }
         let opened = match &reply {
@@ -268,7 +335,9 @@ impl Stream {
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.
     fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
         self.open_bytes -= ticket.weight;
-        let State::Done { result, .. } = ticket.state else { return };
+        let State::Done { result, .. } = ticket.state else {
+            return;
+        };
         let Answer { events, ack } = match (ticket.dialect, &result) {
             (Some(dialect), result) => dialect.answer(ticket.request.as_ref(), result.as_ref()),
             (None, Err(refusal)) => dialects::refuse(refusal),
@@ -276,15 +345,35 @@ impl Stream {
         };
         let mut bytes = Vec::new();
         for emit in &events {
-            let r = if self.written.g == cap && self.written.part == Key::ANSWER { self.written.r + 1 } else { 0 };
-            self.written = Key { g: cap.max(self.written.g), part: Key::ANSWER, r };
+            let r = if self.written.g == cap && self.written.part == Key::ANSWER {
+                self.written.r + 1
+            } else {
+                0
+            };
+            self.written = Key {
+                g: cap.max(self.written.g),
+                part: Key::ANSWER,
+                r,
+            };
             let offset = self.offsets.then(|| self.hub.epochs.offset(self.written));
             let offset = offset.as_ref().map(super::offset::Offset::as_str);
-            wire::frame::write_event(&mut bytes, self.socket.namespace, emit.name, &emit.args, offset);
+            wire::frame::write_event(
+                &mut bytes,
+                self.socket.namespace,
+                emit.name,
+                &emit.args,
+                offset,
+            );
         }
         if let Some(id) = ticket.ack {
             wire::frame::write_ack(&mut bytes, self.socket.namespace, id, &ack);
-            if matches!(&result, Ok(Answered { reply: Some(Reply::Sent { .. }), .. })) {
+            if matches!(
+                &result,
+                Ok(Answered {
+                    reply: Some(Reply::Sent { .. }),
+                    ..
+                })
+            ) {
                 self.hub.metrics.acked_messages.inc();
             }
         }
@@ -319,6 +408,9 @@ impl Stream {
         for run in fetched.runs {
             self.write(slot, run, out);
         }
+        if !fetched.full {
+            self.pass(slot, cap);
+        }
         Ok(!fetched.full)
     }
 
@@ -347,7 +439,16 @@ impl Stream {
                 self.dirty.push(slot);
             }
         }
+        slots.iter().for_each(|slot| self.pass(*slot, until));
         Ok(until == cap)
+    }
+
+    /// Notes that a topic has given all that it has up to `until`, which may be nothing: what it
+    /// forgets up to there is not missed.
+    fn pass(&mut self, slot: u32, until: Key) {
+        if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
+            subscription.cursor = subscription.cursor.max(until);
+        }
     }
 
     fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, Close> {
@@ -360,7 +461,9 @@ impl Stream {
             offsets: self.offsets,
         };
         let topic = &subscription.topic;
-        topic.fetch(subscription.cursor, cap, budget, grain, &render).ok_or(Close::Slow)
+        topic
+            .fetch(subscription.cursor, cap, budget, grain, &render)
+            .ok_or(Close::Slow)
     }
 
     fn write(&mut self, slot: u32, run: Run, out: &mut Outgoing) {
@@ -400,7 +503,10 @@ impl Ticket {
     }
 
     fn identifies(&self) -> bool {
-        let command = self.request.as_ref().and_then(|request| request.command.as_ref());
+        let command = self
+            .request
+            .as_ref()
+            .and_then(|request| request.command.as_ref());
         command.is_some_and(chat::Command::identifies)
     }
 }

@@ -16,7 +16,10 @@ use slab::Slab;
 
 use crate::metrics::Metrics;
 
-use super::{offset::{Epochs, Key}, socket::{Delivery, Socket}};
+use super::{
+    offset::{Epochs, Key},
+    socket::{Delivery, Socket},
+};
 
 /// One place in one dialect.
 pub(crate) struct Topic {
@@ -77,8 +80,17 @@ impl Topic {
         namespace: &'static str,
         floor: G,
     ) -> Self {
-        let ring = Ring { floor, ..Ring::default() };
-        Self { place, dialect, namespace, ring: Mutex::new(ring), members: Mutex::default() }
+        let ring = Ring {
+            floor,
+            ..Ring::default()
+        };
+        Self {
+            place,
+            dialect,
+            namespace,
+            ring: Mutex::new(ring),
+            members: Mutex::default(),
+        }
     }
 
     fn audience(&self) -> Audience {
@@ -131,7 +143,12 @@ impl Topic {
             }
             // Readers are close to the end, so the search starts there. The segment in which the
             // cursor stands may hold further parts of its last event.
-            let ahead = ring.segments.iter().rev().take_while(|s| s.last_g >= cursor.g).count();
+            let ahead = ring
+                .segments
+                .iter()
+                .rev()
+                .take_while(|s| s.last_g >= cursor.g)
+                .count();
             let from = ring.segments.len() - ahead;
             ring.segments.range(from..).map(Arc::clone).collect()
         };
@@ -154,11 +171,21 @@ impl Topic {
     /// Lets a socket listen to what comes after `since`. Only the sequencer calls this, so it is in
     /// step with the events. Nothing happens if the socket listens already or is gone.
     pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, since: G) {
-        let Some(slot) = socket.next_slot(self.place) else { return };
+        let Some(slot) = socket.next_slot(self.place) else {
+            return;
+        };
         let mut members = self.members.lock();
-        let member = members.insert(Member { socket: Arc::clone(socket), slot });
+        let member = members.insert(Member {
+            socket: Arc::clone(socket),
+            slot,
+        });
         let topic = Arc::clone(self);
-        if !socket.deliver(Delivery::Attached { slot, topic, member, since }) {
+        if !socket.deliver(Delivery::Attached {
+            slot,
+            topic,
+            member,
+            since,
+        }) {
             members.remove(member);
         }
     }
@@ -179,7 +206,11 @@ impl Topic {
 
     /// Does something to up to [`Self::STRIDE`] members, beginning at place `from`; returns the
     /// place to go on from, or `None` at the end.
-    pub(crate) fn each_member(&self, from: usize, mut act: impl FnMut(&Arc<Socket>, u32)) -> Option<usize> {
+    pub(crate) fn each_member(
+        &self,
+        from: usize,
+        mut act: impl FnMut(&Arc<Socket>, u32),
+    ) -> Option<usize> {
         let members = self.members.lock();
         let to = (from + Self::STRIDE).min(members.capacity());
         for member in (from..to).filter_map(|place| members.get(place)) {
@@ -225,7 +256,11 @@ impl Segment {
     }
 
     fn joined(&self, topic: &Topic, render: &Render<'_>) -> &Joined {
-        let variant = if render.offsets { &self.with_offsets } else { &self.plain };
+        let variant = if render.offsets {
+            &self.with_offsets
+        } else {
+            &self.plain
+        };
         variant.get_or_init(|| Joined::render(&self.events, topic, render))
     }
 }
@@ -241,15 +276,28 @@ impl Joined {
         let (mut bytes, mut frames) = (Vec::new(), Vec::new());
         for event in events {
             for Shown { part, emit } in topic.dialect.show(event, topic.audience()) {
-                let key = Key { g: event.g, part, r: 0 };
+                let key = Key {
+                    g: event.g,
+                    part,
+                    r: 0,
+                };
                 let offset = render.offsets.then(|| render.epochs.offset(key));
                 let offset = offset.as_ref().map(super::offset::Offset::as_str);
-                wire::frame::write_event(&mut bytes, topic.namespace, emit.name, &emit.args, offset);
+                wire::frame::write_event(
+                    &mut bytes,
+                    topic.namespace,
+                    emit.name,
+                    &emit.args,
+                    offset,
+                );
                 frames.push((key, bytes.len()));
             }
         }
         render.metrics.frames_built.inc_by(frames.len() as u64);
-        Self { bytes: bytes.into(), frames }
+        Self {
+            bytes: bytes.into(),
+            frames,
+        }
     }
 
     /// Adds the frames after `cursor` up to `cap`; returns how many bytes they have.
@@ -260,17 +308,27 @@ impl Joined {
         let before = from.checked_sub(1).and_then(|last| self.frames.get(last));
         let start = before.map_or(0, |(_, end)| *end);
         let frames = self.frames.get(from..to).unwrap_or_default();
-        let Some(&(last, end)) = frames.last() else { return 0 };
+        let Some(&(last, end)) = frames.last() else {
+            return 0;
+        };
         match grain {
             Grain::Segment => {
                 let (bytes, frames) = (self.bytes.slice(start..end), frames.len() as u32);
-                fetched.runs.push(Run { bytes, last, frames });
+                fetched.runs.push(Run {
+                    bytes,
+                    last,
+                    frames,
+                });
             }
             Grain::Frame => {
                 let mut start = start;
                 for &(last, end) in frames {
                     let bytes = self.bytes.slice(start..end);
-                    fetched.runs.push(Run { bytes, last, frames: 1 });
+                    fetched.runs.push(Run {
+                        bytes,
+                        last,
+                        frames: 1,
+                    });
                     start = end;
                 }
             }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::model::{ApiKey, App, ConversationView, ExternalId, G, KeyId, MessageView, SessionId, User};
+use crate::model::{
+    ApiKey, App, ConversationView, ExternalId, G, KeyId, MessageView, SessionId, User,
+};
 
 /// How a command or query names a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,7 @@ pub use event::{Effect, Event, Happening, Topic};
 pub use executor::{Asker, Executor, Submission, Turn};
 pub use model::{
     App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, ExternalId, G,
-    Identity, Message, MessageView, SessionId, Timestamp, User, UserId,
+    Identity, KeyId, Message, MessageView, SessionId, Timestamp, User, UserId,
 };
 pub use query::{Query, View};
 pub use queue::Queue;

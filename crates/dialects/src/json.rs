@@ -79,3 +79,53 @@ pub fn error(refusal: &Refusal, message: &str) -> String {
     out.push('}');
     out
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(text: &str) -> String {
+        let mut out = String::new();
+        write_text(&mut out, text);
+        out
+    }
+
+    #[test]
+    fn only_what_must_be_escaped_is() {
+        assert_eq!(written("שלום / 👋\u{2028}"), "\"שלום / 👋\u{2028}\"");
+        assert_eq!(
+            written("\0\u{1f}\u{8}\u{c}\n\r\t\"\\\u{7f}"),
+            "\"\\u0000\\u001f\\b\\f\\n\\r\\t\\\"\\\\\u{7f}\""
+        );
+    }
+
+    #[test]
+    fn ids_keep_their_json_type() {
+        let mut out = String::new();
+        write_external(&mut out, &ExternalId::text("7"));
+        let number = ExternalId {
+            text: "7".to_owned(),
+            number: true,
+        };
+        write_external(&mut out, &number);
+        assert_eq!(out, "\"7\"7");
+    }
+
+    proptest! {
+        #[test]
+        fn texts_read_back_as_they_were(text in any::<String>()) {
+            let back: String = serde_json::from_str(&written(&text)).unwrap();
+            prop_assert_eq!(back, text);
+        }
+
+        #[test]
+        fn texts_with_many_escapes_read_back_as_they_were(text in "[\\x00-\\x22\\\\a]{0,64}") {
+            let back: String = serde_json::from_str(&written(&text)).unwrap();
+            prop_assert_eq!(back, text);
+        }
+    }
+}

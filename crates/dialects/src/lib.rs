@@ -131,3 +131,57 @@ pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
         .find(|dialect| dialect.name() == name)
         .copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use chat::{AppId, Identity, Timestamp, model::Secret};
+    use uuid::Uuid;
+
+    use super::*;
+
+    static APP: LazyLock<App> = LazyLock::new(|| App {
+        id: AppId(1),
+        uuid: Uuid::nil(),
+        name: "test".to_owned(),
+        identity: Identity::Open,
+        is_default: true,
+        max_text_bytes: 65_536,
+        secret: Secret(String::new()),
+        public_keys: String::new(),
+        created_at: Timestamp(0),
+    });
+
+    pub(crate) fn seat() -> Seat<'static> {
+        Seat {
+            app: &APP,
+            subject: None,
+        }
+    }
+
+    #[test]
+    fn every_dialect_is_found_by_its_name() {
+        for dialect in DIALECTS {
+            let found = by_name(dialect.name()).map(Dialect::name);
+            assert_eq!(found, Some(dialect.name()));
+        }
+        assert!(by_name("esperanto").is_none());
+    }
+
+    #[test]
+    fn a_socket_without_a_dialect_hears_of_errors_too() {
+        let answer = refuse(&Refusal::UnknownEvent);
+        assert_eq!(
+            answer.events,
+            vec![Emit {
+                name: "error",
+                args: r#"{"message":"no such event here","code":"unknown_event"}"#.to_owned(),
+            }]
+        );
+        assert_eq!(
+            answer.ack,
+            r#"{"success":false,"error":{"code":"unknown_event","message":"no such event here"}}"#
+        );
+    }
+}

@@ -18,6 +18,15 @@ pub fn invalid(field: &'static str, must: &'static str) -> Refusal {
     Refusal::Invalid { field, must }
 }
 
+/// A UUID in the text form of RFC 9562, section 4, and no other: 36 characters, in either case.
+pub fn uuid(text: &str) -> Option<Uuid> {
+    const LENGTH: usize = 36;
+    // The parser knows shorter and longer forms too.
+    (text.len() == LENGTH)
+        .then(|| Uuid::try_parse(text).ok())
+        .flatten()
+}
+
 /// The fields called `names` of a payload that must be an object; `must` says so in words that name
 /// them ("must be an object with ..."). Other fields are skipped. Of a field that stands there
 /// twice the last one counts, as in JavaScript.
@@ -69,21 +78,14 @@ impl<'a> Field<'a> {
         })
     }
 
-    /// A UUID in the text form of RFC 9562, section 4: 36 characters, in either case.
+    /// A UUID, as [`uuid`] reads it.
     pub fn uuid(self) -> Result<Uuid, Refusal> {
-        const LENGTH: usize = 36;
         let json = self.json()?;
-        let must = || invalid(self.name, "must be a UUID");
-        // The parser knows shorter and longer forms too. A UUID needs no escapes in JSON, but a
-        // client may write them all the same.
-        if !json.starts_with('"') {
-            return Err(must());
-        }
-        let text: String = serde_json::from_str(json).map_err(|_| must())?;
-        if text.len() != LENGTH {
-            return Err(must());
-        }
-        Uuid::try_parse(&text).map_err(|_| must())
+        // A UUID needs no escapes in JSON, but a client may write them all the same.
+        serde_json::from_str::<String>(json)
+            .ok()
+            .and_then(|text| uuid(&text))
+            .ok_or_else(|| invalid(self.name, "must be a UUID"))
     }
 
     /// A string of `1..=max` bytes, if the field is there at all; `must` says so.
@@ -173,5 +175,136 @@ impl Visitor<'_> for Name<'_> {
 
     fn visit_bytes<E>(self, key: &[u8]) -> Result<Self::Value, E> {
         Ok(self.names.iter().position(|name| name.as_bytes() == key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    fn number(json: &str) -> Result<Option<u64>, Refusal> {
+        Field::argument("n", Some(&raw(json))).optional_whole(1, "must be whole")
+    }
+
+    #[test]
+    fn fields_are_found_in_any_order_and_others_skipped() {
+        let payload = raw(r#" {"x":[{"a":1}], "b":"two", "\u0061":"one", "\ud800":0} "#);
+        let [a, b, c] = fields(Some(&payload), ["a", "b", "c"], "must be an object").unwrap();
+        assert_eq!(a.text().unwrap(), "one");
+        assert_eq!(b.text().unwrap(), "two");
+        assert_eq!(c.text().unwrap_err().to_string(), "c is missing");
+    }
+
+    #[test]
+    fn the_last_of_two_equal_fields_counts() {
+        let payload = raw(r#"{"a":"first","a":"last"}"#);
+        let [a] = fields(Some(&payload), ["a"], "must be an object").unwrap();
+        assert_eq!(a.text().unwrap(), "last");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for json in ["[]", "null", "\"{}\"", "7", "true"] {
+            let payload = raw(json);
+            let refusal = fields(Some(&payload), ["a"], "must be an object").unwrap_err();
+            assert_eq!(refusal.to_string(), "payload must be an object", "{json}");
+        }
+        assert!(fields(None, ["a"], "must be an object").is_err());
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_with_a_point_or_an_exponent() {
+        for (json, expected) in [
+            ("1", 1),
+            ("20", 20),
+            ("20.0", 20),
+            ("2e1", 20),
+            ("2000e-2", 20),
+            ("9007199254740991", 9_007_199_254_740_991),
+        ] {
+            assert_eq!(number(json), Ok(Some(expected)), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_whole_number_in_range_is_refused() {
+        for json in [
+            "0",
+            "-0",
+            "-1",
+            "0.5",
+            "1.5",
+            "1e400",
+            "9007199254740992",
+            "\"1\"",
+            "null",
+            "true",
+            "[1]",
+            "{}",
+        ] {
+            assert!(number(json).is_err(), "{json}");
+        }
+        let absent = Field::argument("n", None).optional_whole(1, "must be whole");
+        assert_eq!(absent, Ok(None));
+    }
+
+    #[test]
+    fn uuids_have_one_form_in_either_case() {
+        let uuid = |json: &str| Field::argument("id", Some(&raw(json))).uuid();
+        let expected = Uuid::from_u128(0x0123_4567_89ab_4cde_8f01_2345_6789_abcd);
+        for json in [
+            r#""01234567-89ab-4cde-8f01-23456789abcd""#,
+            r#""01234567-89AB-4CDE-8F01-23456789ABCD""#,
+            r#""\u00301234567-89ab-4cde-8f01-23456789abcd""#,
+        ] {
+            assert_eq!(uuid(json), Ok(expected), "{json}");
+        }
+        for json in [
+            r#""0123456789ab4cde8f0123456789abcd""#,
+            r#""{01234567-89ab-4cde-8f01-23456789abcd}""#,
+            r#""urn:uuid:01234567-89ab-4cde-8f01-23456789abcd""#,
+            r#""g1234567-89ab-4cde-8f01-23456789abcd""#,
+            r#"" 01234567-89ab-4cde-8f01-23456789abc""#,
+            r#""""#,
+            "12",
+            "null",
+        ] {
+            assert_eq!(
+                uuid(json).unwrap_err().to_string(),
+                "id must be a UUID",
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_no_text() {
+        let refusal = Field::argument("body", Some(&raw(r#""a\ud83d""#)))
+            .text()
+            .unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "body must be valid Unicode, without half surrogate pairs"
+        );
+    }
+
+    #[test]
+    fn labels_are_measured_in_bytes() {
+        let label =
+            |json: &str| Field::argument("l", Some(&raw(json))).optional_label(4, "must be short");
+        assert_eq!(label(r#""éé""#), Ok(Some("éé".to_owned())));
+        assert!(label(r#""ééa""#).is_err());
+        assert!(label(r#""""#).is_err());
+        assert!(label("null").is_err());
+        assert_eq!(
+            Field::argument("l", None).optional_label(4, "must be short"),
+            Ok(None)
+        );
     }
 }

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 
 use crate::engineio::{Message, Packet};
+use crate::json::to_json;
 use crate::websocket::{BINARY, TEXT, write_header};
 
 /// One finished frame, shared by all who get it.
@@ -35,8 +36,8 @@ impl Frame {
         self.0
     }
 
-    /// The frame without its ownership.
-    pub fn as_ref(&self) -> FrameRef<'_> {
+    /// The frame as [`frames`] gives it.
+    pub fn view(&self) -> FrameRef<'_> {
         frames(&self.0).next().unwrap_or(FrameRef {
             payload: &[],
             binary: false,
@@ -45,12 +46,12 @@ impl Frame {
 
     /// What follows the header.
     pub fn payload(&self) -> &[u8] {
-        self.as_ref().payload
+        self.view().payload
     }
 
     /// Whether it is an attachment rather than a text packet.
     pub fn is_binary(&self) -> bool {
-        self.as_ref().binary
+        self.view().binary
     }
 }
 
@@ -198,16 +199,13 @@ pub fn write_disconnect(out: &mut Vec<u8>, namespace: &str) {
 
 /// Appends any Engine.IO packet, e.g. the handshake answer, `2` or `3probe`.
 pub fn write_packet(out: &mut Vec<u8>, packet: &Packet) {
-    match packet {
-        Packet::Message(Message::Binary(bytes)) => {
-            write_header(out, BINARY, bytes.len());
-            out.extend_from_slice(bytes);
-        }
-        _ => {
-            let mut text = String::new();
-            packet.encode_text(&mut text);
-            write_text(out, &[text.as_bytes()]);
-        }
+    if let Packet::Message(Message::Binary(bytes)) = packet {
+        write_header(out, BINARY, bytes.len());
+        out.extend_from_slice(bytes);
+    } else {
+        let mut text = String::new();
+        packet.encode_text(&mut text);
+        write_text(out, &[text.as_bytes()]);
     }
 }
 
@@ -312,7 +310,7 @@ fn escape(text: &str) -> Cow<'_, str> {
     {
         return Cow::Borrowed(text);
     }
-    let mut quoted = serde_json::to_string(text).expect("a string always serialises");
+    let mut quoted = to_json(text);
     quoted.pop();
     quoted.remove(0);
     Cow::Owned(quoted)

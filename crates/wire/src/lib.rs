@@ -6,6 +6,7 @@
 
 pub mod engineio;
 pub mod frame;
+mod json;
 mod limits;
 pub mod socketio;
 pub mod websocket;

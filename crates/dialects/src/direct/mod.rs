@@ -5,11 +5,13 @@
 
 mod incoming;
 mod outgoing;
+#[cfg(test)]
+mod tests;
 
 use chat::{Event, ExternalId, Refusal, Subject};
 use uuid::Uuid;
 
-use crate::{Answer, Answered, Audience, Dialect, Incoming, Request, Seat, Shown};
+use crate::{Answer, Answered, Audience, Dialect, Incoming, Request, Seat, Shown, payload};
 
 /// The dialect. It keeps nothing.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +31,7 @@ impl Dialect for Direct {
     }
 
     fn person(&self, subject: &Subject) -> ExternalId {
-        match Uuid::try_parse(&subject.id.text) {
-            Ok(uuid) => external(uuid),
-            Err(_) => subject.id.clone(),
-        }
+        payload::uuid(&subject.id.text).map_or_else(|| subject.id.clone(), external)
     }
 
     fn read(&self, _seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {

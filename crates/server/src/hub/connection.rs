@@ -10,8 +10,8 @@ use std::{
 };
 
 use chat::{
-    Actor, App, Asker, Command, Outcome, Refusal, SessionId, SessionSeed, Subject, Submission,
-    Timestamp,
+    Actor, App, Asker, Command, KeyId, Outcome, Refusal, SessionId, SessionSeed, Subject,
+    Submission, Timestamp,
 };
 use dialects::{DIALECTS, Dialect, Request};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
@@ -179,6 +179,9 @@ impl Driver for Connection {
                 break;
             }
         }
+        if self.seats.iter().any(|seat| seat.stream.dismissed) {
+            return self.dismiss(now, out);
+        }
         if out.bytes() > before {
             return Poll::Ready(Ok(()));
         }
@@ -213,6 +216,26 @@ impl Connection {
             self.paused = Some(now + wait);
             wake_later(&self.handle, wait);
         }
+    }
+
+    /// Puts out the sockets that must go, and the whole client when none is left.
+    fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
+        let mut bytes = Vec::new();
+        let (hub, session) = (Arc::clone(&self.hub), &mut self.session);
+        self.seats.retain(|seat| {
+            if seat.stream.dismissed {
+                frame::write_disconnect(&mut bytes, seat.namespace);
+                session.leave(seat.namespace, now);
+                seat.end_session(&hub);
+            }
+            !seat.stream.dismissed
+        });
+        out.push(bytes.into());
+        Poll::Ready(if self.seats.is_empty() {
+            Err(Close::Dismissed)
+        } else {
+            Ok(())
+        })
     }
 
     fn connect(
@@ -254,19 +277,22 @@ impl Connection {
         };
         let query = wire::engineio::Query::new(&self.peer.raw_query);
         let in_query = |key| query.get(key).map(Cow::into_owned);
-        let app = match credentials.app_key.or_else(|| in_query("appKey")) {
-            Some(key) => {
+        let (app, key) = match credentials.app_key.or_else(|| in_query("appKey")) {
+            Some(text) => {
+                let (app, key) = self
+                    .hub
+                    .directory
+                    .by_key(&text)
+                    .ok_or("appKey: no such key")?;
+                (app, Some(key.id))
+            }
+            None => (
                 self.hub
                     .directory
-                    .by_key(&key)
-                    .ok_or("appKey: no such key")?
-                    .0
-            }
-            None => self
-                .hub
-                .directory
-                .default_app()
-                .ok_or("appKey: is needed here")?,
+                    .default_app()
+                    .ok_or("appKey: is needed here")?,
+                None,
+            ),
         };
         let verified = match &credentials.token {
             None => None,
@@ -291,13 +317,14 @@ impl Connection {
             format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
         };
         frame::write_connect(&mut self.notices, namespace, &answer);
-        Ok(self.seat(namespace, app, verified, names, !opted_out))
+        Ok(self.seat(namespace, app, key, verified, names, !opted_out))
     }
 
     fn seat(
         &self,
         namespace: &'static str,
         app: Arc<App>,
+        key: Option<KeyId>,
         verified: Option<identity::Verified>,
         names: Names,
         offsets: bool,
@@ -308,6 +335,7 @@ impl Connection {
             names.session,
             app.id,
             namespace,
+            key,
             self.handle.clone(),
             Arc::clone(&permits),
         ));

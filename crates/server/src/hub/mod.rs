@@ -33,7 +33,12 @@ pub use self::{
     connection::Door,
     sequencer::{Sequencer, TURNS_AHEAD},
 };
-use self::{offset::Epochs, permits::Permits, socket::Socket, topic::Topic};
+use self::{
+    offset::Epochs,
+    permits::Permits,
+    socket::{Delivery, Socket},
+    topic::Topic,
+};
 use crate::{identity::Directory, metrics::Metrics};
 
 /// What can be set about the hub.
@@ -219,6 +224,17 @@ impl Hub {
     fn leave_socket(&self, socket: &Arc<Socket>) {
         self.sockets.lock().remove(&socket.session);
         self.metrics.sockets.dec();
+    }
+
+    /// Puts out every socket whose key has been revoked.
+    pub(crate) fn dismiss_revoked(&self) {
+        let sockets = self.sockets.lock();
+        for socket in sockets.values() {
+            if socket.key.is_some_and(|key| !self.directory.works(key)) {
+                socket.deliver(Delivery::Dismissed);
+                socket.handle.wake();
+            }
+        }
     }
 
     /// Ends a socket's listening.

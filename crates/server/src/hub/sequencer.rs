@@ -13,7 +13,7 @@ use std::{
 use chat::{Asker, Effect, Turn};
 use tokio::{sync::mpsc, task::yield_now};
 
-use super::{Hub, topic::Topic};
+use super::{Hub, socket::Socket, topic::Topic};
 
 /// Turns that may wait between the writer and the sequencer.
 pub const TURNS_AHEAD: usize = 2;
@@ -64,19 +64,11 @@ impl Sequencer {
                 since: now,
             });
         }
-        // With one topic there is nothing that could overtake, so one pass marks and wakes.
-        let one_pass = topics.len() == 1;
-        if !one_pass {
-            mark(&topics, false).await;
-        }
+        for_each_member(&topics, |socket, slot| socket.mark(slot)).await;
         let askers = leave_answers(turn.answers, turn.lost);
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
         askers.iter().for_each(|asker| asker.wake());
-        if one_pass {
-            mark(&topics, true).await;
-        } else {
-            wake(&topics).await;
-        }
+        for_each_member(&topics, |socket, _| socket.handle.wake()).await;
         self.forget(now);
     }
 
@@ -119,28 +111,12 @@ impl Sequencer {
     }
 }
 
-async fn mark(topics: &[Arc<Topic>], and_wake: bool) {
+/// Yields now and then, so that a large conversation does not hold up the others.
+async fn for_each_member(topics: &[Arc<Topic>], mut act: impl FnMut(&Arc<Socket>, u32)) {
     for topic in topics {
         let mut next = Some(0);
         while let Some(from) = next {
-            next = topic.each_member(from, |socket, slot| {
-                socket.mark(slot);
-                if and_wake {
-                    socket.handle.wake();
-                }
-            });
-            if next.is_some() {
-                yield_now().await;
-            }
-        }
-    }
-}
-
-async fn wake(topics: &[Arc<Topic>]) {
-    for topic in topics {
-        let mut next = Some(0);
-        while let Some(from) = next {
-            next = topic.each_member(from, |socket, _| socket.handle.wake());
+            next = topic.each_member(from, &mut act);
             if next.is_some() {
                 yield_now().await;
             }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use chat::{AppId, Asker, G, Outcome, SessionId, View, query::QueryError};
+use chat::{AppId, Asker, G, KeyId, Outcome, SessionId, View, query::QueryError};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -21,6 +21,8 @@ pub(crate) struct Socket {
     pub(crate) session: SessionId,
     pub(crate) app: AppId,
     pub(crate) namespace: &'static str,
+    /// The key with which it came, if it named one.
+    pub(crate) key: Option<KeyId>,
     pub(crate) handle: Handle,
     permits: Arc<Permits>,
     /// A bit for each of the first 63 topics that has something new; the last bit stands for `more`.
@@ -58,6 +60,8 @@ pub(crate) enum Delivery {
     Lost,
     /// The token with which it came has expired.
     Expired,
+    /// It must go, for good.
+    Dismissed,
     /// Its connection is to be closed.
     Close(Close),
 }
@@ -69,6 +73,7 @@ impl Socket {
         session: SessionId,
         app: AppId,
         namespace: &'static str,
+        key: Option<KeyId>,
         handle: Handle,
         permits: Arc<Permits>,
     ) -> Self {
@@ -76,6 +81,7 @@ impl Socket {
             session,
             app,
             namespace,
+            key,
             handle,
             permits,
             dirty: AtomicU64::new(0),

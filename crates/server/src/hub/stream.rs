@@ -36,6 +36,8 @@ pub(crate) struct Stream {
     written: Key,
     tickets: VecDeque<Ticket>,
     open_bytes: usize,
+    /// It must go, for good.
+    pub(crate) dismissed: bool,
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
 }
@@ -82,6 +84,7 @@ impl Stream {
             written,
             tickets: VecDeque::new(),
             open_bytes: 0,
+            dismissed: false,
             identities: Vec::new(),
         }
     }
@@ -213,6 +216,7 @@ impl Stream {
                 Delivery::Decided(outcome) => self.decided(outcome),
                 Delivery::Found(found) => self.found(found),
                 Delivery::Lost => return Err(Close::Fault),
+                Delivery::Dismissed => self.dismissed = true,
                 Delivery::Close(reason) => return Err(reason),
                 Delivery::Expired => self.refuse(dialect, None, None, Refusal::TokenExpired),
             }

@@ -3,11 +3,14 @@
 //! Filled from the store at start and after every change that an operator makes. Readers take a
 //! snapshot and never wait for the store.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chat::{
     App, AppId, Fault, Store,
-    model::{ApiKey, KeyId},
+    model::{ApiKey, KeyId, Scope},
 };
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -28,7 +31,7 @@ struct Snapshot {
     by_uuid: HashMap<Uuid, AppId>,
     default: Option<AppId>,
     keys: HashMap<[u8; 32], Arc<ApiKey>>,
-    working: std::collections::HashSet<KeyId>,
+    working: HashSet<KeyId>,
 }
 
 impl Directory {
@@ -80,6 +83,12 @@ impl Directory {
         let found = snapshot.keys.get(&key::hash(text))?;
         let app = snapshot.apps.get(&found.app)?;
         Some((Arc::clone(app), Arc::clone(found)))
+    }
+
+    /// The app whose client key this is.
+    pub fn by_client_key(&self, text: &str) -> Option<Arc<App>> {
+        let (app, key) = self.by_key(text)?;
+        (key.scope == Scope::Client).then_some(app)
     }
 
     /// Whether this key still works.

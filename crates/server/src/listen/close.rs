@@ -85,6 +85,24 @@ impl Close {
         Self::NAMES.get(self.index()).copied().unwrap_or("unknown")
     }
 
+    /// Whether what the driver still has to say is written before the transport is closed. Else the client is not
+    /// listening, or has broken a protocol, or is no longer the one who should get it.
+    pub const fn flushes(&self) -> bool {
+        matches!(
+            self,
+            Self::Shutdown | Self::Expired | Self::Overload | Self::Dismissed
+        )
+    }
+
+    /// Whether a client that is between two polls learns of the end by its next one. Else that one is refused.
+    pub(super) const fn is_told_later(&self) -> bool {
+        self.flushes()
+            || matches!(
+                self,
+                Self::Slow | Self::NoConnect | Self::TakenOver | Self::Fault
+            )
+    }
+
     /// The WebSocket close code (RFC 6455, section 7.4): a registered one where there is one, else one of the private range.
     pub const fn code(&self) -> u16 {
         match self {

@@ -15,8 +15,6 @@ pub struct ListenConfig {
     pub ping_interval: Duration,
     /// How long a pong may take.
     pub ping_timeout: Duration,
-    /// When [`Driver::connect_due`](super::Driver::connect_due) is called, counted from the handshake.
-    pub connect_timeout: Duration,
     /// How long an upgrade may take from the probe's connection to packet `5`; then the probe is dropped, and polling goes on.
     pub upgrade_timeout: Duration,
     /// A client that takes no byte for this long while bytes wait for it is closed as "slow".
@@ -24,8 +22,9 @@ pub struct ListenConfig {
     /// How long connections may flush their output at shutdown.
     pub shutdown_timeout: Duration,
 
-    /// Bytes of a polling body, as told to clients (`maxPayload`); kept in both directions.
-    pub max_payload: usize,
+    /// What a client may send. `max_text_bytes` is told to clients as `maxPayload`, and kept towards them over polling;
+    /// `connect_timeout` says when [`Driver::connect_due`](super::Driver::connect_due) is called.
+    pub limits: wire::Limits,
     /// Bytes that a driver may move out in one turn.
     pub write_budget: usize,
     /// Bytes that the kernel may hold for one client (`SO_SNDBUF`): frozen readers else hide megabytes there.
@@ -60,11 +59,10 @@ impl Default for ListenConfig {
             paths: vec!["/socket.io/".to_owned()],
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
-            connect_timeout: Duration::from_secs(45),
             upgrade_timeout: Duration::from_secs(10),
             slow_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(10),
-            max_payload: 1_000_000,
+            limits: wire::Limits::default(),
             write_budget: 128 * 1024,
             send_buffer: 256 * 1024,
             header_timeout: Duration::from_secs(20),

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Close, Transport};
+use wire::engineio::Transport;
+
+use super::Close;
 
 /// A number that only grows.
 #[derive(Debug, Default)]

@@ -4,21 +4,36 @@
 //! knows neither Socket.IO nor chat. Each connection is one task, which alone calls its driver, so a driver needs no lock.
 //! Read `connection.rs` next for that task, `http.rs` for the requests, `accept.rs` for the sockets.
 
+mod accept;
 mod close;
 mod config;
+mod connection;
+mod cors;
+mod deadlines;
+mod http;
+mod listener;
 mod metrics;
+mod outgoing;
+mod polling;
+mod seats;
+mod shared;
+mod socket;
+mod websocket;
 
+use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, OnceLock};
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
-use bytes::Bytes;
-
+pub use accept::Server;
 pub use close::{Close, HandshakeRefusal};
 pub use config::ListenConfig;
 pub use metrics::{Counter, Gauge, ListenMetrics, Refused};
+pub use outgoing::Outgoing;
+pub use wire::engineio::{Message, Transport};
+
+use shared::{Order, Shared};
 
 /// What lives on one Engine.IO connection: the Socket.IO hub in the server, an echo in the protocol fixture.
 ///
@@ -28,7 +43,7 @@ pub trait Driver: Send {
     /// One message from the client. Called only while [`wants_input`](Driver::wants_input).
     ///
     /// # Errors
-    /// The reason for which the transport shall be closed; what `poll_output` still gives is written before.
+    /// The reason for which the transport shall be closed.
     fn receive(&mut self, message: Message, now: Instant) -> Result<(), Close>;
 
     /// False while the client must not be read: who does not drink may not talk. Asked again after every wake, so the
@@ -43,14 +58,29 @@ pub trait Driver: Send {
     /// The transport is closed with this reason once what stands in `out`, and all before it, was written.
     fn poll_output(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>>;
 
+    /// True while answers to the client are on their way that `poll_output` cannot give yet: a close that flushes
+    /// ([`Close::flushes`]) waits for them, within [`shutdown_timeout`](ListenConfig::shutdown_timeout).
+    fn has_pending(&self) -> bool {
+        false
+    }
+
     /// The client answered a heartbeat: it has received everything that was written before the ping.
     fn ponged(&mut self, now: Instant);
 
-    /// Called once, [`connect_timeout`](ListenConfig::connect_timeout) after the connection was opened.
+    /// Called once, [`connect_timeout`](wire::Limits::connect_timeout) after the connection was opened.
     ///
     /// # Errors
     /// [`Close::NoConnect`] if the client has connected to no namespace so far.
     fn connect_due(&mut self, now: Instant) -> Result<(), Close>;
+
+    /// Called before each ping, for what may wait that long and deserves no timer of its own.
+    ///
+    /// # Errors
+    /// The reason for which the transport shall be closed instead.
+    fn heartbeat(&mut self, now: Instant) -> Result<(), Close> {
+        let _ = now;
+        Ok(())
+    }
 
     /// Called once, at the end, with the reason; nothing is called after it.
     fn closed(&mut self, reason: Close);
@@ -65,25 +95,7 @@ pub trait Accept: Send + Sync + 'static {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal>;
 }
 
-/// A transport of Engine.IO v4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// HTTP long-polling.
-    Polling,
-    /// WebSocket.
-    WebSocket,
-}
-
-/// One message of an Engine.IO connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// A text.
-    Text(String),
-    /// Bytes.
-    Binary(Bytes),
-}
-
-/// Who asks, as the handshake (or, on the other routes, the request) shows it.
+/// Who asks, as the handshake shows it. On routes that are not Engine.IO it is an extension of the request.
 #[derive(Clone, Debug)]
 pub struct Peer {
     /// The client's address; behind trusted proxies the one that they name.
@@ -106,19 +118,17 @@ pub struct Peer {
     pub transport: Option<Transport>,
 }
 
+impl Peer {
+    /// The first value of `key` in the query, unescaped.
+    pub fn query(&self, key: &str) -> Option<Cow<'_, str>> {
+        wire::engineio::Query::new(&self.raw_query).get(key)
+    }
+}
+
 /// Wakes a connection's task. A cheap clone; may be kept after the connection's end, where it does nothing.
 #[derive(Clone, Debug)]
 pub struct Handle {
     shared: Arc<Shared>,
-}
-
-/// What a connection's task shares with those who wake it.
-#[derive(Debug)]
-struct Shared {
-    /// The Engine.IO session id.
-    sid: Box<str>,
-    /// Stored once, at the task's first poll: a tokio task keeps its waker for life.
-    waker: OnceLock<Waker>,
 }
 
 impl Handle {
@@ -127,71 +137,8 @@ impl Handle {
         &self.shared.sid
     }
 
-    /// Makes the connection's task ask its driver again. One atomic load and nothing more when the task is already due.
+    /// Makes the connection's task ask its driver again. Two atomic loads and nothing more when the task is already due.
     pub fn wake(&self) {
         self.shared.wake();
-    }
-}
-
-impl Shared {
-    fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
-            waker.wake_by_ref();
-            return;
-        }
-        // The task is not polled yet, or just now for the first time. The fences (the other is in `store_waker`) see to it
-        // that either we see its waker or it sees what the caller changed before this call.
-        fence(Ordering::SeqCst);
-        if let Some(waker) = self.waker.get() {
-            waker.wake_by_ref();
-        }
-    }
-}
-
-/// Where a driver puts what is to be written.
-#[derive(Debug, Default)]
-pub struct Outgoing {
-    chunks: Vec<Bytes>,
-    bytes: usize,
-    budget: usize,
-}
-
-impl Outgoing {
-    /// An empty one that is full at `budget` bytes.
-    pub fn new(budget: usize) -> Self {
-        Self {
-            chunks: Vec::new(),
-            bytes: 0,
-            budget,
-        }
-    }
-
-    /// Adds one or more finished server-to-client WebSocket frames (`wire::frame`); never a part of a frame. Over polling
-    /// the listener takes them apart again.
-    pub fn push(&mut self, frames: Bytes) {
-        if !frames.is_empty() {
-            self.bytes += frames.len();
-            self.chunks.push(frames);
-        }
-    }
-
-    /// How many bytes may still be added; going over it with the last frame is allowed.
-    pub fn room(&self) -> usize {
-        self.budget.saturating_sub(self.bytes)
-    }
-
-    /// Whether the driver shall stop for this turn.
-    pub fn is_full(&self) -> bool {
-        self.bytes >= self.budget
-    }
-
-    /// Bytes in here.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// What is in here, in writing order.
-    pub fn chunks(&self) -> &[Bytes] {
-        &self.chunks
     }
 }

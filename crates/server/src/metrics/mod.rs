@@ -4,7 +4,7 @@
 //! never from a client's input, so that nobody can make the page grow. Read [`pages`] for the
 //! routes; what the listener counts by itself comes in through [`Metrics::show_listener`].
 
-mod listener;
+mod collect;
 pub mod pages;
 
 use std::sync::{Arc, atomic::AtomicU64};
@@ -127,13 +127,14 @@ impl Metrics {
             topic_bytes: level(r, "topic_bytes", "Bytes that topics keep in memory"),
             registry: parking_lot::RwLock::new(Registry::default()),
         };
+        registry.register_collector(Box::new(collect::Process));
         *metrics.registry.write() = registry;
         Arc::new(metrics)
     }
 
     /// Adds what a listener counts to the page. Once per server.
     pub fn show_listener(&self, listener: Arc<ListenMetrics>) {
-        let collector = Box::new(listener::Collector(listener));
+        let collector = Box::new(collect::Listener(listener));
         self.registry.write().register_collector(collector);
     }
 
@@ -223,6 +224,8 @@ mod tests {
         listener.bytes_out.add(512);
         metrics.show_listener(Arc::clone(&listener));
         let page = metrics.page();
+        let resident: u64 = value(&page, "palaver_resident_bytes").parse().unwrap();
+        assert!(resident > 1 << 20, "{resident}");
         assert_eq!(value(&page, "palaver_write_calls_total"), "5");
         assert_eq!(value(&page, "palaver_sent_bytes_total"), "512");
         assert_eq!(

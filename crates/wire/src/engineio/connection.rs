@@ -83,11 +83,8 @@ pub enum ProbeStep {
         /// Whether a poll is waiting.
         release_poll: bool,
     },
-    /// It is this connection's transport now. With `release_poll`, answer the waiting poll with `6`.
-    Upgraded {
-        /// Whether a poll is waiting.
-        release_poll: bool,
-    },
+    /// It is this connection's transport now. No poll is waiting any more.
+    Upgraded,
     /// Close that WebSocket; polling goes on.
     Drop,
 }
@@ -258,7 +255,7 @@ impl Connection {
             }
             (Probe::Answered, Packet::Upgrade) => {
                 self.state = State::WebSocket;
-                ProbeStep::Upgraded { release_poll }
+                ProbeStep::Upgraded
             }
             _ => {
                 *probe = Probe::None;

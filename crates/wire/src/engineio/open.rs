@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Packet, Transport};
+use crate::json::to_json;
 
 /// What the server tells a new connection. Its JSON has these five keys and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -44,6 +45,6 @@ impl Open {
 
     /// The packet `0{...}`.
     pub fn packet(&self) -> Packet {
-        Packet::Open(serde_json::to_string(self).expect("strings and numbers always serialise"))
+        Packet::Open(to_json(self))
     }
 }

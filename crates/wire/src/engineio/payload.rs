@@ -121,14 +121,18 @@ impl Writer {
         if !self.start_packet(1 + encoded) {
             return false;
         }
+        self.push_base64(payload, encoded);
+        true
+    }
+
+    fn push_base64(&mut self, bytes: &[u8], encoded: usize) {
         self.out.push(b'b');
         let start = self.out.len();
         self.out.resize(start + encoded, 0);
         let room = self.out.get_mut(start..).unwrap_or_default();
         BASE64
-            .encode_slice(payload, room)
+            .encode_slice(bytes, room)
             .expect("the room is the length of padded base64");
-        true
     }
 
     fn start_packet(&mut self, len: usize) -> bool {

@@ -9,7 +9,7 @@ mod session;
 mod violation;
 
 pub use event::{Ack, Event};
-pub use packet::Packet;
+pub use packet::{Packet, join_args};
 pub use placeholder::Placeholder;
 pub use session::{Input, Session};
 pub use violation::Violation;

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::{Ack, Event, Violation, placeholder};
 use crate::Limits;
+use crate::json::to_json;
 
 /// One packet, either way. Binary events and acknowledgements are those with attachments.
 #[derive(Debug, Clone)]
@@ -130,12 +131,10 @@ impl Packet {
                     write_display(out, id);
                 }
                 out.push('[');
-                out.push_str(
-                    &serde_json::to_string(&event.name).expect("a string always serialises"),
-                );
-                for arg in &event.args {
+                out.push_str(&to_json(&event.name));
+                if !event.args.is_empty() {
                     out.push(',');
-                    out.push_str(arg.get());
+                    write_args(out, &event.args);
                 }
                 out.push(']');
             }
@@ -144,12 +143,7 @@ impl Packet {
                 start(out, kind, ack.attachments.len(), &ack.namespace);
                 write_display(out, ack.id);
                 out.push('[');
-                for (place, arg) in ack.args.iter().enumerate() {
-                    if place > 0 {
-                        out.push(',');
-                    }
-                    out.push_str(arg.get());
-                }
+                write_args(out, &ack.args);
                 out.push(']');
             }
             Self::ConnectError { namespace, error } => {
@@ -219,6 +213,22 @@ fn start(out: &mut String, kind: char, attachments: usize, namespace: &str) {
     if namespace != "/" {
         out.push_str(namespace);
         out.push(',');
+    }
+}
+
+/// The arguments of an event or acknowledgement as `frame` takes them: JSON values separated by commas.
+pub fn join_args(args: &[Box<RawValue>]) -> String {
+    let mut out = String::new();
+    write_args(&mut out, args);
+    out
+}
+
+fn write_args(out: &mut String, args: &[Box<RawValue>]) {
+    for (place, arg) in args.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        out.push_str(arg.get());
     }
 }
 

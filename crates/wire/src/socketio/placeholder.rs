@@ -16,7 +16,8 @@ pub struct Placeholder(usize);
 
 #[derive(Deserialize)]
 struct Fields {
-    _placeholder: bool,
+    #[serde(rename = "_placeholder")]
+    is_placeholder: bool,
     num: usize,
 }
 
@@ -24,7 +25,7 @@ impl TryFrom<Fields> for Placeholder {
     type Error = &'static str;
 
     fn try_from(fields: Fields) -> Result<Self, Self::Error> {
-        if fields._placeholder {
+        if fields.is_placeholder {
             Ok(Self(fields.num))
         } else {
             Err("not a placeholder")

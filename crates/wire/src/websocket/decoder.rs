@@ -127,26 +127,33 @@ impl Head {
                 return Err(ProtocolError::LongControl);
             }
         }
-        let (len, rest) = match (short, rest) {
-            (126, [a, b, rest @ ..]) => (u64::from(u16::from_be_bytes([*a, *b])), rest),
-            (127, [a, b, c, d, e, f, g, h, rest @ ..]) => {
-                (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), rest)
-            }
-            (126 | 127, _) => return Ok(None),
-            (short, rest) => (u64::from(short), rest),
+        let (len, rest) = match short {
+            126 => match rest.split_first_chunk() {
+                Some((len, rest)) => (u64::from(u16::from_be_bytes(*len)), rest),
+                None => return Ok(None),
+            },
+            127 => match rest.split_first_chunk() {
+                Some((len, rest)) => (u64::from_be_bytes(*len), rest),
+                None => return Ok(None),
+            },
+            short => (u64::from(short), rest),
         };
-        if (short == 126 && len < 126) || (short == 127 && (len < 0x1_0000 || len > u64::MAX >> 1))
-        {
+        let shortest = match short {
+            126 => 126,
+            127 => 0x1_0000,
+            _ => 0,
+        };
+        if !(shortest..=u64::MAX >> 1).contains(&len) {
             return Err(ProtocolError::BadLength);
         }
-        let [a, b, c, d, rest @ ..] = rest else {
+        let Some((&mask, rest)) = rest.split_first_chunk() else {
             return Ok(None);
         };
         let head = Self {
             fin,
             opcode,
             len,
-            mask: [*a, *b, *c, *d],
+            mask,
         };
         Ok(Some((head, bytes.len() - rest.len())))
     }

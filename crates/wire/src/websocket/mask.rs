@@ -1,4 +1,5 @@
-//! Masking (RFC 6455 section 5.3): each payload byte is XORed with the byte of a four-byte key at its place.
+//! Masking (RFC 6455 section 5.3): a four-byte key is laid over the payload again and again, by
+//! exclusive or.
 
 /// Masks or unmasks `payload`, whose first byte stands at place `offset` of its frame.
 ///

@@ -1,21 +1,22 @@
-//! Shows the listener's plain counters on the metrics page.
+//! Numbers that are read at each scrape: the listener's plain counters, and the process itself.
 //!
-//! The listener does not know Prometheus; this reads its numbers at each scrape.
+//! The listener does not know Prometheus; what it counts gets its names here.
 
 use std::{fmt, sync::Arc};
 
 use prometheus_client::{
-    collector,
+    collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
 use crate::listen::{ListenMetrics, Refused};
 
+/// What one listener counts.
 #[derive(Debug)]
-pub(super) struct Collector(pub(super) Arc<ListenMetrics>);
+pub(super) struct Listener(pub(super) Arc<ListenMetrics>);
 
-impl collector::Collector for Collector {
+impl Collector for Listener {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let from = &self.0;
         for (name, help, value) in [
@@ -83,4 +84,30 @@ impl collector::Collector for Collector {
         }
         Ok(())
     }
+}
+
+/// What the operating system says about this process.
+#[derive(Debug)]
+pub(super) struct Process;
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        if let Some(bytes) = resident_bytes() {
+            let help = "Memory of the process that is in RAM";
+            let encoder =
+                encoder.encode_descriptor("resident_bytes", help, None, MetricType::Gauge)?;
+            ConstGauge::new(bytes).encode(encoder)?;
+        }
+        Ok(())
+    }
+}
+
+/// `VmRSS` of proc(5), where there is one.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }

@@ -1,0 +1,99 @@
+//! The server without its outside: store, queue, writer, sequencer and hub, put together.
+//!
+//! What listens, prints or reads files comes on top; tests and the command line use it as it is.
+
+use std::{
+    sync::{Arc, Weak},
+    thread::JoinHandle,
+};
+
+use chat::{Executor, Fault, Queue, Store};
+use tokio::{
+    sync::{mpsc, watch},
+    task,
+};
+
+use crate::{
+    buses::Local,
+    hub::{Hub, HubConfig, HubParts, Sequencer, TURNS_AHEAD},
+    identity::{Directory, key::random_u64},
+    metrics::Metrics,
+    writer,
+};
+
+/// A running core. To be stopped with [`Core::stop`], so that what waits is still written.
+pub struct Core {
+    /// What lasts.
+    pub store: Arc<dyn Store>,
+    /// Where commands go.
+    pub queue: Arc<Queue>,
+    /// Apps and keys.
+    pub directory: Arc<Directory>,
+    /// Who is connected.
+    pub hub: Arc<Hub>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    writer: JoinHandle<()>,
+    sequencer: task::JoinHandle<()>,
+}
+
+impl Core {
+    /// Notes a new start in the store and begins to work. Within a tokio runtime.
+    pub fn start(
+        store: Arc<dyn Store>,
+        config: HubConfig,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Fault> {
+        let random = |doing| move |error| Fault::new(doing, error);
+        let epoch = random_u64().map_err(random("naming this start"))? as u32;
+        let boots = store.boot(epoch)?;
+        let seed = random_u64().map_err(random("seeding ids"))?;
+        let executor = Executor::new(Arc::clone(&store), seed)?;
+        let directory = Arc::new(Directory::load(Arc::clone(&store))?);
+        let queue = Arc::new(Queue::default());
+        let parts = HubParts {
+            config,
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            directory: Arc::clone(&directory),
+            metrics: Arc::clone(&metrics),
+            boots,
+            last_g: executor.last_g(),
+        };
+        let hub = Hub::new(parts, |listener| Arc::new(Local::new(listener)));
+        tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
+        let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
+        let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub)).run(incoming));
+        let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
+            .map_err(|error| Fault::new("starting the writer's thread", error))?;
+        Ok(Self {
+            store,
+            queue,
+            directory,
+            hub,
+            metrics,
+            writer,
+            sequencer,
+        })
+    }
+
+    /// Takes no more commands, writes those that wait, shows them, and ends.
+    pub async fn stop(self) {
+        self.queue.close();
+        let writer = self.writer;
+        let ended = task::spawn_blocking(move || writer.join()).await;
+        if !matches!(ended, Ok(Ok(()))) {
+            tracing::error!("the writer's thread did not end well");
+        }
+        // It ends by itself once the writer, the only one who sends it turns, has gone.
+        let _ = self.sequencer.await;
+    }
+}
+
+/// A key that is revoked takes the sockets with it that came with it.
+async fn watch_keys(hub: Weak<Hub>, mut changes: watch::Receiver<u64>) {
+    while changes.changed().await.is_ok() {
+        let Some(hub) = hub.upgrade() else { break };
+        hub.dismiss_revoked();
+    }
+}

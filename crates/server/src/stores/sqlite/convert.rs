@@ -1,0 +1,90 @@
+//! Between the domain's values and those of columns. Integers are signed 64 bits in `SQLite`.
+
+use chat::{ConversationKind, Identity, Topic, model::Scope};
+use rusqlite::{
+    Error, Result,
+    types::{FromSqlError, Type},
+};
+use uuid::Uuid;
+
+/// A counter as a column holds it.
+pub(super) fn signed(value: u64) -> Result<i64> {
+    i64::try_from(value).map_err(|error| Error::ToSqlConversionFailure(error.into()))
+}
+
+/// A counter out of a column.
+pub(super) fn unsigned(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| FromSqlError::OutOfRange(value).into())
+}
+
+/// A small number out of a column.
+pub(super) fn small(value: i64) -> Result<u32> {
+    u32::try_from(value).map_err(|_| FromSqlError::OutOfRange(value).into())
+}
+
+/// A UUID out of a column.
+pub(super) fn uuid(value: [u8; 16]) -> Uuid {
+    Uuid::from_bytes(value)
+}
+
+pub(super) fn identity_name(identity: Identity) -> &'static str {
+    match identity {
+        Identity::Open => "open",
+        Identity::Verified => "verified",
+    }
+}
+
+pub(super) fn identity(name: &str) -> Result<Identity> {
+    match name {
+        "open" => Ok(Identity::Open),
+        "verified" => Ok(Identity::Verified),
+        _ => Err(unknown(name)),
+    }
+}
+
+pub(super) fn scope_name(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Client => "client",
+        Scope::Server => "server",
+    }
+}
+
+pub(super) fn scope(name: &str) -> Result<Scope> {
+    match name {
+        "client" => Ok(Scope::Client),
+        "server" => Ok(Scope::Server),
+        _ => Err(unknown(name)),
+    }
+}
+
+pub(super) fn kind_name(kind: ConversationKind) -> &'static str {
+    match kind {
+        ConversationKind::Direct => "direct",
+        ConversationKind::Group => "group",
+        ConversationKind::Product => "product",
+        ConversationKind::Room => "room",
+    }
+}
+
+pub(super) fn kind(name: &str) -> Result<ConversationKind> {
+    match name {
+        "direct" => Ok(ConversationKind::Direct),
+        "group" => Ok(ConversationKind::Group),
+        "product" => Ok(ConversationKind::Product),
+        "room" => Ok(ConversationKind::Room),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// The two columns of a topic.
+pub(super) fn topic(topic: Topic) -> (&'static str, i64) {
+    match topic {
+        Topic::Conversation(id) => ("conversation", id.0),
+        Topic::Person(id) => ("person", id.0),
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let words = format!("unknown value {name:?}");
+    Error::FromSqlConversionFailure(0, Type::Text, words.into())
+}

@@ -1,0 +1,230 @@
+//! The embedded store: one `SQLite` database in the data folder, in WAL mode, every commit synced.
+//!
+//! One connection writes, behind a lock; a few read-only ones read; a thread moves what is in the
+//! WAL into the database. Must not decide anything. Next: `migrations/` for the layout, `writer`
+//! for what happens when a commit fails, `read` for the queries.
+
+mod apply;
+mod backup;
+mod checkpoint;
+mod convert;
+mod open;
+mod read;
+mod readers;
+mod writer;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use chat::{
+    AppId, Conversation, Fault, G, MessageView, Store,
+    model::{ApiKey, App},
+    store::{Batch, Boot, CommitError, Counters, Found, Need},
+};
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+use self::{
+    checkpoint::{Checkpointer, Gauge},
+    readers::Readers,
+    writer::Writer,
+};
+use super::{Folder, OpenError};
+
+/// How the store behaves. The defaults suit a server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Bytes of free disk space below which messages are refused, so that reading, signing in and
+    /// restarting still work on a disk that fills up. 0 turns it off.
+    pub free_space_floor: u64,
+    /// The database may not grow past this many bytes (whole pages of 4 KiB). `None`: no limit.
+    pub size_limit: Option<u64>,
+    /// How long a commit waits while another process holds the database.
+    pub busy_timeout: Duration,
+    /// Reads that run at the same time; more wait their turn. At least 1.
+    pub readers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            free_space_floor: 64 << 20,
+            size_limit: None,
+            busy_timeout: Duration::from_secs(2),
+            readers: 4,
+        }
+    }
+}
+
+/// What the store has done since it was opened.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Batches committed.
+    pub commits: AtomicU64,
+    /// Changes in them.
+    pub changes: AtomicU64,
+    /// Lookups for decisions.
+    pub loads: AtomicU64,
+    /// Named reads.
+    pub reads: AtomicU64,
+}
+
+fn count(counter: &AtomicU64, by: usize) {
+    counter.fetch_add(by as u64, Ordering::Relaxed);
+}
+
+/// The embedded engine. Dropping it moves the rest of the WAL into the database and lets go of
+/// the folder.
+pub struct Sqlite {
+    // Dropped in this order: the thread and the readers first, so that the writer is the last to
+    // close and empties the WAL; then the folder's lock.
+    _checkpointer: Checkpointer,
+    readers: Readers,
+    writer: Arc<Mutex<Writer>>,
+    folder: Arc<Folder>,
+    place: open::Place,
+    gauge: Gauge,
+    counts: Arc<Counts>,
+}
+
+impl Sqlite {
+    /// Holds `folder`, which is made if it is not there, and opens the database in it: a new one,
+    /// or one that this or an earlier version has written.
+    pub fn open(folder: &Path, options: &Options) -> Result<Self, OpenError> {
+        let folder = Arc::new(Folder::hold(folder)?);
+        let place = open::Place::new(&folder, options);
+        place.prepare()?;
+        let gauge = Gauge::default();
+        let writer = Writer::open(
+            place.clone(),
+            Arc::clone(&folder),
+            options.free_space_floor,
+            gauge.clone(),
+        )?;
+        let writer = Arc::new(Mutex::new(writer));
+        Ok(Self {
+            _checkpointer: Checkpointer::start(gauge.clone(), &place, Arc::clone(&writer))?,
+            readers: Readers::new(place.clone(), options.readers),
+            place,
+            gauge,
+            writer,
+            folder,
+            counts: Arc::default(),
+        })
+    }
+
+    /// The folder that this store holds.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the store has done, for metrics.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Bytes that commits have written into the WAL so far.
+    pub fn wal_bytes(&self) -> u64 {
+        // A page of 4 KiB and the 24 bytes in front of it.
+        self.gauge.written() * 4_120
+    }
+
+    fn read<T>(
+        &self,
+        doing: &'static str,
+        read: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Fault> {
+        count(&self.counts.reads, 1);
+        self.readers.with(doing, read)
+    }
+}
+
+impl Store for Sqlite {
+    fn boot(&self, epoch: u32) -> Result<Vec<Boot>, Fault> {
+        self.writer.lock().boot(epoch)
+    }
+
+    fn counters(&self) -> Result<Counters, Fault> {
+        self.writer
+            .lock()
+            .look("reading the counters", read::counters)
+    }
+
+    fn load(&self, need: &Need) -> Result<Found, Fault> {
+        count(&self.counts.loads, 1);
+        // The writer's connection: it alone asks, and its page cache is the warm one.
+        self.writer
+            .lock()
+            .look("looking up what a command needs", |connection| {
+                read::load(connection, need)
+            })
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        self.writer.lock().commit(batch)?;
+        count(&self.counts.commits, 1);
+        count(&self.counts.changes, batch.changes.len());
+        Ok(())
+    }
+
+    fn apps(&self) -> Result<Vec<App>, Fault> {
+        self.read("reading the apps", read::apps)
+    }
+
+    fn key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, Fault> {
+        self.read("reading a key", |connection| {
+            read::key_by_hash(connection, hash)
+        })
+    }
+
+    fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault> {
+        self.read("reading the keys of an app", |connection| {
+            read::keys(connection, app)
+        })
+    }
+
+    fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
+        let view = self.read("reading a conversation", |connection| {
+            read::conversation_by_uuid(connection, app, uuid)
+        })?;
+        Ok(view.map(|view| view.conversation))
+    }
+
+    fn history(
+        &self,
+        conversation: &Arc<Conversation>,
+        at: G,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<MessageView>, Fault> {
+        self.read("reading the history of a conversation", |connection| {
+            read::history(connection, conversation, at, offset, limit)
+        })
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        const PATIENCE: Duration = Duration::from_secs(2);
+        self.read("checking the database", |connection| {
+            read::counters(connection).map(drop)
+        })?;
+        self.writer
+            .try_lock_for(PATIENCE)
+            .ok_or_else(|| {
+                Fault::new(
+                    "checking the database",
+                    "a commit takes longer than 2 seconds",
+                )
+            })?
+            .check()
+    }
+
+    fn backup(&self, folder: &Path) -> Result<(), Fault> {
+        backup::copy(&self.place, folder)
+    }
+}

@@ -58,5 +58,9 @@ async fn main() -> ExitCode {
     };
     let report = scenario::run(plan).await;
     report.print();
-    if report.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

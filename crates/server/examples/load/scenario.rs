@@ -11,21 +11,21 @@ use crate::socket::{Outcome, Reader, Writer, connect, push_frame};
 
 /// What to do.
 #[derive(Clone)]
-pub struct Plan {
-    pub at: String,
-    pub senders: usize,
-    pub messages: u64,
-    pub readers: usize,
-    pub bytes: usize,
+pub(crate) struct Plan {
+    pub(crate) at: String,
+    pub(crate) senders: usize,
+    pub(crate) messages: u64,
+    pub(crate) readers: usize,
+    pub(crate) bytes: usize,
     /// Whether a sender waits for each acknowledgement.
-    pub waits: bool,
-    pub deadline: Duration,
+    pub(crate) waits: bool,
+    pub(crate) deadline: Duration,
 }
 
 /// What came of it.
 #[derive(Default)]
-pub struct Report {
-    pub problems: Vec<String>,
+pub(crate) struct Report {
+    pub(crate) problems: Vec<String>,
     acked: u64,
     delivered: u64,
     orders: Vec<u64>,
@@ -34,8 +34,15 @@ pub struct Report {
 
 impl Report {
     /// One line of JSON on standard output.
-    #[expect(clippy::print_stdout, reason = "the report is what this program is for")]
-    pub fn print(&self) {
+    #[expect(
+        clippy::print_stdout,
+        reason = "the report is what this program is for"
+    )]
+    pub(crate) fn print(&self) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a rate for people to read"
+        )]
         let rate = |count: u64| count as f64 / self.seconds.max(0.001);
         let report = serde_json::json!({
             "problems": self.problems.iter().take(20).collect::<Vec<_>>(),
@@ -66,7 +73,7 @@ enum Told {
 }
 
 /// Carries out the plan.
-pub async fn run(plan: Plan) -> Report {
+pub(crate) async fn run(plan: Plan) -> Report {
     let mut report = Report::default();
     if let Err(problem) = carry_out(&plan, &mut report).await {
         report.problems.push(problem);
@@ -89,14 +96,24 @@ async fn carry_out(plan: &Plan, report: &mut Report) -> Outcome<()> {
     }
     for (number, reader) in readers.into_iter().enumerate() {
         let plan = plan.clone();
-        tasks.spawn(async move { read(&plan, reader).await.map_err(|problem| format!("reader {number}: {problem}")) });
+        tasks.spawn(async move {
+            read(&plan, reader)
+                .await
+                .map_err(|problem| format!("reader {number}: {problem}"))
+        });
     }
     for (number, (reader, writer)) in senders.into_iter().enumerate() {
         let (plan, room, mut started) = (plan.clone(), room.clone(), started.clone());
         tasks.spawn(async move {
-            started.wait_for(|started| *started).await.map_err(|error| error.to_string())?;
+            started
+                .wait_for(|started| *started)
+                .await
+                .map_err(|error| error.to_string())?;
             let sender = Sender { plan, room, number };
-            sender.run(reader, writer).await.map_err(|problem| format!("sender {number}: {problem}"))
+            sender
+                .run(reader, writer)
+                .await
+                .map_err(|problem| format!("sender {number}: {problem}"))
         });
     }
     let from = Instant::now();
@@ -115,10 +132,16 @@ async fn carry_out(plan: &Plan, report: &mut Report) -> Outcome<()> {
     }
     report.seconds = from.elapsed().as_secs_f64();
     if !tasks.is_empty() {
-        report.problems.push(format!("{} sockets were not done in time", tasks.len()));
+        report
+            .problems
+            .push(format!("{} sockets were not done in time", tasks.len()));
     }
     if report.orders.len() > 1 {
-        report.problems.push(format!("{} readers saw {} orders", plan.readers, report.orders.len()));
+        report.problems.push(format!(
+            "{} readers saw {} orders",
+            plan.readers,
+            report.orders.len()
+        ));
     }
     Ok(())
 }
@@ -127,9 +150,16 @@ async fn open_room(at: &str) -> Outcome<Room> {
     let person = || {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-        Ok::<_, String>(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
+        Ok::<_, String>(
+            uuid::Builder::from_random_bytes(random)
+                .into_uuid()
+                .to_string(),
+        )
     };
-    let mut room = Room { id: String::new(), people: [person()?, person()?] };
+    let mut room = Room {
+        id: String::new(),
+        people: [person()?, person()?],
+    };
     let (_, id) = enter(at, &room).await?;
     room.id = id;
     Ok(room)
@@ -140,10 +170,15 @@ async fn enter(at: &str, room: &Room) -> Outcome<(Reader, String)> {
     let (mut reader, writer) = connect(at).await?;
     let [one, other] = &room.people;
     let mut frame = Vec::new();
-    push_frame(&mut frame, &format!(r#"42["join_chat",{{"userId":"{one}","targetUserId":"{other}"}}]"#));
+    push_frame(
+        &mut frame,
+        &format!(r#"42["join_chat",{{"userId":"{one}","targetUserId":"{other}"}}]"#),
+    );
     writer.write(&frame).await?;
     let joined = reader.find(r#"["room_joined""#).await?;
-    let id = between(&joined, r#""roomId":""#).ok_or_else(|| format!("no room: {joined}"))?.to_owned();
+    let id = between(&joined, r#""roomId":""#)
+        .ok_or_else(|| format!("no room: {joined}"))?
+        .to_owned();
     reader.find(r#"["message_history""#).await?;
     Ok((reader, id))
 }
@@ -202,8 +237,15 @@ impl Sender {
 
     /// `send_message` number `n`, with `n` as the id of its acknowledgement.
     fn push_message(&self, out: &mut Vec<u8>, n: u64) {
-        let Room { id, people: [one, other] } = &self.room;
-        let sender = if self.number.is_multiple_of(2) { one } else { other };
+        let Room {
+            id,
+            people: [one, other],
+        } = &self.room;
+        let sender = if self.number.is_multiple_of(2) {
+            one
+        } else {
+            other
+        };
         let mut body = String::with_capacity(self.plan.bytes);
         // Writing to a String cannot fail.
         let _ = write!(body, "{} {n} ", self.number);
@@ -212,7 +254,9 @@ impl Sender {
         }
         push_frame(
             out,
-            &format!(r#"42{n}["send_message",{{"roomId":"{id}","senderId":"{sender}","body":"{body}"}}]"#),
+            &format!(
+                r#"42{n}["send_message",{{"roomId":"{id}","senderId":"{sender}","body":"{body}"}}]"#
+            ),
         );
     }
 }
@@ -221,12 +265,21 @@ impl Sender {
 async fn check_ack(reader: &mut Reader, n: u64) -> Outcome<()> {
     loop {
         let packet = reader.packet().await?;
-        let Some(ack) = packet.strip_prefix(b"3") else { continue };
+        let Some(ack) = packet.strip_prefix(b"3") else {
+            continue;
+        };
         let expected = format!("{n}[");
-        if ack.starts_with(expected.as_bytes()) && ack.get(expected.len()..).is_some_and(|rest| rest.starts_with(br#"{"success":true"#)) {
+        if ack.starts_with(expected.as_bytes())
+            && ack
+                .get(expected.len()..)
+                .is_some_and(|rest| rest.starts_with(br#"{"success":true"#))
+        {
             return Ok(());
         }
-        return Err(format!("acknowledgement {n} was wanted, got {}", String::from_utf8_lossy(ack)));
+        return Err(format!(
+            "acknowledgement {n} was wanted, got {}",
+            String::from_utf8_lossy(ack)
+        ));
     }
 }
 
@@ -240,18 +293,30 @@ async fn read(plan: &Plan, mut reader: Reader) -> Outcome<Told> {
     let mut last_g = 0;
     let mut hint = 0;
     while seen < total {
-        let packet = reader.packet().await.map_err(|problem| format!("after {seen} of {total}: {problem}"))?;
+        let packet = reader
+            .packet()
+            .await
+            .map_err(|problem| format!("after {seen} of {total}: {problem}"))?;
         if !packet.starts_with(br#"2["new_message""#) {
             continue;
         }
-        let (sender, n) = read_body(packet, &mut hint)
-            .ok_or_else(|| format!("a message without a body: {}", String::from_utf8_lossy(packet)))?;
-        let expected = next.get_mut(sender).ok_or_else(|| format!("a message of sender {sender}"))?;
+        let (sender, n) = read_body(packet, &mut hint).ok_or_else(|| {
+            format!(
+                "a message without a body: {}",
+                String::from_utf8_lossy(packet)
+            )
+        })?;
+        let expected = next
+            .get_mut(sender)
+            .ok_or_else(|| format!("a message of sender {sender}"))?;
         if n != *expected {
-            return Err(format!("message {n} of sender {sender} came where {expected} was due"));
+            return Err(format!(
+                "message {n} of sender {sender} came where {expected} was due"
+            ));
         }
         *expected += 1;
-        let g = read_g(packet).ok_or_else(|| format!("no offset: {}", String::from_utf8_lossy(packet)))?;
+        let g = read_g(packet)
+            .ok_or_else(|| format!("no offset: {}", String::from_utf8_lossy(packet)))?;
         if g <= last_g {
             return Err(format!("number {g} came after {last_g}"));
         }
@@ -265,7 +330,10 @@ async fn read(plan: &Plan, mut reader: Reader) -> Outcome<Told> {
 /// Sender and number out of the body. It mostly stands where it stood last time.
 fn read_body(packet: &[u8], hint: &mut usize) -> Option<(usize, u64)> {
     const KEY: &[u8] = br#""body":""#;
-    if !packet.get(*hint..).is_some_and(|rest| rest.starts_with(KEY)) {
+    if !packet
+        .get(*hint..)
+        .is_some_and(|rest| rest.starts_with(KEY))
+    {
         *hint = packet.windows(KEY.len()).position(|window| window == KEY)?;
     }
     let body = packet.get(*hint + KEY.len()..)?;
@@ -284,11 +352,17 @@ fn read_g(packet: &[u8]) -> Option<u64> {
 
 fn read_number(bytes: &[u8], base: u32) -> Option<(u64, &[u8])> {
     let digit = |byte: &u8| char::from(*byte).to_digit(base);
-    let end = bytes.iter().position(|byte| digit(byte).is_none()).unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .position(|byte| digit(byte).is_none())
+        .unwrap_or(bytes.len());
     let (digits, rest) = bytes.split_at_checked(end)?;
     if digits.is_empty() {
         return None;
     }
-    let number = digits.iter().filter_map(digit).fold(0, |sum, digit| sum * u64::from(base) + u64::from(digit));
+    let number = digits
+        .iter()
+        .filter_map(digit)
+        .fold(0, |sum, digit| sum * u64::from(base) + u64::from(digit));
     Some((number, rest))
 }

@@ -12,14 +12,14 @@ use tokio::{
 };
 
 /// What went wrong, in words for the report.
-pub type Outcome<T> = Result<T, String>;
+pub(crate) type Outcome<T> = Result<T, String>;
 
 /// The writing half; shared, because whoever reads has to answer the server's pings.
 #[derive(Clone)]
-pub struct Writer(Arc<Mutex<OwnedWriteHalf>>);
+pub(crate) struct Writer(Arc<Mutex<OwnedWriteHalf>>);
 
 /// The reading half.
-pub struct Reader {
+pub(crate) struct Reader {
     from: OwnedReadHalf,
     writer: Writer,
     buffer: Vec<u8>,
@@ -28,18 +28,30 @@ pub struct Reader {
 }
 
 /// Connects to the namespace `/`.
-pub async fn connect(at: &str) -> Outcome<(Reader, Writer)> {
-    let mut stream = TcpStream::connect(at).await.map_err(|error| format!("connecting: {error}"))?;
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
+pub(crate) async fn connect(at: &str) -> Outcome<(Reader, Writer)> {
+    let mut stream = TcpStream::connect(at)
+        .await
+        .map_err(|error| format!("connecting: {error}"))?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
     let request = format!(
         "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     );
-    stream.write_all(request.as_bytes()).await.map_err(|error| format!("asking: {error}"))?;
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .map_err(|error| format!("asking: {error}"))?;
     let (from, to) = stream.into_split();
     let writer = Writer(Arc::new(Mutex::new(to)));
-    let mut reader = Reader { from, writer: writer.clone(), buffer: Vec::new(), start: 0 };
+    let mut reader = Reader {
+        from,
+        writer: writer.clone(),
+        buffer: Vec::new(),
+        start: 0,
+    };
     let head = reader.head().await?;
     if !head.starts_with("HTTP/1.1 101 ") {
         return Err(format!("no upgrade: {head}"));
@@ -54,15 +66,17 @@ pub async fn connect(at: &str) -> Outcome<(Reader, Writer)> {
 
 impl Writer {
     /// Writes finished frames.
-    pub async fn write(&self, frames: &[u8]) -> Outcome<()> {
+    pub(crate) async fn write(&self, frames: &[u8]) -> Outcome<()> {
         let mut to = self.0.lock().await;
-        to.write_all(frames).await.map_err(|error| format!("writing: {error}"))
+        to.write_all(frames)
+            .await
+            .map_err(|error| format!("writing: {error}"))
     }
 }
 
 impl Reader {
     /// The next Socket.IO packet, without its Engine.IO type; pings are answered on the way.
-    pub async fn packet(&mut self) -> Outcome<&[u8]> {
+    pub(crate) async fn packet(&mut self) -> Outcome<&[u8]> {
         loop {
             let (start, end) = self.frame().await?;
             match self.buffer.get(start..end) {
@@ -78,7 +92,7 @@ impl Reader {
     }
 
     /// Skips packets until one contains `what`; answers it as text.
-    pub async fn find(&mut self, what: &str) -> Outcome<String> {
+    pub(crate) async fn find(&mut self, what: &str) -> Outcome<String> {
         loop {
             let packet = String::from_utf8_lossy(self.packet().await?);
             if packet.contains(what) {
@@ -114,7 +128,9 @@ impl Reader {
                     0x1 => return Ok((start, self.start)),
                     0x8 => {
                         let code = self.buffer.get(start..start + 2).unwrap_or_default();
-                        let code = code.iter().fold(0, |code, byte| code * 256 + u32::from(*byte));
+                        let code = code
+                            .iter()
+                            .fold(0, |code, byte| code * 256 + u32::from(*byte));
                         return Err(format!("closed by the server with code {code}"));
                     }
                     opcode => return Err(format!("a frame with opcode {opcode}")),
@@ -128,7 +144,10 @@ impl Reader {
         loop {
             if let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 self.start = end + 4;
-                return Ok(String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default()).into_owned());
+                return Ok(
+                    String::from_utf8_lossy(self.buffer.get(..end).unwrap_or_default())
+                        .into_owned(),
+                );
             }
             self.fill().await?;
         }
@@ -149,10 +168,16 @@ impl Reader {
 
 /// Opcode, length of the head, length of the payload.
 fn read_head(bytes: &[u8]) -> Option<(u8, usize, usize)> {
-    let [first, second, rest @ ..] = bytes else { return None };
+    let [first, second, rest @ ..] = bytes else {
+        return None;
+    };
     let number = |count: usize| {
         let digits = rest.get(..count)?;
-        Some(digits.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte)))
+        Some(
+            digits
+                .iter()
+                .fold(0, |sum, byte| (sum << 8) | usize::from(*byte)),
+        )
     };
     let (head, length) = match second & 0x7f {
         126 => (4, number(2)?),
@@ -162,18 +187,25 @@ fn read_head(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     Some((first & 0x0f, head, length))
 }
 
+/// Set in the second byte of every frame of a client (RFC 6455, section 5.2).
+const MASKED: u8 = 0x80;
+/// A length of 16 bits follows.
+const MEDIUM: u8 = 0x7e;
+/// A length of 64 bits follows.
+const LONG: u8 = 0x7f;
+
 /// Appends a masked text frame. The mask is zero, which is a mask like any other.
-pub fn push_frame(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn push_frame(out: &mut Vec<u8>, text: &str) {
     out.push(0x81);
     let length = text.len();
     match length {
-        0..126 => out.push(0x80 | length as u8),
+        0..126 => out.push(MASKED | length as u8),
         126..65_536 => {
-            out.push(0x80 | 126);
+            out.push(MASKED | MEDIUM);
             out.extend_from_slice(&(length as u16).to_be_bytes());
         }
         _ => {
-            out.push(0x80 | 127);
+            out.push(MASKED | LONG);
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }

@@ -1,6 +1,6 @@
 //! A server of a test's own: in a folder that goes with it, on a port of its own.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat::{
     Actor, App, AppId, Command, ExternalId, Identity, Reply, Store, Subject, Timestamp,
@@ -186,7 +186,11 @@ async fn listen(core: &Core) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server {
-        config: ListenConfig::default(),
+        config: ListenConfig {
+            // Clients that are dropped at a restart never come to hear of it.
+            shutdown_timeout: Duration::from_millis(200),
+            ..ListenConfig::default()
+        },
         tls: None,
         router: axum::Router::new(),
         accept: Arc::new(Door(Arc::clone(&core.hub))),
@@ -210,7 +214,7 @@ impl Credentials for Palaver {
 
     fn token(&self, subject: &Value, app: Option<&str>, aging: bool) -> Result<String, String> {
         // Tokens are good for 5 s more than they say.
-        const AGING: (i64, u64) = (-10_000, 7);
+        const AGING: (i64, u64) = (-10_000, 9);
         const FRESH: (i64, u64) = (0, 3_600);
         let (number, text) = match subject {
             Value::String(text) => (false, text.clone()),

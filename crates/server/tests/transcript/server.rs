@@ -93,17 +93,9 @@ impl Palaver {
     fn run(&mut self) {
         let store = Sqlite::open(self.folder.path(), &Options::default()).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
-        let config = HubConfig {
-            limits: Arc::new(wire::Limits::default()),
-            waiting_commands: 1_024,
-            waiting_commands_per_app: 512,
-            recent_bytes: 1 << 20,
-            rate: None,
-            without_recovery: Vec::new(),
-        };
         let metrics = Metrics::new();
         self.running = Some(self.runtime.block_on(async {
-            let core = Core::start(store, config, metrics).unwrap();
+            let core = Core::start(store, HubConfig::default(), metrics).unwrap();
             let listening = match self.way {
                 Way::InProcess => None,
                 Way::WebSocket | Way::Polling => Some(listen(&core).await),

@@ -272,8 +272,11 @@ impl Hub {
         let Some(variants) = topics.get_mut(&topic.place) else {
             return;
         };
-        self.metrics.topics.dec();
-        variants.retain(|variant| !Arc::ptr_eq(variant, topic));
+        let place = variants.iter().position(|variant| Arc::ptr_eq(variant, topic));
+        if let Some(place) = place {
+            variants.swap_remove(place);
+            self.metrics.topics.dec();
+        }
         if variants.is_empty() {
             topics.remove(&topic.place);
             if let Some(bus) = self.bus() {

@@ -34,12 +34,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 fn config() -> HubConfig {
     HubConfig {
-        limits: Arc::new(wire::Limits::default()),
-        waiting_commands: 8_192,
-        waiting_commands_per_app: 4_096,
-        recent_bytes: 64 << 20,
-        rate: None,
         without_recovery: vec!["python-".to_owned()],
+        ..HubConfig::default()
     }
 }
 

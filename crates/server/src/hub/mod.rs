@@ -7,9 +7,11 @@
 mod connection;
 mod offset;
 mod permits;
+mod seat;
 mod sequencer;
 mod socket;
 mod stream;
+mod timers;
 mod topic;
 
 use std::{
@@ -26,6 +28,7 @@ use chat::{
     bus::{Bus, Listener},
     store::Boot,
 };
+use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -42,10 +45,12 @@ use self::{
 use crate::{identity::Directory, metrics::Metrics};
 
 /// What can be set about the hub.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HubConfig {
     /// Limits of the Socket.IO layer.
     pub limits: Arc<wire::Limits>,
+    /// The dialects that are spoken, in the order in which a first event is offered to them.
+    pub dialects: Vec<&'static dyn Dialect>,
     /// Commands that may wait for the writer, on the whole server.
     pub waiting_commands: u32,
     /// The same for one app.
@@ -56,6 +61,20 @@ pub struct HubConfig {
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            limits: Arc::default(),
+            dialects: dialects::DIALECTS.to_vec(),
+            waiting_commands: 8_192,
+            waiting_commands_per_app: 4_096,
+            recent_bytes: 64 << 20,
+            rate: None,
+            without_recovery: Vec::new(),
+        }
+    }
 }
 
 /// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
@@ -206,6 +225,7 @@ impl Hub {
                     bus.listen(place);
                 }
                 let topic = Arc::new(Topic::new(place, dialect, socket.namespace, since));
+                self.metrics.topics.inc();
                 variants.push(Arc::clone(&topic));
                 topic
             }
@@ -252,7 +272,11 @@ impl Hub {
         let Some(variants) = topics.get_mut(&topic.place) else {
             return;
         };
-        variants.retain(|variant| !Arc::ptr_eq(variant, topic));
+        let place = variants.iter().position(|variant| Arc::ptr_eq(variant, topic));
+        if let Some(place) = place {
+            variants.swap_remove(place);
+            self.metrics.topics.dec();
+        }
         if variants.is_empty() {
             topics.remove(&topic.place);
             if let Some(bus) = self.bus() {

@@ -67,6 +67,7 @@ impl Sequencer {
         for_each_member(&topics, |socket, slot| socket.mark(slot)).await;
         let askers = leave_answers(turn.answers, turn.lost);
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
+        self.hub.metrics.barrier.set(turn.last_g);
         askers.iter().for_each(|asker| asker.wake());
         for_each_member(&topics, |socket, _| socket.handle.wake()).await;
         self.forget(now);

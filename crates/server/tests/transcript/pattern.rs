@@ -18,8 +18,8 @@ pub(crate) struct Bindings {
 pub(crate) trait Credentials {
     /// The public key of an app.
     fn key(&self, app: &str) -> Result<String, String>;
-    /// A token of an app (`None`: of the default one) for a subject. One that is `aging` has about
-    /// a second to live.
+    /// A token of an app (`None`: of the default one) for a subject. One that is `aging` has a few
+    /// seconds to live.
     fn token(&self, subject: &Value, app: Option<&str>, aging: bool) -> Result<String, String>;
 }
 

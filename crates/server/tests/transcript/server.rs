@@ -1,6 +1,6 @@
 //! A server of a test's own: in a folder that goes with it, on a port of its own.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat::{
     Actor, App, AppId, Command, ExternalId, Identity, Reply, Store, Subject, Timestamp,
@@ -93,17 +93,9 @@ impl Palaver {
     fn run(&mut self) {
         let store = Sqlite::open(self.folder.path(), &Options::default()).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
-        let config = HubConfig {
-            limits: Arc::new(wire::Limits::default()),
-            waiting_commands: 1_024,
-            waiting_commands_per_app: 512,
-            recent_bytes: 1 << 20,
-            rate: None,
-            without_recovery: Vec::new(),
-        };
         let metrics = Metrics::new();
         self.running = Some(self.runtime.block_on(async {
-            let core = Core::start(store, config, metrics).unwrap();
+            let core = Core::start(store, HubConfig::default(), metrics).unwrap();
             let listening = match self.way {
                 Way::InProcess => None,
                 Way::WebSocket | Way::Polling => Some(listen(&core).await),
@@ -194,7 +186,11 @@ async fn listen(core: &Core) -> Listening {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server {
-        config: ListenConfig::default(),
+        config: ListenConfig {
+            // Clients that are dropped at a restart never come to hear of it.
+            shutdown_timeout: Duration::from_millis(200),
+            ..ListenConfig::default()
+        },
         tls: None,
         router: axum::Router::new(),
         accept: Arc::new(Door(Arc::clone(&core.hub))),
@@ -218,7 +214,7 @@ impl Credentials for Palaver {
 
     fn token(&self, subject: &Value, app: Option<&str>, aging: bool) -> Result<String, String> {
         // Tokens are good for 5 s more than they say.
-        const AGING: (i64, u64) = (-10_000, 7);
+        const AGING: (i64, u64) = (-10_000, 9);
         const FRESH: (i64, u64) = (0, 3_600);
         let (number, text) = match subject {
             Value::String(text) => (false, text.clone()),

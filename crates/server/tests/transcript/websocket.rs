@@ -22,6 +22,9 @@ pub(super) fn open(address: SocketAddr, query: &str) -> Result<Box<dyn Connectio
     stream
         .set_read_timeout(Some(PATIENCE))
         .map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .map_err(|error| error.to_string())?;
     let url = format!("ws://{address}/socket.io/?EIO=4&transport=websocket{query}");
     let (mut socket, _) = tungstenite::client(url, stream).map_err(|error| error.to_string())?;
     let opening = socket.read().map_err(|error| error.to_string())?;

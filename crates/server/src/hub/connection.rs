@@ -1,7 +1,7 @@
 //! A client's connection as the listener sees it: lets clients into namespaces, hands their events
 //! to its seats, and collects what those have to say. The rest of a socket is in `seat`.
 
-use std::{borrow::Cow, sync::Arc, task::Poll, time::Instant};
+use std::{borrow::Cow, fmt, sync::Arc, task::Poll, time::Instant};
 
 use chat::{Actor, App, SessionId, SessionSeed, model::KeyId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
@@ -81,7 +81,7 @@ impl Driver for Connection {
         match input {
             None => {}
             Some(Input::Connect { namespace, auth }) => {
-                self.connect(&namespace, auth.as_deref(), now)?
+                self.connect(&namespace, auth.as_deref(), now)?;
             }
             Some(Input::Event(event)) => {
                 self.pace(now);
@@ -152,6 +152,7 @@ impl Connection {
     fn pace(&mut self, now: Instant) {
         let Some(limiter) = &self.limiter else { return };
         if let Err(too_early) = limiter.check() {
+            self.hub.metrics.read_pauses.inc();
             let wait = too_early.wait_time_from(limiter.clock().now());
             self.paused = Some(now + wait);
             timers::wake_later(&self.handle, wait);
@@ -186,8 +187,12 @@ impl Connection {
                 Ok(())
             }
             Ok(_) => Ok(()),
-            Err(words) => {
-                frame::write_connect_error(&mut self.notices, namespace, &words, None);
+            Err(turned_down) => {
+                let code = turned_down.code();
+                self.hub.metrics.count_connect_refused(code);
+                let data = format!(r#"{{"code":"{code}"}}"#);
+                let words = turned_down.to_string();
+                frame::write_connect_error(&mut self.notices, namespace, &words, Some(&data));
                 let turned_down = self.session.reject(namespace, now);
                 turned_down.map_err(|violation| Close::Protocol(violation.to_string().into()))
             }
@@ -200,17 +205,15 @@ impl Connection {
         &mut self,
         namespace: &str,
         auth: Option<&serde_json::value::RawValue>,
-    ) -> Result<Seat, String> {
+    ) -> Result<Seat, TurnedDown> {
         let dialects = self.hub.config.dialects.iter();
         let mut spoken = dialects.flat_map(|dialect| dialect.namespaces());
         let Some(&namespace) = spoken.find(|spoken| **spoken == namespace) else {
-            return Err("Invalid namespace".to_owned());
+            return Err(TurnedDown::Namespace);
         };
         let credentials: Credentials = match auth {
             None => Credentials::default(),
-            Some(auth) => serde_json::from_str(auth.get()).map_err(|error| {
-                format!("auth: token and appKey must be strings, recovery a boolean ({error})")
-            })?,
+            Some(auth) => serde_json::from_str(auth.get()).map_err(TurnedDown::Auth)?,
         };
         let query = wire::engineio::Query::new(&self.peer.raw_query);
         let in_query = |key| query.get(key).map(Cow::into_owned);
@@ -220,14 +223,11 @@ impl Connection {
                     .hub
                     .directory
                     .by_key(&text)
-                    .ok_or("appKey: no such key")?;
+                    .ok_or(TurnedDown::UnknownKey)?;
                 (app, Some(key.id))
             }
             None => (
-                self.hub
-                    .directory
-                    .default_app()
-                    .ok_or("appKey: is needed here")?,
+                self.hub.directory.default_app().ok_or(TurnedDown::NoApp)?,
                 None,
             ),
         };
@@ -235,7 +235,7 @@ impl Connection {
             None => None,
             Some(token) => {
                 let verified = identity::verify(&app, token, writer::now());
-                Some(verified.map_err(|error| format!("token: {error}"))?)
+                Some(verified.map_err(TurnedDown::Token)?)
             }
         };
         let opted_out = credentials.recovery == Some(false)
@@ -307,10 +307,10 @@ struct Names {
 }
 
 impl Names {
-    fn random() -> Result<Self, String> {
+    fn random() -> Result<Self, TurnedDown> {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let mut random = [0; 8 + 15 + 16];
-        getrandom::fill(&mut random).map_err(|_| "the server has no random numbers".to_owned())?;
+        getrandom::fill(&mut random).map_err(|_| TurnedDown::NoRandomness)?;
         let (id, rest) = random.split_at(8);
         let (sid, pid) = rest.split_at(15);
         let id = id.iter().fold(0, |id, byte| (id << 8) | i64::from(*byte));
@@ -319,5 +319,51 @@ impl Names {
             sid: URL_SAFE_NO_PAD.encode(sid),
             pid: URL_SAFE_NO_PAD.encode(pid),
         })
+    }
+}
+
+/// Why a CONNECT is answered by CONNECT_ERROR. The code goes with the words, as `data.code`.
+enum TurnedDown {
+    /// No dialect is spoken in this namespace.
+    Namespace,
+    /// `auth` is not of its form.
+    Auth(serde_json::Error),
+    /// The key that was brought is none, or not any longer.
+    UnknownKey,
+    /// No key was brought, and there is no default app.
+    NoApp,
+    /// The token is refused.
+    Token(identity::TokenError),
+    /// Our fault.
+    NoRandomness,
+}
+
+impl TurnedDown {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Namespace => "unknown_namespace",
+            Self::Auth(_) => "invalid_auth",
+            Self::UnknownKey => "unknown_key",
+            Self::NoApp => "key_required",
+            Self::Token(error) => error.code(),
+            Self::NoRandomness => "internal",
+        }
+    }
+}
+
+impl fmt::Display for TurnedDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The words of the reference server, for which clients may look.
+            Self::Namespace => f.write_str("Invalid namespace"),
+            Self::Auth(error) => write!(
+                f,
+                "auth: token and appKey must be strings, recovery a boolean ({error})"
+            ),
+            Self::UnknownKey => f.write_str("appKey: no such key"),
+            Self::NoApp => f.write_str("appKey: is needed here"),
+            Self::Token(error) => write!(f, "token: {error}"),
+            Self::NoRandomness => f.write_str("the server has no random numbers"),
+        }
     }
 }

@@ -119,18 +119,18 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A client on this machine that says nothing about itself, over WebSocket.
+    /// A peer on this machine that says nothing about itself; where a driver is opened without a listener.
     pub fn local() -> Self {
         Self {
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure: false,
-            path: "/socket.io/".into(),
+            path: "/".into(),
             raw_query: "".into(),
             host: None,
             origin: None,
             user_agent: None,
             token: None,
-            transport: Some(Transport::WebSocket),
+            transport: None,
         }
     }
 
@@ -147,9 +147,11 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// A handle for a driver that is driven by hand, without a listener; `waker` is what it wakes.
+    /// A handle that wakes `waker`; where a driver is driven without a listener.
     pub fn detached(waker: Waker) -> Self {
-        Self { shared: Arc::new(Shared::detached(waker)) }
+        Self {
+            shared: Arc::new(Shared::detached(waker)),
+        }
     }
 
     /// The Engine.IO session id: unguessable, and a secret of this client's.

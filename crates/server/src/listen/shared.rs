@@ -74,9 +74,12 @@ impl Shared {
         }
     }
 
-    /// For a task of another kind, which is woken by `waker`.
+    /// Without a connection: whoever wakes it wakes `waker`.
     pub(super) fn detached(waker: Waker) -> Self {
-        Self { waker: OnceLock::from(waker), ..Self::new("detached".into()) }
+        Self {
+            waker: OnceLock::from(waker),
+            ..Self::new("detached".into())
+        }
     }
 
     pub(super) fn wake(&self) {

@@ -1,1 +1,13 @@
-fn main() {}
+//! The binary `palaver`. Everything is in the library; see [`server::cli`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use server::cli::{self, CommandLine};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run(CommandLine::parse())
+}

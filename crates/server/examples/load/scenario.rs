@@ -39,10 +39,7 @@ impl Report {
         reason = "the report is what this program is for"
     )]
     pub(crate) fn print(&self) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a rate for people to read"
-        )]
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
         let rate = |count: u64| count as f64 / self.seconds.max(0.001);
         let report = serde_json::json!({
             "problems": self.problems.iter().take(20).collect::<Vec<_>>(),

@@ -56,9 +56,15 @@ pub fn random_u64() -> Result<u64, NoRandomness> {
     getrandom::u64().map_err(NoRandomness)
 }
 
-fn random_text(prefix: &str) -> Result<Secret, NoRandomness> {
-    let mut bytes = [0; RANDOM_BYTES];
+/// Random bytes of the operating system.
+pub fn random_bytes<const COUNT: usize>() -> Result<[u8; COUNT], NoRandomness> {
+    let mut bytes = [0; COUNT];
     getrandom::fill(&mut bytes).map_err(NoRandomness)?;
+    Ok(bytes)
+}
+
+fn random_text(prefix: &str) -> Result<Secret, NoRandomness> {
+    let bytes = random_bytes::<RANDOM_BYTES>()?;
     let mut text = String::with_capacity(prefix.len() + 2 * RANDOM_BYTES);
     text.push_str(prefix);
     for byte in bytes {

@@ -132,7 +132,7 @@ impl fmt::Display for Close {
 }
 
 /// Why [`Accept::open`](super::Accept::open) makes no driver. The client sees an HTTP status, never a Socket.IO packet,
-/// for after a CONNECT_ERROR an unmodified client would not try again by itself.
+/// for after a `CONNECT_ERROR` an unmodified client would not try again by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeRefusal {
     /// No room now: 503.

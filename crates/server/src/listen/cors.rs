@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
 const METHODS: HeaderValue =
@@ -47,5 +47,5 @@ pub(super) fn allow(origin: HeaderValue, headers: &mut HeaderMap) {
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static("retry-after"),
     );
-    headers.append(header::VARY, HeaderName::from(header::ORIGIN).into());
+    headers.append(header::VARY, header::ORIGIN.into());
 }

@@ -33,7 +33,7 @@ pub(super) struct Queue {
 }
 
 impl Deadlines {
-    pub(super) fn new(ping: Duration, pong: Duration, connect: Duration) -> Self {
+    pub(super) fn new(interval: Duration, patience: Duration, connect: Duration) -> Self {
         let changed = Arc::new(Notify::new());
         let queue = |after| Queue {
             after,
@@ -41,8 +41,8 @@ impl Deadlines {
             changed: Arc::clone(&changed),
         };
         Self {
-            ping: queue(ping),
-            pong: queue(pong),
+            ping: queue(interval),
+            pong: queue(patience),
             connect: queue(connect),
             changed: Arc::clone(&changed),
         }

@@ -21,9 +21,9 @@ mod socket;
 mod websocket;
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 pub use accept::Server;
@@ -119,6 +119,21 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// A peer on this machine that says nothing about itself; where a driver is opened without a listener.
+    pub fn local() -> Self {
+        Self {
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: false,
+            path: "/".into(),
+            raw_query: "".into(),
+            host: None,
+            origin: None,
+            user_agent: None,
+            token: None,
+            transport: None,
+        }
+    }
+
     /// The first value of `key` in the query, unescaped.
     pub fn query(&self, key: &str) -> Option<Cow<'_, str>> {
         wire::engineio::Query::new(&self.raw_query).get(key)
@@ -132,6 +147,13 @@ pub struct Handle {
 }
 
 impl Handle {
+    /// A handle that wakes `waker`; where a driver is driven without a listener.
+    pub fn detached(waker: Waker) -> Self {
+        Self {
+            shared: Arc::new(Shared::detached(waker)),
+        }
+    }
+
     /// The Engine.IO session id: unguessable, and a secret of this client's.
     pub fn sid(&self) -> &str {
         &self.shared.sid

@@ -246,7 +246,7 @@ mod tests {
             context: &mut Context<'_>,
             slices: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            let joined = slices.concat();
+            let joined: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
             self.as_mut().poll_write(context, &joined)
         }
 

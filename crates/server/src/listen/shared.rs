@@ -74,6 +74,14 @@ impl Shared {
         }
     }
 
+    /// Without a connection: whoever wakes it wakes `waker`.
+    pub(super) fn detached(waker: Waker) -> Self {
+        Self {
+            waker: OnceLock::from(waker),
+            ..Self::new("detached".into())
+        }
+    }
+
     pub(super) fn wake(&self) {
         if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();

@@ -170,6 +170,8 @@ struct Partial {
     control: Vec<u8>,
     kind: Option<Kind>,
     message: Vec<u8>,
+    /// The limit of the message's kind.
+    most: usize,
     /// How much of a text message is known to be UTF-8.
     checked: usize,
 }
@@ -238,7 +240,8 @@ impl Partial {
                 (TEXT, None) => Kind::Text,
                 (_, None) => Kind::Binary,
             };
-            if head.len > max(kind).saturating_sub(self.message.len()) as u64 {
+            self.most = max(kind);
+            if head.len > self.most.saturating_sub(self.message.len()) as u64 {
                 return Err(match kind {
                     Kind::Text => ProtocolError::TextTooBig,
                     Kind::Binary => ProtocolError::BinaryTooBig,
@@ -257,14 +260,18 @@ impl Partial {
         let missing = head.len as usize - self.taken;
         let (piece, rest) = input.split_at(missing.min(input.len()));
         *input = rest;
-        let target = if head.is_control() {
-            &mut self.control
-        } else {
-            &mut self.message
+        let (target, room) = match (head.is_control(), head.fin) {
+            (true, _) => (&mut self.control, missing),
+            (false, true) => (&mut self.message, missing),
+            (false, false) => {
+                let room = self.most.saturating_sub(self.message.len());
+                (&mut self.message, room)
+            }
         };
         if target.capacity() - target.len() < piece.len() {
-            // What has come at least, at most what the frame will need, and doubling in between.
-            target.reserve_exact(piece.len().max(target.len().min(missing)));
+            // What has come at least, what may still come at most, and doubling in between: neither a large
+            // announcement nor a message of a million fragments is dear.
+            target.reserve_exact(piece.len().max(target.len().min(room)));
         }
         let start = target.len();
         target.extend_from_slice(piece);

@@ -1,0 +1,258 @@
+//! Makes what stores keep, numbered as the writer would number it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use chat::{
+    App, AppId, Conversation, ConversationId, ConversationKind, ExternalId, Identity, Message,
+    MessageView, SessionId, SessionSeed, Store, Timestamp, Topic, User, UserId,
+    model::{ApiKey, KeyId, Scope, Secret, pair_key},
+    store::{Batch, Change, Counters, Found, Need},
+};
+use uuid::Uuid;
+
+/// Gives out numbers and ids, all rising.
+#[derive(Default)]
+pub(crate) struct World {
+    counters: Counters,
+    seqs: HashMap<ConversationId, u64>,
+    ticks: i64,
+}
+
+impl World {
+    /// Goes on where a store stands.
+    pub(crate) fn after(store: &dyn Store) -> Self {
+        let counters = store.counters().unwrap();
+        Self {
+            counters,
+            ticks: i64::try_from(counters.last_g).unwrap() * 10,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn now(&mut self) -> Timestamp {
+        self.ticks += 1;
+        Timestamp(1_700_000_000_000 + self.ticks)
+    }
+
+    pub(crate) fn uuid(&mut self) -> Uuid {
+        self.counters.last_uuid = Uuid::from_u128(self.counters.last_uuid.as_u128() + (1 << 80));
+        self.counters.last_uuid
+    }
+
+    pub(crate) fn g(&mut self) -> u64 {
+        self.counters.last_g += 1;
+        self.counters.last_g
+    }
+
+    pub(crate) fn last_g(&self) -> u64 {
+        self.counters.last_g
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) fn app(&mut self, name: &str) -> Arc<App> {
+        self.counters.last_app += 1;
+        Arc::new(App {
+            id: AppId(self.counters.last_app),
+            // Made by whoever makes the app, so it is above every other and must not count.
+            uuid: Uuid::from_u128(u128::MAX - u128::from(self.counters.last_app.unsigned_abs())),
+            name: name.to_owned(),
+            identity: Identity::Verified,
+            is_default: false,
+            max_text_bytes: 65_536,
+            secret: Secret("a secret".to_owned()),
+            public_keys: "-----BEGIN PUBLIC KEY-----".to_owned(),
+            created_at: self.now(),
+        })
+    }
+
+    pub(crate) fn key(&mut self, app: &App, scope: Scope) -> Arc<ApiKey> {
+        self.counters.last_key += 1;
+        let id = self.counters.last_key;
+        Arc::new(ApiKey {
+            id: KeyId(id),
+            app: app.id,
+            scope,
+            hash: [id.to_le_bytes()[0]; 32],
+            prefix: format!("pk_{id}"),
+            created_at: self.now(),
+            revoked_at: None,
+        })
+    }
+
+    pub(crate) fn user(&mut self, app: &App, external: impl Into<String>) -> Arc<User> {
+        self.counters.last_user += 1;
+        Arc::new(User {
+            id: UserId(self.counters.last_user),
+            app: app.id,
+            uuid: self.uuid(),
+            external: ExternalId::text(external),
+            created_at: self.now(),
+        })
+    }
+
+    pub(crate) fn direct(&mut self, a: &Arc<User>, b: &Arc<User>) -> Arc<Conversation> {
+        self.counters.last_conversation += 1;
+        let mut pair = vec![Arc::clone(a), Arc::clone(b)];
+        pair.sort_by_key(|user| user.id);
+        Arc::new(Conversation {
+            id: ConversationId(self.counters.last_conversation),
+            app: a.app,
+            uuid: self.uuid(),
+            kind: ConversationKind::Direct,
+            key: Some(pair_key(a.id, b.id)),
+            pair,
+            created_at: self.now(),
+        })
+    }
+
+    pub(crate) fn message(
+        &mut self,
+        conversation: &Arc<Conversation>,
+        sender: &Arc<User>,
+        text: impl Into<String>,
+    ) -> MessageView {
+        let seq = self.seqs.entry(conversation.id).or_insert(0);
+        *seq += 1;
+        let seq = *seq;
+        MessageView {
+            conversation: Arc::clone(conversation),
+            sender: Arc::clone(sender),
+            message: Message {
+                g: self.g(),
+                conversation: conversation.id,
+                seq,
+                uuid: self.uuid(),
+                sender: sender.id,
+                text: text.into(),
+                created_at: self.now(),
+                origin: None,
+                client_id: None,
+            },
+        }
+    }
+
+    /// The next message is this one in its conversation.
+    pub(crate) fn set_seq(&mut self, conversation: &Conversation, last_seq: u64) {
+        self.seqs.insert(conversation.id, last_seq);
+    }
+
+    pub(crate) fn subscription(
+        &mut self,
+        session: &Arc<SessionSeed>,
+        user: &User,
+        topic: Topic,
+    ) -> Change {
+        Change::Subscription {
+            session: Arc::clone(session),
+            app: user.app,
+            user: user.id,
+            subject: Some(user.external.text.clone()),
+            topic,
+            dialect: "direct",
+            since: self.g(),
+            at: self.now(),
+        }
+    }
+
+    pub(crate) fn batch(&self, changes: impl IntoIterator<Item = Change>) -> Batch {
+        Batch {
+            changes: changes.into_iter().collect(),
+            last_g: self.counters.last_g,
+        }
+    }
+}
+
+pub(crate) fn session(id: i64) -> Arc<SessionSeed> {
+    Arc::new(SessionSeed {
+        id: SessionId(id),
+        pid_hash: [id.to_le_bytes()[0]; 32],
+        sid: format!("sid-{id}"),
+        namespace: "/".to_owned(),
+        start_g: 0,
+    })
+}
+
+pub(crate) fn message(view: MessageView) -> Change {
+    Change::Message(Arc::new(view))
+}
+
+/// An app, two people in it and their conversation, stored.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) app: Arc<App>,
+    pub(crate) ann: Arc<User>,
+    pub(crate) bob: Arc<User>,
+    pub(crate) chat: Arc<Conversation>,
+}
+
+impl Scene {
+    pub(crate) fn new(store: &dyn Store) -> Self {
+        let mut world = World::default();
+        let app = world.app("shop");
+        let ann = world.user(&app, "ann");
+        let bob = world.user(&app, "bob");
+        let chat = world.direct(&ann, &bob);
+        let batch = world.batch([
+            Change::App(Arc::clone(&app)),
+            Change::User(Arc::clone(&ann)),
+            Change::User(Arc::clone(&bob)),
+            Change::Conversation(Arc::clone(&chat)),
+        ]);
+        store.commit(&batch).unwrap();
+        Self {
+            world,
+            app,
+            ann,
+            bob,
+            chat,
+        }
+    }
+
+    /// The scene that a store holds already.
+    pub(crate) fn of(store: &dyn Store) -> Self {
+        let mut world = World::after(store);
+        let app = Arc::new(store.apps().unwrap().remove(0));
+        let [ann, bob] = ["ann", "bob"].map(|name| user(store, app.id, name).unwrap());
+        let need =
+            Need::ConversationByKey(app.id, ConversationKind::Direct, pair_key(ann.id, bob.id));
+        let Found::Conversation(Some(view)) = store.load(&need).unwrap() else {
+            panic!("the conversation is gone");
+        };
+        world.set_seq(&view.conversation, view.last_seq);
+        Self {
+            world,
+            app,
+            ann,
+            bob,
+            chat: view.conversation,
+        }
+    }
+
+    /// A batch of one message from ann.
+    pub(crate) fn say(&mut self, text: impl Into<String>) -> Batch {
+        let view = self.world.message(&self.chat, &self.ann, text);
+        self.world.batch([message(view)])
+    }
+
+    /// What is in the conversation, oldest first.
+    pub(crate) fn texts(&self, store: &dyn Store) -> Vec<String> {
+        let history = store.history(&self.chat, u64::MAX, 0, u32::MAX).unwrap();
+        history.into_iter().map(|view| view.message.text).collect()
+    }
+
+    /// Takes back the numbers of a batch that was not stored, so that the next one is dense.
+    pub(crate) fn unsay(&mut self) {
+        let seq = self.world.seqs.get_mut(&self.chat.id).unwrap();
+        *seq -= 1;
+    }
+}
+
+pub(crate) fn user(store: &dyn Store, app: AppId, external: &str) -> Option<Arc<User>> {
+    match store.load(&Need::User(app, external.to_owned())).unwrap() {
+        Found::User(user) => user,
+        other => panic!("asked for a user, got {other:?}"),
+    }
+}

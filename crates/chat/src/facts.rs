@@ -37,7 +37,7 @@ impl From<Refusal> for Halt {
 pub struct Facts {
     users: HashMap<AppId, HashMap<String, Option<Arc<User>>>>,
     by_key: HashMap<(AppId, ConversationKind, String), Option<ConversationId>>,
-    by_uuid: HashMap<Uuid, Option<ConversationId>, RandomState>,
+    by_uuid: HashMap<(AppId, Uuid), Option<ConversationId>, RandomState>,
     conversations: HashMap<ConversationId, ConversationView, RandomState>,
     sent: HashMap<(ConversationId, UserId, String), Option<Arc<MessageView>>>,
     apps: HashMap<String, Option<Arc<App>>>,
@@ -82,16 +82,15 @@ impl Facts {
         }
     }
 
-    /// The conversation that has this outside id; one of another app is not found.
+    /// The conversation that has this outside id; one of another app is not found. What one app
+    /// asked in vain says nothing to another.
     pub fn conversation_by_uuid(
         &self,
         app: AppId,
         uuid: Uuid,
     ) -> Result<Option<&ConversationView>, Halt> {
-        match self.by_uuid.get(&uuid) {
-            Some(id) => Ok(id
-                .and_then(|id| self.conversations.get(&id))
-                .filter(|view| view.conversation.app == app)),
+        match self.by_uuid.get(&(app, uuid)) {
+            Some(id) => Ok(id.and_then(|id| self.conversations.get(&id))),
             None => Err(Halt::Need(Need::ConversationByUuid(app, uuid))),
         }
     }
@@ -138,9 +137,9 @@ impl Facts {
                     .insert((app, kind, key), view.as_ref().map(|v| v.conversation.id));
                 self.remember(view);
             }
-            (Need::ConversationByUuid(_, uuid), Found::Conversation(view)) => {
+            (Need::ConversationByUuid(app, uuid), Found::Conversation(view)) => {
                 self.by_uuid
-                    .insert(uuid, view.as_ref().map(|v| v.conversation.id));
+                    .insert((app, uuid), view.as_ref().map(|v| v.conversation.id));
                 self.remember(view);
             }
             (Need::Sent(conversation, sender, client_id), Found::Sent(message)) => {
@@ -164,7 +163,7 @@ impl Facts {
         let Some(view) = view else { return };
         let conversation = &view.conversation;
         self.by_uuid
-            .insert(conversation.uuid, Some(conversation.id));
+            .insert((conversation.app, conversation.uuid), Some(conversation.id));
         if let Some(key) = &conversation.key {
             let key = (conversation.app, conversation.kind, key.clone());
             self.by_key.insert(key, Some(conversation.id));

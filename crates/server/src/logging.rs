@@ -5,7 +5,13 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{filter::LevelFilter, fmt};
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    registry,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{Log, LogFormat, LogLevel};
 
@@ -18,13 +24,17 @@ pub fn start(config: &Log) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    let log = fmt()
-        .with_max_level(level)
+    // What libraries find remarkable is rarely what an operator wants to read.
+    let others = level.min(LevelFilter::WARN);
+    let ours = ["server", "dialects", "chat", "wire"].map(|name| (name, level));
+    let filter = Targets::new().with_default(others).with_targets(ours);
+    let lines = fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal());
+    let log = registry().with(filter);
     // It fails only if logging has been started before.
     let _ = match config.format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().flatten_event(true).try_init(),
+        LogFormat::Text => log.with(lines).try_init(),
+        LogFormat::Json => log.with(lines.json().flatten_event(true)).try_init(),
     };
 }

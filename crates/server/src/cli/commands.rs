@@ -77,7 +77,10 @@ pub(super) fn list_apps(args: &ListAppsArgs) -> Done {
         [&app.id, &app.name, identity, default, &app.created_at].map(str::to_owned)
     });
     let mut page = Page::new();
-    page.table(["ID", "NAME", "IDENTITY", "", "MADE AT"], rows.collect())
+    page.table(
+        ["ID", "NAME", "IDENTITY", "", "MADE AT"],
+        &rows.collect::<Vec<_>>(),
+    )
 }
 
 pub(super) fn create_key(args: &CreateKeyArgs) -> Done {
@@ -128,7 +131,7 @@ pub(super) fn list_keys(args: &ListKeysArgs) -> Done {
     let mut page = Page::new();
     page.table(
         ["KEY", "SCOPE", "TEXT", "MADE AT", "REVOKED AT"],
-        rows.collect(),
+        &rows.collect::<Vec<_>>(),
     )
 }
 
@@ -256,10 +259,10 @@ impl Page {
     fn table<const COLUMNS: usize>(
         &mut self,
         head: [&str; COLUMNS],
-        rows: Vec<[String; COLUMNS]>,
+        rows: &[[String; COLUMNS]],
     ) -> Done {
         let mut widths = head.map(|title| title.chars().count());
-        for row in &rows {
+        for row in rows {
             for (width, entry) in widths.iter_mut().zip(row) {
                 *width = (*width).max(entry.chars().count());
             }
@@ -277,7 +280,7 @@ impl Page {
             Ok(())
         };
         row(head, self.colourful)?;
-        for entries in &rows {
+        for entries in rows {
             row(entries.each_ref().map(String::as_str), false)?;
         }
         Ok(())

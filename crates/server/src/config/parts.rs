@@ -110,8 +110,10 @@ impl Config {
         let rate = NonZeroU32::new(limits.events_per_second)
             .zip(NonZeroU32::new(limits.event_burst))
             .map(|(per_second, burst)| Rate { per_second, burst });
+        let enabled = self.dialects.enabled.iter();
         HubConfig {
             limits: Arc::new(self.wire_limits()),
+            dialects: enabled.filter_map(|name| dialects::by_name(name)).collect(),
             waiting_commands: limits.waiting_commands,
             waiting_commands_per_app: limits.waiting_commands_per_app,
             recent_bytes: self.sessions.recent_bytes,

@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 /// A value as it came.
 #[derive(Clone, Copy)]
-pub enum Given<'a> {
+pub(super) enum Given<'a> {
     /// From the file.
     Toml(&'a DeValue<'a>),
     /// From the environment or a flag.

@@ -1,51 +1,24 @@
 //! A client's connection as the listener sees it: lets clients into namespaces, hands their events
-//! to the dialect, and collects what its sockets have to say. The streams are in `stream`.
+//! to its seats, and collects what those have to say. The rest of a socket is in `seat`.
 
-use std::{
-    borrow::Cow,
-    collections::VecDeque,
-    sync::Arc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{borrow::Cow, fmt, sync::Arc, task::Poll, time::Instant};
 
-use chat::{
-    Actor, App, Asker, Command, KeyId, Outcome, Refusal, SessionId, SessionSeed, Subject,
-    Submission, Timestamp,
-};
-use dialects::{DIALECTS, Dialect, Request};
+use chat::{Actor, App, SessionId, SessionSeed, model::KeyId};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use tokio::task::AbortHandle;
 use wire::{
     engineio::Message,
     frame,
-    socketio::{Event, Input, Session},
+    socketio::{Input, Session},
 };
 
-use super::{
-    Hub,
-    permits::Permits,
-    socket::{Delivery, Socket},
-    stream::Stream,
-};
+use super::{Hub, seat::Seat, socket::Socket, stream::Stream, timers};
 use crate::{
     identity,
     listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
     writer,
 };
-
-/// Commands of one socket that may be open at once.
-const OPEN_TICKETS: usize = 128;
-/// Bytes that those may hold.
-const OPEN_BYTES: usize = 256 << 10;
-/// Events that may wait for the socket to say who it is.
-const EARLY_EVENTS: usize = 64;
-/// How long they may.
-const EARLY_WAIT: Duration = Duration::from_secs(2);
-/// How long a socket whose token has expired may stay.
-const EXPIRY_GRACE: Duration = Duration::from_secs(30);
 
 /// Makes connections for a hub.
 pub struct Door(pub Arc<Hub>);
@@ -90,25 +63,6 @@ struct Connection {
     paused: Option<Instant>,
 }
 
-/// A socket, with what only its connection touches.
-struct Seat {
-    namespace: &'static str,
-    app: Arc<App>,
-    actor: Arc<Actor>,
-    dialect: Option<&'static dyn Dialect>,
-    stream: Stream,
-    permits: Arc<Permits>,
-    early: VecDeque<Early>,
-    timers: Vec<AbortHandle>,
-}
-
-/// An event that waits until the socket has said who it is.
-struct Early {
-    ack: Option<u64>,
-    request: Result<Request, Refusal>,
-    until: Instant,
-}
-
 /// What a client may bring with a CONNECT. What else it brings is for the page's own use.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -127,30 +81,22 @@ impl Driver for Connection {
         match input {
             None => {}
             Some(Input::Connect { namespace, auth }) => {
-                self.connect(&namespace, auth.as_deref(), now)?
+                self.connect(&namespace, auth.as_deref(), now)?;
             }
             Some(Input::Event(event)) => {
                 self.pace(now);
-                let hub = Arc::clone(&self.hub);
-                let seat = self
-                    .seats
-                    .iter_mut()
-                    .find(|seat| seat.namespace == event.namespace);
-                if let Some(seat) = seat {
-                    seat.receive(&hub, &event, now);
+                let mut seats = self.seats.iter_mut();
+                if let Some(seat) = seats.find(|seat| seat.namespace() == event.namespace) {
+                    seat.receive(&event, now);
                 }
             }
             // No event of ours asks for an acknowledgement.
             Some(Input::Ack(_)) => {}
             Some(Input::Disconnect { namespace }) => {
-                let hub = Arc::clone(&self.hub);
-                self.seats.retain(|seat| {
-                    let stays = seat.namespace != namespace;
-                    if !stays {
-                        seat.end_session(&hub);
-                    }
-                    stays
-                });
+                let leaves = |seat: &mut Seat| seat.namespace() == namespace;
+                self.seats
+                    .extract_if(.., leaves)
+                    .for_each(|seat| seat.end_session());
             }
         }
         Ok(())
@@ -160,33 +106,27 @@ impl Driver for Connection {
         if self.hub.is_closing() || self.paused.is_some_and(|until| Instant::now() < until) {
             return false;
         }
-        self.seats.iter().all(|seat| {
-            seat.stream.open_tickets() < OPEN_TICKETS
-                && seat.stream.open_bytes() < OPEN_BYTES
-                && seat.permits.open(&seat.stream.socket)
-        })
+        self.seats.iter().all(Seat::has_room)
     }
 
     fn poll_output(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let before = out.bytes();
         out.push(std::mem::take(&mut self.notices).into());
         for seat in &mut self.seats {
-            seat.release_early(&self.hub, now);
-            if let Err(reason) = seat.stream.collect(seat.dialect, out) {
+            if let Err(reason) = seat.collect(now, out) {
                 return Poll::Ready(Err(reason));
             }
             if out.is_full() {
                 break;
             }
         }
-        if self.seats.iter().any(|seat| seat.stream.dismissed) {
+        if self.seats.iter().any(Seat::is_dismissed) {
             return self.dismiss(now, out);
         }
         if out.bytes() > before {
             return Poll::Ready(Ok(()));
         }
-        let is_quiet = |seat: &Seat| seat.stream.open_tickets() == 0;
-        if self.hub.is_closing() && self.seats.iter().all(is_quiet) {
+        if self.hub.is_closing() && self.seats.iter().all(Seat::is_quiet) {
             return Poll::Ready(Err(Close::Shutdown));
         }
         Poll::Pending
@@ -212,24 +152,21 @@ impl Connection {
     fn pace(&mut self, now: Instant) {
         let Some(limiter) = &self.limiter else { return };
         if let Err(too_early) = limiter.check() {
+            self.hub.metrics.read_pauses.inc();
             let wait = too_early.wait_time_from(limiter.clock().now());
             self.paused = Some(now + wait);
-            wake_later(&self.handle, wait);
+            timers::wake_later(&self.handle, wait);
         }
     }
 
     /// Puts out the sockets that must go, and the whole client when none is left.
     fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let mut bytes = Vec::new();
-        let (hub, session) = (Arc::clone(&self.hub), &mut self.session);
-        self.seats.retain(|seat| {
-            if seat.stream.dismissed {
-                frame::write_disconnect(&mut bytes, seat.namespace);
-                session.leave(seat.namespace, now);
-                seat.end_session(&hub);
-            }
-            !seat.stream.dismissed
-        });
+        for seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
+            frame::write_disconnect(&mut bytes, seat.namespace());
+            self.session.leave(seat.namespace(), now);
+            seat.end_session();
+        }
         out.push(bytes.into());
         Poll::Ready(if self.seats.is_empty() {
             Err(Close::Dismissed)
@@ -250,8 +187,12 @@ impl Connection {
                 Ok(())
             }
             Ok(_) => Ok(()),
-            Err(words) => {
-                frame::write_connect_error(&mut self.notices, namespace, &words, None);
+            Err(turned_down) => {
+                let code = turned_down.code();
+                self.hub.metrics.count_connect_refused(code);
+                let data = format!(r#"{{"code":"{code}"}}"#);
+                let words = turned_down.to_string();
+                frame::write_connect_error(&mut self.notices, namespace, &words, Some(&data));
                 let turned_down = self.session.reject(namespace, now);
                 turned_down.map_err(|violation| Close::Protocol(violation.to_string().into()))
             }
@@ -264,16 +205,15 @@ impl Connection {
         &mut self,
         namespace: &str,
         auth: Option<&serde_json::value::RawValue>,
-    ) -> Result<Seat, String> {
-        let mut spoken = DIALECTS.iter().flat_map(|dialect| dialect.namespaces());
+    ) -> Result<Seat, TurnedDown> {
+        let dialects = self.hub.config.dialects.iter();
+        let mut spoken = dialects.flat_map(|dialect| dialect.namespaces());
         let Some(&namespace) = spoken.find(|spoken| **spoken == namespace) else {
-            return Err("Invalid namespace".to_owned());
+            return Err(TurnedDown::Namespace);
         };
         let credentials: Credentials = match auth {
             None => Credentials::default(),
-            Some(auth) => serde_json::from_str(auth.get()).map_err(|error| {
-                format!("auth: token and appKey must be strings, recovery a boolean ({error})")
-            })?,
+            Some(auth) => serde_json::from_str(auth.get()).map_err(TurnedDown::Auth)?,
         };
         let query = wire::engineio::Query::new(&self.peer.raw_query);
         let in_query = |key| query.get(key).map(Cow::into_owned);
@@ -283,14 +223,11 @@ impl Connection {
                     .hub
                     .directory
                     .by_key(&text)
-                    .ok_or("appKey: no such key")?;
+                    .ok_or(TurnedDown::UnknownKey)?;
                 (app, Some(key.id))
             }
             None => (
-                self.hub
-                    .directory
-                    .default_app()
-                    .ok_or("appKey: is needed here")?,
+                self.hub.directory.default_app().ok_or(TurnedDown::NoApp)?,
                 None,
             ),
         };
@@ -298,7 +235,7 @@ impl Connection {
             None => None,
             Some(token) => {
                 let verified = identity::verify(&app, token, writer::now());
-                Some(verified.map_err(|error| format!("token: {error}"))?)
+                Some(verified.map_err(TurnedDown::Token)?)
             }
         };
         let opted_out = credentials.recovery == Some(false)
@@ -317,13 +254,13 @@ impl Connection {
             format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
         };
         frame::write_connect(&mut self.notices, namespace, &answer);
-        Ok(self.seat(namespace, app, key, verified, names, !opted_out))
+        Ok(self.seat(namespace, &app, key, verified, names, !opted_out))
     }
 
     fn seat(
         &self,
         namespace: &'static str,
-        app: Arc<App>,
+        app: &Arc<App>,
         key: Option<KeyId>,
         verified: Option<identity::Verified>,
         names: Names,
@@ -340,9 +277,9 @@ impl Connection {
             Arc::clone(&permits),
         ));
         hub.enter_socket(&socket);
-        let mut timers = Vec::new();
+        let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
-            timers.push(expire_later(&socket, expires_at));
+            pending.push(timers::expire_later(&socket, expires_at));
         }
         let session = Arc::new(SessionSeed {
             id: names.session,
@@ -352,168 +289,13 @@ impl Connection {
             start_g: hub.barrier(),
         });
         let actor = Arc::new(Actor {
-            app: Arc::clone(&app),
+            app: Arc::clone(app),
             subject: verified.map(|verified| verified.subject),
             session: Some(session),
         });
         let stream = Stream::new(Arc::clone(hub), socket, offsets);
-        Seat {
-            namespace,
-            app,
-            actor,
-            dialect: None,
-            stream,
-            permits,
-            early: VecDeque::new(),
-            timers,
-        }
+        Seat::new(Arc::clone(hub), actor, stream, permits, pending)
     }
-}
-
-impl Seat {
-    fn receive(&mut self, hub: &Hub, event: &Event, now: Instant) {
-        if self.dialect.is_none() {
-            let speaks = |dialect: &&&dyn Dialect| {
-                dialect.namespaces().contains(&self.namespace) && dialect.claims(event)
-            };
-            if let Some(dialect) = DIALECTS.iter().find(speaks) {
-                self.speak(*dialect);
-            }
-        }
-        let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
-            Some(dialect) => {
-                let subject = self.actor.subject.as_ref();
-                dialect.read(
-                    &dialects::Seat {
-                        app: &self.app,
-                        subject,
-                    },
-                    event,
-                )
-            }
-            None => Err(Refusal::UnknownEvent),
-        };
-        hub.metrics
-            .count_event(self.dialect.map_or("none", |dialect| dialect.name()));
-        if self.must_wait(request.as_ref()) {
-            if self.early.len() == EARLY_EVENTS {
-                self.stream.refuse(
-                    self.dialect,
-                    event.ack,
-                    request.ok(),
-                    Refusal::NotIdentified,
-                );
-                return;
-            }
-            wake_later(&self.stream.socket.handle, EARLY_WAIT);
-            self.early.push_back(Early {
-                ack: event.ack,
-                request,
-                until: now + EARLY_WAIT,
-            });
-            return;
-        }
-        self.submit(hub, event.ack, request);
-        self.release_early(hub, now);
-    }
-
-    /// The client has said goodbye: what is stored of its session goes, so that a logout is not
-    /// undone by whoever comes with the same recovery id.
-    fn end_session(&self, hub: &Hub) {
-        let Some(session) = &self.actor.session else {
-            return;
-        };
-        if self.stream.has_stored_session() {
-            let command = Command::EndSession {
-                session: session.id,
-            };
-            hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
-                command,
-                asker: Arc::new(Nobody),
-            });
-        }
-    }
-
-    /// The socket speaks this dialect from now on.
-    fn speak(&mut self, dialect: &'static dyn Dialect) {
-        self.dialect = Some(dialect);
-        if let Some(subject) = &self.actor.subject {
-            let subject = Subject {
-                id: dialect.person(subject),
-                ..subject.clone()
-            };
-            self.actor = Arc::new(Actor {
-                subject: Some(subject),
-                ..Actor::clone(&self.actor)
-            });
-        }
-    }
-
-    /// socket.io-client sends what was typed offline before the page can say who it is. So what
-    /// needs that waits a moment, and all the rest waits behind it, but for saying who one is.
-    fn must_wait(&self, request: Result<&Request, &Refusal>) -> bool {
-        if self.stream.is_identified() {
-            return false;
-        }
-        match request {
-            Ok(request) if request.needs_identity => true,
-            Ok(Request {
-                command: Some(command),
-                ..
-            }) if command.identifies() => false,
-            _ => !self.early.is_empty(),
-        }
-    }
-
-    /// Goes on with what waited: for good if the socket has said who it is, as refusals if it did
-    /// not in time.
-    fn release_early(&mut self, hub: &Hub, now: Instant) {
-        let identified = !self.early.is_empty() && self.stream.is_identified();
-        while let Some(Early { ack, request, .. }) = self
-            .early
-            .pop_front_if(|early| identified || early.until <= now)
-        {
-            match request {
-                Ok(request) if request.needs_identity && !identified => {
-                    self.stream
-                        .refuse(self.dialect, ack, Some(request), Refusal::NotIdentified);
-                }
-                request => self.submit(hub, ack, request),
-            }
-        }
-    }
-
-    fn submit(&mut self, hub: &Hub, ack: Option<u64>, request: Result<Request, Refusal>) {
-        let request = match request {
-            Ok(request) => request,
-            Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
-        };
-        if let Some(command) = &request.command {
-            self.permits.take();
-            hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
-                command: command.clone(),
-                asker: Arc::clone(&self.stream.socket) as _,
-            });
-        }
-        self.stream.ask(self.dialect, ack, request);
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.timers.iter().for_each(AbortHandle::abort);
-    }
-}
-
-/// For commands that nobody waits for.
-struct Nobody;
-
-impl Asker for Nobody {
-    fn answered(&self, _outcome: Outcome) {}
-    fn wake(&self) {}
-    fn lost(&self) {}
 }
 
 /// The names of a new session.
@@ -525,10 +307,10 @@ struct Names {
 }
 
 impl Names {
-    fn random() -> Result<Self, String> {
+    fn random() -> Result<Self, TurnedDown> {
         use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         let mut random = [0; 8 + 15 + 16];
-        getrandom::fill(&mut random).map_err(|_| "the server has no random numbers".to_owned())?;
+        getrandom::fill(&mut random).map_err(|_| TurnedDown::NoRandomness)?;
         let (id, rest) = random.split_at(8);
         let (sid, pid) = rest.split_at(15);
         let id = id.iter().fold(0, |id, byte| (id << 8) | i64::from(*byte));
@@ -540,26 +322,48 @@ impl Names {
     }
 }
 
-fn wake_later(handle: &Handle, wait: Duration) {
-    let handle = handle.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(wait).await;
-        handle.wake();
-    });
+/// Why a CONNECT is answered by CONNECT_ERROR. The code goes with the words, as `data.code`.
+enum TurnedDown {
+    /// No dialect is spoken in this namespace.
+    Namespace,
+    /// `auth` is not of its form.
+    Auth(serde_json::Error),
+    /// The key that was brought is none, or not any longer.
+    UnknownKey,
+    /// No key was brought, and there is no default app.
+    NoApp,
+    /// The token is refused.
+    Token(identity::TokenError),
+    /// Our fault.
+    NoRandomness,
 }
 
-/// Tells a socket that its token has expired, and closes its connection after a grace, so that a
-/// client whose `auth` is a function comes back with a new token by itself.
-fn expire_later(socket: &Arc<Socket>, expires_at: Timestamp) -> AbortHandle {
-    let socket = Arc::clone(socket);
-    let left = u64::try_from(expires_at.0 - writer::now().0).unwrap_or(0);
-    let task = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(left)).await;
-        socket.deliver(Delivery::Expired);
-        socket.handle.wake();
-        tokio::time::sleep(EXPIRY_GRACE).await;
-        socket.deliver(Delivery::Close(Close::Expired));
-        socket.handle.wake();
-    });
-    task.abort_handle()
+impl TurnedDown {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Namespace => "unknown_namespace",
+            Self::Auth(_) => "invalid_auth",
+            Self::UnknownKey => "unknown_key",
+            Self::NoApp => "key_required",
+            Self::Token(error) => error.code(),
+            Self::NoRandomness => "internal",
+        }
+    }
+}
+
+impl fmt::Display for TurnedDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The words of the reference server, for which clients may look.
+            Self::Namespace => f.write_str("Invalid namespace"),
+            Self::Auth(error) => write!(
+                f,
+                "auth: token and appKey must be strings, recovery a boolean ({error})"
+            ),
+            Self::UnknownKey => f.write_str("appKey: no such key"),
+            Self::NoApp => f.write_str("appKey: is needed here"),
+            Self::Token(error) => write!(f, "token: {error}"),
+            Self::NoRandomness => f.write_str("the server has no random numbers"),
+        }
+    }
 }

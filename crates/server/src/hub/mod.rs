@@ -7,9 +7,11 @@
 mod connection;
 mod offset;
 mod permits;
+mod seat;
 mod sequencer;
 mod socket;
 mod stream;
+mod timers;
 mod topic;
 
 use std::{
@@ -17,7 +19,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -26,6 +28,7 @@ use chat::{
     bus::{Bus, Listener},
     store::Boot,
 };
+use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -42,10 +45,12 @@ use self::{
 use crate::{identity::Directory, metrics::Metrics};
 
 /// What can be set about the hub.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HubConfig {
     /// Limits of the Socket.IO layer.
     pub limits: Arc<wire::Limits>,
+    /// The dialects that are spoken, in the order in which a first event is offered to them.
+    pub dialects: Vec<&'static dyn Dialect>,
     /// Commands that may wait for the writer, on the whole server.
     pub waiting_commands: u32,
     /// The same for one app.
@@ -56,6 +61,20 @@ pub struct HubConfig {
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            limits: Arc::default(),
+            dialects: dialects::DIALECTS.to_vec(),
+            waiting_commands: 8_192,
+            waiting_commands_per_app: 4_096,
+            recent_bytes: 64 << 20,
+            rate: None,
+            without_recovery: Vec::new(),
+        }
+    }
 }
 
 /// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
@@ -81,6 +100,8 @@ pub struct Hub {
     sockets: Mutex<HashMap<SessionId, Arc<Socket>, RandomState>>,
     /// Topics that got events in the turn under way.
     touched: Mutex<Vec<Arc<Topic>>>,
+    /// What all topics hold in memory, in bytes.
+    topic_bytes: Arc<AtomicUsize>,
     permits: Arc<Permits>,
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
     closing: AtomicBool,
@@ -132,6 +153,7 @@ impl Hub {
             topics: Mutex::default(),
             sockets: Mutex::default(),
             touched: Mutex::default(),
+            topic_bytes: Arc::default(),
             permits,
             app_permits: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -199,17 +221,17 @@ impl Hub {
         let same = |topic: &&Arc<Topic>| {
             topic.dialect.name() == dialect.name() && topic.namespace == socket.namespace
         };
-        let topic = match variants.iter().find(same) {
-            Some(topic) => Arc::clone(topic),
-            None => {
-                if let (true, Some(bus)) = (variants.is_empty(), self.bus()) {
-                    bus.listen(place);
-                }
-                let topic = Arc::new(Topic::new(place, dialect, socket.namespace, since));
-                variants.push(Arc::clone(&topic));
-                topic
+        let found = variants.iter().find(same).map(Arc::clone);
+        let topic = found.unwrap_or_else(|| {
+            if let (true, Some(bus)) = (variants.is_empty(), self.bus()) {
+                bus.listen(place);
             }
-        };
+            let memory = Arc::clone(&self.topic_bytes);
+            let topic = Arc::new(Topic::new(place, dialect, socket.namespace, since, memory));
+            self.metrics.topics.inc();
+            variants.push(Arc::clone(&topic));
+            topic
+        });
         topic.add(&socket, since);
         self.tidy(&mut topics, &topic);
     }
@@ -252,7 +274,13 @@ impl Hub {
         let Some(variants) = topics.get_mut(&topic.place) else {
             return;
         };
-        variants.retain(|variant| !Arc::ptr_eq(variant, topic));
+        let place = variants
+            .iter()
+            .position(|variant| Arc::ptr_eq(variant, topic));
+        if let Some(place) = place {
+            variants.swap_remove(place);
+            self.metrics.topics.dec();
+        }
         if variants.is_empty() {
             topics.remove(&topic.place);
             if let Some(bus) = self.bus() {

@@ -69,7 +69,7 @@ pub struct Metrics {
     pub refusals: Family<ByCode, Counter>,
     /// Messages whose sender was told that they are stored, repeated ones included.
     pub acked_messages: Counter,
-    /// Times a socket was not read because it had too much waiting.
+    /// Times a socket was not read for a while because it sent faster than its rate.
     pub read_pauses: Counter,
 
     /// Events handed to a socket for writing, over all sockets.
@@ -120,7 +120,7 @@ impl Metrics {
                 "acked_messages",
                 "Messages whose sender knows they are stored",
             ),
-            read_pauses: count(r, "read_pauses", "Times a socket was not read for a while"),
+            read_pauses: count(r, "read_pauses", "Times a socket was faster than its rate"),
             deliveries: count(r, "deliveries", "Events handed to sockets for writing"),
             frames_built: count(r, "frames_built", "Frames built for events"),
             topics: level(r, "topics", "Topics with listeners"),

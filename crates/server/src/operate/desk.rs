@@ -124,13 +124,13 @@ impl Desk {
     /// Makes the demo app if it is not there: open, and the default if there is no other yet.
     /// Anybody may know its key.
     pub fn create_demo(&self) -> Result<(), Denied> {
-        if self
-            .store
-            .key(&key::hash(key::DEMO))
-            .map_err(say)?
-            .is_some()
-        {
-            return Ok(());
+        match self.store.key(&key::hash(key::DEMO)).map_err(say)? {
+            Some(key) if key.revoked_at.is_some() => {
+                let words = "the demo's key has been revoked in this folder; try another one";
+                return Err(Denied(words.to_owned()));
+            }
+            Some(_) => return Ok(()),
+            None => {}
         }
         let apps = self.store.apps().map_err(say)?;
         let default = !apps.iter().any(|app| app.is_default);

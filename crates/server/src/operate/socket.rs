@@ -34,7 +34,7 @@ const MAX_LINE: u64 = 256 * 1024;
 /// How long the rest of a request may take once a client has connected.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// How long the server may take to carry a request out; a backup copies the whole database.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3_600);
+const ANSWER_WITHIN: Duration = Duration::from_hours(1);
 /// Clients that are served at the same time.
 const MAX_CLIENTS: usize = 8;
 /// How long a server that holds the folder may take until it listens.

@@ -8,6 +8,7 @@ use std::{
 
 const FOLDER: &str = "PALAVER_TEST_FOLDER";
 const MARK: &str = "child: ";
+const DONE: &str = "done";
 
 /// A process of this test program that runs one test function, and what it says.
 pub(crate) struct Part {
@@ -52,9 +53,13 @@ impl Part {
         self.process.kill().unwrap();
     }
 
+    /// Waits until it has come to its end, which it says with [`done`].
     pub(crate) fn succeeds(mut self) -> bool {
-        while self.hear().is_some() {}
-        self.process.wait().unwrap().success()
+        let mut last = None;
+        while let Some(said) = self.hear() {
+            last = Some(said);
+        }
+        self.process.wait().unwrap().success() && last.as_deref() == Some(DONE)
     }
 }
 
@@ -73,10 +78,17 @@ pub(crate) fn folder() -> Option<PathBuf> {
 
 /// In that process: tells the one who started it.
 pub(crate) fn tell(words: impl std::fmt::Display) {
-    writeln!(std::io::stdout(), "{MARK}{words}").unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "{MARK}{words}").unwrap();
+}
+
+/// In that process: has come to its end.
+pub(crate) fn done() {
+    tell(DONE);
 }
 
 /// Tells people, past the test harness, which hides what passing tests print.
 pub(crate) fn say_aloud(words: &str) {
-    writeln!(std::io::stderr(), "{words}").unwrap();
+    let mut out = std::io::stderr();
+    writeln!(out, "{words}").unwrap();
 }

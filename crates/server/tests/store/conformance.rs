@@ -42,6 +42,7 @@ impl Place for Embedded {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "other engines may not be there")]
 fn embedded() -> Result<Box<dyn Place>, String> {
     Ok(Box::new(Embedded(TempDir::new().unwrap())))
 }

@@ -256,6 +256,7 @@ fn cannot_grow_the_wal() {
     drop(store);
     let store = Sqlite::open(&folder, &Options::default()).unwrap();
     assert_eq!(scene.texts(&store).len(), 52);
+    child::done();
 }
 
 #[test]
@@ -300,4 +301,5 @@ fn cannot_write_at_all() {
     let store = Sqlite::open(&folder, &Options::default()).unwrap();
     assert_eq!(after.texts(&store)[..texts.len()], texts);
     assert_eq!(after.texts(&store).len(), texts.len() + 1);
+    child::done();
 }

@@ -57,7 +57,7 @@ impl World {
         Arc::new(App {
             id: AppId(self.counters.last_app),
             // Made by whoever makes the app, so it is above every other and must not count.
-            uuid: Uuid::from_u128(u128::MAX - self.counters.last_app.unsigned_abs() as u128),
+            uuid: Uuid::from_u128(u128::MAX - u128::from(self.counters.last_app.unsigned_abs())),
             name: name.to_owned(),
             identity: Identity::Verified,
             is_default: false,

@@ -9,9 +9,10 @@ use chat::Fault;
 use rusqlite::{
     Connection,
     backup::{Backup, StepResult},
+    ffi::SQLITE_BUSY,
 };
 
-use super::open::{FILE, Place};
+use super::open::{FILE, Place, failure};
 use crate::stores::folder::{make_private, make_private_file, sync_folder};
 
 const DOING: &str = "backing up";
@@ -46,9 +47,9 @@ fn copy_pages(place: &Place, to: &Path) -> rusqlite::Result<()> {
     let step = Backup::new(&source, &mut target)?.step(-1)?;
     match step {
         StepResult::Done => Ok(()),
-        _ => Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
-            Some("the database is locked by another process".to_owned()),
+        _ => Err(failure(
+            SQLITE_BUSY,
+            "the database is locked by another process",
         )),
     }
 }

@@ -11,6 +11,8 @@ mod convert;
 mod open;
 mod read;
 mod readers;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::{

@@ -2,6 +2,7 @@
 //! up to date. Every connection is made here, so every connection is set up alike.
 
 use std::{
+    ffi::c_int,
     fs::File,
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
@@ -10,7 +11,10 @@ use std::{
 };
 
 use refinery::{Migration, Runner, Target};
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
+use rusqlite::{
+    Connection, ErrorCode, MAIN_DB, OpenFlags,
+    ffi::{SQLITE_CANTOPEN, SQLITE_READONLY},
+};
 
 use super::Options;
 use crate::stores::{
@@ -63,8 +67,9 @@ impl Place {
     pub(super) fn migrate(&self, version: i64) -> Result<(), OpenError> {
         look_like_a_database(&self.file)?;
         make_private_file(&self.file).map_err(|error| OpenError::unusable(&self.file, error))?;
-        let mut connection = self.connect().map_err(|error| self.refuse(&error))?;
+        let mut connection = self.touch().map_err(|error| self.refuse(&error))?;
         self.identify(&connection)?;
+        set_up(&connection).map_err(|error| self.refuse(&error))?;
         run_steps(&mut connection, version).map_err(|cause| self.damaged(&cause))?;
         connection
             .pragma_update(None, "user_version", version)
@@ -133,26 +138,19 @@ impl Place {
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {
+        let connection = self.touch()?;
+        set_up(&connection)?;
+        Ok(connection)
+    }
+
+    /// Opens the file without changing anything about it: it may not be ours.
+    fn touch(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.file, flags)?;
         connection.busy_timeout(self.busy_timeout)?;
         if connection.is_readonly(MAIN_DB)? {
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
-                Some("the file can only be read".to_owned()),
-            ));
+            return Err(failure(SQLITE_READONLY, "the file can only be read"));
         }
-        let mode: String =
-            connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        if mode != "wal" {
-            return Err(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
-                Some("this disk does not support write-ahead logging".to_owned()),
-            ));
-        }
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        // A thread of its own moves pages; a commit should only ever append and sync.
-        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         Ok(connection)
     }
 
@@ -174,6 +172,25 @@ impl Place {
             cause: cause.to_string(),
         }
     }
+}
+
+/// What every connection that may write is set to.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        let words = "this disk does not support write-ahead logging";
+        return Err(failure(SQLITE_CANTOPEN, words));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is decided refers to what is there; looking it up again would make every send read.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    // A thread of its own moves pages; a commit should only ever append and sync.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)
+}
+
+/// A failure in words of our own.
+pub(super) fn failure(code: c_int, words: &str) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(words.to_owned()))
 }
 
 /// Refuses what is no `SQLite` database before `SQLite` touches it: it would write into it.

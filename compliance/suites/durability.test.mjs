@@ -1,0 +1,220 @@
+// What was acknowledged stays: through kill -9 at random moments, and through SIGTERM under load.
+//
+// KILLS says how often the server is killed (20 unless said). Above 100 the run can be interrupted
+// and goes on where it was: its state and its database stand in .work/. SEED brings back the random
+// choices of an earlier run.
+
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Client, TRANSPORTS } from "../lib/client.mjs";
+import { history, join, person, send } from "../lib/direct.mjs";
+import { seeded } from "../lib/random.mjs";
+import { Sender, judge, judgeReader } from "../lib/senders.mjs";
+import { Server, createApp, tempFolder } from "../lib/server.mjs";
+import { UNLIMITED_RATES, settings } from "../lib/settings.mjs";
+
+const KILLS = Number(process.env.KILLS ?? 20);
+const WORK = path.join(path.dirname(fileURLToPath(import.meta.url)), "../.work");
+const STATE = path.join(WORK, "kills.json");
+const RESUMABLE = KILLS > 100;
+
+const WAYS = Object.values(TRANSPORTS);
+
+function readState() {
+  if (RESUMABLE && fs.existsSync(STATE)) {
+    const state = JSON.parse(fs.readFileSync(STATE, "utf8"));
+    if (state.kills === KILLS && state.done < KILLS && fs.existsSync(state.data)) return state;
+  }
+  const seed = process.env.SEED ?? String(Math.floor(Math.random() * 1e9));
+  const data = RESUMABLE ? path.join(WORK, `kills-${seed}`) : tempFolder("kills");
+  return { kills: KILLS, seed, data, done: 0, acked: 0, rooms: [] };
+}
+
+/** A reader who joins on every connect, as a page does that was written with care. */
+function watch(url, userId, targetUserId, options) {
+  const client = new Client(url, { name: "reader", ...options });
+  client.messages = [[]];
+  client.socket.on("connect", () => {
+    client.messages.push([]);
+    client.emit("join_chat", { userId, targetUserId });
+  });
+  client.socket.on("new_message", (message) => client.messages.at(-1).push(message));
+  return client;
+}
+
+/** Senders talk, the server is killed at a moment that `random` chooses, and comes back. */
+async function killOnce(server, random, round) {
+  const [a, b] = [person(), person()];
+  const opener = await Client.open(server.url, { name: "opener" });
+  const { roomId } = await join(opener, a, b);
+  opener.close();
+  const text = random.below(4) === 0 ? (body) => `${body} ${"x".repeat(random.below(4000))}` : undefined;
+  const senders = Array.from({ length: 2 + random.below(6) }, (_, number) => {
+    return new Sender(server.url, {
+      name: `s${round}-${number}`,
+      roomId,
+      senderId: random.pick([a, b]),
+      repeats: number % 2 === 0,
+      window: random.pick([1, 4, 16, 64]),
+      options: { ...WAYS[random.below(WAYS.length)], version: random.pick(["4.8", "4.8", "4.1"]) },
+      text,
+    });
+  });
+  const readers = [watch(server.url, a, b, WAYS[random.below(3)]), watch(server.url, b, a, WAYS[1])];
+  try {
+    // Mostly when acknowledgements flow, sometimes while everybody is still coming in.
+    if (random.below(5) > 0) {
+      await Promise.all(senders.map((sender) => sender.until("a first answer", () => sender.acked > 0)));
+    }
+    await new Promise((resolve) => setTimeout(resolve, random.next() ** 2 * 400));
+    await server.kill();
+    await server.up();
+    await Promise.all(
+      senders.map(async (sender) => {
+        if (sender.client.socket.connected === false) await sender.until("to be back", () => sender.client.socket.connected, 30_000);
+        await sender.finish();
+      }),
+    );
+    const keeper = await Client.open(server.url, { name: "keeper", transports: ["websocket"] });
+    await join(keeper, a, b);
+    const told = await history(keeper, roomId);
+    const verdict = judge(senders, told);
+    for (const reader of readers) for (const seen of reader.messages) judgeReader(seen, told);
+    // What was acknowledged long ago is still recognised when it is sent once more.
+    for (const sender of senders.filter(({ repeats }) => repeats)) {
+      const message = sender.sent[random.below(sender.sent.length)];
+      if (!message?.acked) continue;
+      const again = await send(keeper, roomId, sender.senderId, message.body, { clientMessageId: message.id });
+      assert.deepEqual(again, message.acked, "the same id is answered by the same message");
+    }
+    assert.equal((await history(keeper, roomId)).length, told.length);
+    keeper.close();
+    return { ...verdict, room: { a, b, roomId, count: told.length, last: told.at(-1)?.id } };
+  } finally {
+    for (const sender of senders) sender.close();
+    for (const reader of readers) reader.close();
+  }
+}
+
+describe("durability", () => {
+  test(`what is acknowledged before kill -9 is there afterwards, once: ${KILLS} kills`, { timeout: 0 }, async (t) => {
+    const state = readState();
+    fs.mkdirSync(state.data, { recursive: true });
+    const options = { label: "kills", data: state.data, identity: null, settings: settings(UNLIMITED_RATES) };
+    if (state.done === 0) await createApp(state.data, "kills", "open");
+    const server = await Server.start(options);
+    t.diagnostic(`SEED=${state.seed}${state.done ? `, going on after ${state.done} kills` : ""}`);
+    try {
+      while (state.done < KILLS) {
+        const random = seeded(`${state.seed}:${state.done}`);
+        try {
+          const { acked, room } = await killOnce(server, random, `${state.done}-${randomUUID().slice(0, 4)}`);
+          state.acked += acked;
+          state.rooms.push(room);
+        } catch (error) {
+          error.message = `SEED=${state.seed}, kill ${state.done + 1}: ${error.message}`;
+          throw error;
+        }
+        state.done += 1;
+        if (RESUMABLE) {
+          fs.writeFileSync(`${STATE}.new`, JSON.stringify(state));
+          fs.renameSync(`${STATE}.new`, STATE);
+          if (state.done % 10 === 0) process.stderr.write(`${state.done} of ${KILLS} kills, ${state.acked} acknowledged\n`);
+        }
+      }
+      // Later kills took nothing away from earlier rounds.
+      const keeper = await Client.open(server.url, { name: "keeper", transports: ["websocket"] });
+      for (const { a, b, roomId, count, last } of state.rooms.slice(-100)) {
+        await join(keeper, a, b);
+        const told = await history(keeper, roomId);
+        assert.equal(told.length, count);
+        assert.equal(told.at(-1)?.id, last);
+      }
+      keeper.close();
+      t.diagnostic(`${state.acked} acknowledged messages, all there`);
+      assert.ok(state.acked > KILLS, "there was load at all");
+    } finally {
+      await server.stop();
+    }
+    fs.rmSync(STATE, { force: true });
+    fs.rmSync(state.data, { recursive: true, force: true });
+  });
+
+  test("SIGTERM under load: nothing acknowledged is lost, clients come back by themselves", async (t) => {
+    const [a, b] = [person(), person()];
+    const patience = 10;
+    const server = await Server.start({
+      label: "sigterm",
+      settings: settings(UNLIMITED_RATES, { server: { shutdown_seconds: patience } }),
+    });
+    const senders = [];
+    const idle = [];
+    try {
+      const opener = await Client.open(server.url, { name: "opener" });
+      const { roomId } = await join(opener, a, b);
+      opener.close();
+      for (const version of ["4.8", "4.1"]) {
+        for (const way of WAYS) {
+          senders.push(
+            new Sender(server.url, {
+              name: `${version}-${senders.length}`,
+              roomId,
+              senderId: a,
+              repeats: true,
+              window: 32,
+              options: { ...way, version },
+            }),
+          );
+          const reader = watch(server.url, b, a, { ...way, version });
+          await reader.connected();
+          idle.push(reader);
+        }
+      }
+      await Promise.all(senders.map((sender) => sender.until("200 answers", () => sender.acked >= 200)));
+      const { code, signal, ms } = await server.terminate();
+      assert.deepEqual({ code, signal }, { code: 0, signal: null });
+      assert.ok(ms < (patience + 5) * 1000, `it took ${ms} ms`);
+      t.diagnostic(`exit after ${ms} ms`);
+      for (const { client } of [...senders, ...idle.map((client) => ({ client }))]) {
+        const { detail } = await client.disconnected();
+        assert.match(detail, /^transport (close|error)$/, `${client.name}: ${detail}`);
+      }
+      const ackedBefore = senders.map(({ acked }) => acked);
+      await server.up();
+      await Promise.all(
+        senders.map(async (sender, at) => {
+          await sender.until("more answers", () => sender.acked > ackedBefore[at] + 20, 30_000);
+          await sender.finish();
+        }),
+      );
+      for (const reader of idle) await reader.connected();
+      const keeper = await Client.open(server.url, { name: "keeper" });
+      await join(keeper, a, b);
+      const told = await history(keeper, roomId);
+      judge(senders, told);
+      for (const reader of idle) for (const seen of reader.messages) judgeReader(seen, told);
+      keeper.close();
+    } finally {
+      for (const sender of senders) sender.close();
+      for (const reader of idle) reader.close();
+      await server.stop();
+    }
+  });
+
+  test("an idle server ends at once on SIGTERM and on SIGINT", async () => {
+    for (const signal of ["SIGTERM", "SIGINT"]) {
+      const server = await Server.start({ label: "idle" });
+      const client = await Client.open(server.url, { name: "idle", reconnection: false });
+      server.child.kill(signal);
+      const { code } = await server.exited;
+      assert.equal(code, 0, signal);
+      assert.match((await client.disconnected()).detail, /^transport (close|error)$/);
+      client.close();
+      await server.stop();
+    }
+  });
+});

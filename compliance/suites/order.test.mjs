@@ -1,0 +1,63 @@
+// Order and bursts, at a rate at which a library would be the bottleneck. What is checked of every
+// single message is in the load client; here stands how much of it, and what it may cost.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { load, loadBinary } from "../lib/load.mjs";
+import { Server, sum } from "../lib/server.mjs";
+import { UNLIMITED_RATES, settings } from "../lib/settings.mjs";
+
+const skip = loadBinary() ? false : "no load client: cargo build --example load";
+
+describe("order", { skip }, () => {
+  let server;
+  before(async () => {
+    server = await Server.start({ label: "order", settings: settings(UNLIMITED_RATES) });
+  });
+  after(() => server?.stop());
+
+  async function run(t, scenario, options) {
+    const earlier = await server.metrics();
+    const report = await load(server, scenario, { deadline: 240, ...options });
+    const later = await server.metrics();
+    const grown = (name) => sum(later, name) - sum(earlier, name);
+    t.diagnostic(JSON.stringify({ ...report, commits: grown("palaver_commits_total"), rss_kB: server.rss() }));
+    assert.deepEqual(report.problems, []);
+    for (const [name, value] of later) {
+      if (!/^palaver_closed_total\{reason="(?!client_closed|transport_error)/.test(name)) continue;
+      assert.equal(value - (earlier.get(name) ?? 0), 0, `nobody was closed by the server: ${name}`);
+    }
+    return { report, grown };
+  }
+
+  test("50 senders of 10,000 messages back to back: 3 readers see each one's order, and one order", { timeout: 300_000 }, async (t) => {
+    const { report, grown } = await run(t, "stream", { senders: 50, messages: 10_000, readers: 3 });
+    assert.equal(report.acked, 500_000);
+    assert.equal(report.delivered, 1_500_000);
+    assert.equal(report.orders, 1);
+    assert.equal(grown("palaver_acked_messages_total"), 500_000);
+  });
+
+  test("1,000 senders in flight share their commits: fewer than 0.02 for each message", { timeout: 300_000 }, async (t) => {
+    const { report, grown } = await run(t, "turns", { senders: 1_000, messages: 20, readers: 1 });
+    assert.equal(report.acked, 20_000);
+    const share = grown("palaver_commits_total") / grown("palaver_acked_messages_total");
+    t.diagnostic(`${share} commits for each acknowledged message`);
+    assert.ok(share < 0.02, `${share} commits for each acknowledged message`);
+  });
+
+  test("one socket that sends 10,000 messages without waiting: fewer than 0.01 commits for each", { timeout: 300_000 }, async (t) => {
+    const { report, grown } = await run(t, "stream", { senders: 1, messages: 10_000, readers: 1 });
+    assert.equal(report.acked, 10_000);
+    const share = grown("palaver_commits_total") / grown("palaver_acked_messages_total");
+    t.diagnostic(`${share} commits for each acknowledged message`);
+    assert.ok(share < 0.01, `${share} commits for each acknowledged message`);
+  });
+
+  test("a burst of 10,000 messages to 1,000 healthy readers loses nothing and closes nobody", { timeout: 300_000 }, async (t) => {
+    const { report } = await run(t, "stream", { senders: 1, messages: 10_000, readers: 1_000 });
+    assert.equal(report.acked, 10_000);
+    assert.equal(report.delivered, 10_000_000);
+    assert.equal(report.orders, 1);
+  });
+});

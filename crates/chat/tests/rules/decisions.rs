@@ -1,0 +1,527 @@
+//! Every rule, and every way to be told no.
+
+use std::sync::Arc;
+
+use chat::{
+    Actor, Command, Effect, ExternalId, Happening, Identity, Refusal, Reply, SessionId, Subject,
+    Timestamp, Topic,
+    decide::decide,
+    facts::{Facts, Halt},
+    mint::Mint,
+    model::{ApiKey, App, AppId, KeyId, Scope},
+    store::{Change, Counters, Need},
+};
+use uuid::Uuid;
+
+use crate::world::{
+    World, anybody, app, open, refusal, register, send, send_as, sent, somebody, verified,
+};
+
+const NOW: Timestamp = Timestamp(1);
+
+#[test]
+fn a_fence_needs_and_changes_nothing() {
+    let mut mint = Mint::new(Counters::default(), 1);
+    let actor = verified(None);
+    let decision = decide(&Facts::default(), &mut mint, NOW, &actor, &Command::Fence).unwrap();
+    assert!(decision.changes.is_empty() && decision.effects.is_empty());
+    assert!(matches!(decision.reply, Reply::Done));
+    assert_eq!(mint.last_g(), 0);
+}
+
+#[test]
+fn what_is_not_known_is_asked_for_and_nothing_is_numbered() {
+    let mut mint = Mint::new(Counters::default(), 1);
+    let actor = anybody();
+    let halt = decide(&Facts::default(), &mut mint, NOW, &actor, &register("ann")).unwrap_err();
+    assert_eq!(halt, Halt::Need(Need::User(AppId(1), "ann".to_owned())));
+    assert_eq!(mint.last_g(), 0);
+}
+
+#[test]
+fn in_a_verified_app_whoever_acts_is_whom_the_token_names() {
+    let conversation = Uuid::nil();
+    for command in [
+        register("ann"),
+        open("ann", "bob"),
+        send(conversation, "ann", "hi"),
+    ] {
+        let mut world = World::new();
+        let mut ask = |actor| world.one(&actor, command.clone());
+        assert_eq!(refusal(ask(verified(None))), Refusal::TokenRequired);
+        let not_ann = refusal(ask(verified(Some("bob"))));
+        assert_eq!(not_ann, Refusal::NotTheTokensSubject);
+        let not_ann = refusal(ask(verified(Some("Ann"))));
+        assert_eq!(not_ann, Refusal::NotTheTokensSubject);
+        // Ann herself comes as far as the other rules.
+        assert_ne!(
+            ask(verified(Some("ann"))).err(),
+            Some(Refusal::NotTheTokensSubject)
+        );
+    }
+    let mut world = World::new();
+    world.one(&verified(None), Command::Fence).unwrap();
+}
+
+#[test]
+fn a_number_and_its_text_are_the_same_person() {
+    let number = ExternalId {
+        text: "7".to_owned(),
+        number: true,
+    };
+    let as_number = Command::Register {
+        user: number.clone(),
+        dialect: "direct",
+    };
+    let mut world = World::new();
+    world.one(&verified(Some("7")), as_number.clone()).unwrap();
+    let Ok(Reply::Registered { user }) = world.one(&verified(Some("7")), register("7")) else {
+        panic!("registered");
+    };
+    assert!(user.external.number, "the type of first sight stays");
+    assert_eq!(world.store.rows().users.len(), 1);
+    let with_oneself = Command::OpenDirect {
+        user: ExternalId::text("7"),
+        other: number,
+        dialect: "direct",
+    };
+    let refused = refusal(world.one(&anybody(), with_oneself));
+    assert_eq!(refused, Refusal::SamePerson);
+}
+
+#[test]
+fn in_an_open_app_a_token_does_not_bind() {
+    let actor = Arc::new(Actor {
+        app: app(1, Identity::Open),
+        subject: Some(Subject {
+            id: ExternalId::text("bob"),
+            role: None,
+        }),
+        session: None,
+    });
+    World::new().one(&actor, register("ann")).unwrap();
+}
+
+#[test]
+fn registering_makes_a_user_once_and_subscribes_each_session() {
+    let mut world = World::new();
+    let (first, second) = (somebody(1, Some(1)), somebody(1, Some(2)));
+    let turn = world.turn(vec![
+        (Arc::clone(&first), register("ann")),
+        (Arc::clone(&second), register("ann")),
+    ]);
+    let rows = world.store.rows();
+    assert_eq!(rows.users.len(), 1);
+    let topic = Topic::Person(rows.users[0].id);
+    let expected = [
+        (SessionId(1), topic, "direct", 1),
+        (SessionId(2), topic, "direct", 2),
+    ];
+    assert_eq!(rows.subscriptions, expected);
+    let effects: Vec<_> = turn
+        .effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Subscribe {
+                session,
+                topic,
+                dialect,
+                since,
+            } => (*session, *topic, *dialect, *since),
+            Effect::Show(event) => panic!("a subscription, got {event:?}"),
+        })
+        .collect();
+    assert_eq!(effects, expected);
+    assert_eq!(turn.last_g, 2);
+}
+
+#[test]
+fn without_a_session_nothing_is_subscribed_or_numbered() {
+    let mut world = World::new();
+    let rest = somebody(1, None);
+    let turn = world.turn(vec![
+        (Arc::clone(&rest), register("ann")),
+        (rest, open("ann", "bob")),
+    ]);
+    assert!(turn.effects.is_empty());
+    assert_eq!(turn.last_g, 0);
+    let rows = world.store.rows();
+    assert!(rows.subscriptions.is_empty());
+    assert_eq!((rows.users.len(), rows.conversations.len()), (2, 1));
+}
+
+#[test]
+fn a_subscription_carries_whom_a_token_named() {
+    let mut world = World::new();
+    world.one(&verified(Some("ann")), register("ann")).unwrap();
+    world.one(&anybody(), register("bob")).unwrap();
+    let subject = |change: &Change| match change {
+        Change::Subscription { subject, user, .. } => Some((user.0, subject.clone())),
+        _ => None,
+    };
+    let last = world.store.rows().last_commit;
+    assert_eq!(last.iter().find_map(subject), Some((2, None)));
+    world
+        .one(&verified(Some("ann")), open("ann", "bob"))
+        .unwrap();
+    let last = world.store.rows().last_commit;
+    assert_eq!(
+        last.iter().find_map(subject),
+        Some((1, Some("ann".to_owned())))
+    );
+}
+
+#[test]
+fn a_pair_has_one_conversation_from_either_side() {
+    let mut world = World::new();
+    let first = world.open(&anybody(), "bob", "ann");
+    let again = world.open(&anybody(), "bob", "ann");
+    let reversed = world.open(&somebody(1, Some(2)), "ann", "bob");
+    assert_eq!(first, again);
+    assert_eq!(first, reversed);
+    let in_one_batch = world.all(vec![
+        (anybody(), open("cid", "dan")),
+        (anybody(), open("dan", "cid")),
+    ]);
+    let ids: Vec<_> = in_one_batch
+        .iter()
+        .map(|result| match result {
+            Ok(Reply::Opened { conversation, user }) => {
+                assert!(conversation.conversation.has(user.id));
+                conversation.conversation.id
+            }
+            other => panic!("opened, got {other:?}"),
+        })
+        .collect();
+    assert_eq!(ids[0], ids[1]);
+    let rows = world.store.rows();
+    assert_eq!(rows.conversations.len(), 2);
+    for view in rows.conversations {
+        let pair = &view.conversation.pair;
+        assert!(
+            pair.len() == 2 && pair[0].id < pair[1].id,
+            "in the order of the key"
+        );
+    }
+    // After a restart it is found in the store.
+    let mut world = World::on(world.store);
+    assert_eq!(world.open(&anybody(), "ann", "bob"), first);
+}
+
+#[test]
+fn opening_tells_where_the_conversation_stands() {
+    let mut world = World::new();
+    let view = world.open(&anybody(), "ann", "bob");
+    assert_eq!((view.last_seq, view.last_message_at), (0, None));
+    let said = world.one(&anybody(), send(view.conversation.uuid, "ann", "hi"));
+    let (message, _) = sent(&said);
+    let view = world.open(&anybody(), "bob", "ann");
+    assert_eq!((view.last_seq, view.last_g), (message.seq, message.g));
+    assert_eq!(view.last_message_at, Some(message.created_at));
+    assert_eq!(view.updated_at, message.created_at);
+}
+
+#[test]
+fn a_conversation_needs_two_people() {
+    let mut world = World::new();
+    assert_eq!(
+        refusal(world.one(&anybody(), open("ann", "ann"))),
+        Refusal::SamePerson
+    );
+    assert!(
+        world.store.rows().users.is_empty(),
+        "a refusal makes nobody"
+    );
+}
+
+#[test]
+fn only_the_two_may_write() {
+    let mut world = World::new();
+    let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;
+    world.one(&anybody(), register("eve")).unwrap();
+    for (conversation, sender) in [
+        (chat, "eve"),
+        (chat, "nobody"),
+        (Uuid::from_u128(5), "ann"),
+        (Uuid::from_u128(5), "nobody"),
+    ] {
+        // Whatever else is wrong with it, a stranger learns only this.
+        for text in ["hi", "", &"x".repeat(1_000)] {
+            let refused = refusal(world.one(&anybody(), send(conversation, sender, text)));
+            assert_eq!(refused, Refusal::UnknownConversation);
+        }
+    }
+    assert!(world.store.rows().messages.is_empty());
+}
+
+#[test]
+fn texts_are_kept_as_they_came_and_must_say_something() {
+    let mut world = World::new();
+    let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;
+    for blank in ["", " ", "\n\t ", "\u{a0}\u{2003}"] {
+        let refused = refusal(world.one(&anybody(), send(chat, "ann", blank)));
+        assert_eq!(refused, Refusal::BlankText, "{blank:?}");
+    }
+    let too_long = Refusal::TextTooLong { limit: 100 };
+    for text in ["x".repeat(101), "é".repeat(51)] {
+        let refused = refusal(world.one(&anybody(), send(chat, "ann", &text)));
+        assert_eq!(refused, too_long);
+    }
+    for text in [
+        "x".repeat(100),
+        "é".repeat(50),
+        " hi \n".to_owned(),
+        "\0".to_owned(),
+    ] {
+        let said = world.one(&anybody(), send(chat, "ann", &text));
+        assert_eq!(sent(&said).0.text, text);
+    }
+}
+
+#[test]
+fn a_message_is_numbered_and_shown() {
+    let mut world = World::new();
+    let view = world.open(&anybody(), "ann", "bob");
+    let chat = view.conversation.uuid;
+    let before = world.executor.last_g();
+    let turn = world.turn(vec![
+        (somebody(1, Some(8)), send(chat, "ann", "one")),
+        (somebody(1, None), send(chat, "bob", "two")),
+    ]);
+    let shown: Vec<_> = turn
+        .effects
+        .iter()
+        .map(|effect| {
+            let Effect::Show(event) = effect else {
+                panic!("an event, got {effect:?}");
+            };
+            let Happening::MessageSent(view) = &event.happening;
+            assert_eq!(event.g, view.message.g);
+            assert_eq!(event.origin, view.message.origin);
+            assert_eq!(event.people().count(), 2);
+            (
+                event.g,
+                view.message.seq,
+                view.message.origin,
+                view.message.text.clone(),
+            )
+        })
+        .collect();
+    let expected = [
+        (before + 1, 1, Some(SessionId(8)), "one".to_owned()),
+        (before + 2, 2, None, "two".to_owned()),
+    ];
+    assert_eq!(shown, expected);
+    let messages = world.store.rows().messages;
+    assert!(messages[0].message.uuid < messages[1].message.uuid);
+    assert_eq!(messages[0].sender.external.text, "ann");
+    assert_eq!(messages[0].message.created_at, Timestamp(world.now));
+}
+
+#[test]
+fn a_retry_makes_no_second_message() {
+    let mut world = World::new();
+    let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;
+    let other = world.open(&anybody(), "ann", "cid").conversation.uuid;
+    // In the same batch, in a later one, after a restart; also with other words.
+    let turn = world.turn(vec![
+        (anybody(), send_as(chat, "ann", "hi", "1")),
+        (anybody(), send_as(chat, "ann", "hi", "1")),
+    ]);
+    assert_eq!(turn.effects.len(), 1, "a retry is shown to nobody");
+    let results: Vec<_> = turn
+        .answers
+        .into_iter()
+        .map(|(_, outcome)| outcome.result)
+        .collect();
+    let (first, repeated) = sent(&results[0]);
+    assert!(!repeated);
+    assert_eq!(sent(&results[1]), (first, true));
+    let later = world.one(&anybody(), send_as(chat, "ann", "other words", "1"));
+    assert_eq!(sent(&later), (first, true));
+    let mut world = world.restart();
+    let later = world.one(&anybody(), send_as(chat, "ann", "hi", "1"));
+    assert_eq!(sent(&later), (first, true));
+    assert_eq!(world.store.rows().messages.len(), 1);
+    // Another sender, another conversation, another id, and none are other messages.
+    for command in [
+        send_as(chat, "bob", "hi", "1"),
+        send_as(other, "ann", "hi", "1"),
+        send_as(chat, "ann", "hi", "2"),
+        send(chat, "ann", "hi"),
+        send(chat, "ann", "hi"),
+    ] {
+        assert!(!sent(&world.one(&anybody(), command)).1);
+    }
+    assert_eq!(world.store.rows().messages.len(), 6);
+}
+
+#[test]
+fn a_refused_send_does_not_use_up_its_client_id() {
+    let mut world = World::new();
+    let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;
+    refusal(world.one(&anybody(), send_as(chat, "ann", " ", "1")));
+    assert!(!sent(&world.one(&anybody(), send_as(chat, "ann", "hi", "1"))).1);
+}
+
+#[test]
+fn apps_do_not_meet() {
+    let mut world = World::new();
+    let (here, there) = (somebody(1, Some(1)), somebody(2, Some(2)));
+    let chat = world.open(&here, "ann", "bob").conversation;
+    // The namesakes there are other people, in another conversation.
+    let namesakes = world.open(&there, "ann", "bob").conversation;
+    assert_ne!(chat.id, namesakes.id);
+    let foreign = refusal(world.one(&there, send(chat.uuid, "ann", "hi")));
+    assert_eq!(foreign, Refusal::UnknownConversation);
+    world.one(&here, send(chat.uuid, "ann", "hi")).unwrap();
+}
+
+#[test]
+fn what_one_app_asks_in_vain_another_still_finds() {
+    let mut world = World::new();
+    let (here, there) = (somebody(1, Some(1)), somebody(2, Some(2)));
+    let chat = world.open(&here, "ann", "bob").conversation;
+    world.one(&there, register("ann")).unwrap();
+    // Nothing is cached yet, and the other app asks first.
+    let mut world = world.restart();
+    let foreign = refusal(world.one(&there, send(chat.uuid, "ann", "hi")));
+    assert_eq!(foreign, Refusal::UnknownConversation);
+    world.one(&here, send(chat.uuid, "ann", "hi")).unwrap();
+}
+
+#[test]
+fn an_ended_session_is_forgotten() {
+    let mut world = World::new();
+    world.one(&somebody(1, Some(1)), register("ann")).unwrap();
+    world.one(&somebody(1, Some(2)), register("ann")).unwrap();
+    let end = Command::EndSession {
+        session: SessionId(1),
+    };
+    world.one(&somebody(1, None), end).unwrap();
+    let left: Vec<_> = world
+        .store
+        .rows()
+        .subscriptions
+        .iter()
+        .map(|row| row.0)
+        .collect();
+    assert_eq!(left, [SessionId(2)]);
+}
+
+fn api_key(app: AppId) -> ApiKey {
+    ApiKey {
+        id: KeyId(0),
+        app,
+        scope: Scope::Client,
+        hash: [1; 32],
+        prefix: "pk_".to_owned(),
+        created_at: NOW,
+        revoked_at: None,
+    }
+}
+
+fn create_app(name: &str) -> Command {
+    let app = App {
+        name: name.to_owned(),
+        ..App::clone(&app(0, Identity::Open))
+    };
+    Command::CreateApp {
+        app: Box::new(app),
+        keys: vec![api_key(AppId(0)), api_key(AppId(0))],
+    }
+}
+
+#[test]
+fn an_app_gets_its_ids_and_its_keys() {
+    let mut world = World::new();
+    let operator = somebody(0, None);
+    for (name, id) in [("a", 1), ("b", 2)] {
+        let Ok(Reply::AppCreated { app }) = world.one(&operator, create_app(name)) else {
+            panic!("created");
+        };
+        assert_eq!((app.id, app.name.as_str()), (AppId(id), name));
+    }
+    let rows = world.store.rows();
+    let keys: Vec<_> = rows.keys.iter().map(|key| (key.id.0, key.app.0)).collect();
+    assert_eq!(keys, [(1, 1), (2, 1), (3, 2), (4, 2)]);
+}
+
+#[test]
+fn names_of_apps_are_unique() {
+    let mut world = World::new();
+    let operator = somebody(0, None);
+    let results = world.all(vec![
+        (Arc::clone(&operator), create_app("a")),
+        (Arc::clone(&operator), create_app("a")),
+    ]);
+    assert!(results[0].is_ok());
+    assert_eq!(results[1].as_ref().err(), Some(&Refusal::NameTaken));
+    let mut world = world.restart();
+    assert_eq!(
+        refusal(world.one(&operator, create_app("a"))),
+        Refusal::NameTaken
+    );
+    assert_eq!(world.store.rows().apps.len(), 1);
+}
+
+#[test]
+fn keys_are_made_and_revoked_once() {
+    let mut world = World::new();
+    let operator = somebody(0, None);
+    let create = Command::CreateKey {
+        key: Box::new(api_key(AppId(9))),
+    };
+    let Ok(Reply::KeyCreated { key }) = world.one(&operator, create) else {
+        panic!("created");
+    };
+    let revoke = |key| Command::RevokeKey { key };
+    let unknown = refusal(world.one(&operator, revoke(KeyId(77))));
+    assert_eq!(unknown, Refusal::UnknownKey);
+    let twice = world.all(vec![
+        (Arc::clone(&operator), revoke(key)),
+        (Arc::clone(&operator), revoke(key)),
+    ]);
+    assert!(twice.iter().all(Result::is_ok));
+    let at = Timestamp(world.now);
+    let commits = world.store.commits();
+    world.one(&operator, revoke(key)).unwrap();
+    assert_eq!(world.store.commits(), commits, "there was nothing to do");
+    let mut world = world.restart();
+    world.one(&operator, revoke(key)).unwrap();
+    let stored = &world.store.rows().keys[0];
+    assert_eq!((stored.app, stored.revoked_at), (AppId(9), Some(at)));
+}
+
+#[test]
+fn every_refusal_has_a_code_of_its_own_and_words() {
+    let refusals = [
+        Refusal::Invalid {
+            field: "text",
+            must: "must be a string",
+        },
+        Refusal::BlankText,
+        Refusal::SamePerson,
+        Refusal::TextTooLong { limit: 5 },
+        Refusal::UnknownConversation,
+        Refusal::NotIdentified,
+        Refusal::TokenRequired,
+        Refusal::TokenExpired,
+        Refusal::NotTheTokensSubject,
+        Refusal::UnknownEvent,
+        Refusal::NameTaken,
+        Refusal::UnknownKey,
+        Refusal::Unavailable,
+    ];
+    let codes: Vec<_> = refusals.iter().map(Refusal::code).collect();
+    assert_eq!(codes, Refusal::CODES);
+    let words: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+    assert!(words.iter().all(|words| !words.is_empty()));
+    assert_eq!(words[0], "text must be a string");
+    let payload = Refusal::Invalid {
+        field: "",
+        must: "must be an object",
+    };
+    assert_eq!(payload.to_string(), "payload must be an object");
+    assert!(words[3].contains('5'));
+}

@@ -1,0 +1,238 @@
+//! One socket as its connection sees it: reads its events in the dialect that it speaks, submits
+//! what they ask for, and holds back what comes before the socket has said who it is.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chat::{Actor, Asker, Command, Outcome, Refusal, Subject, Submission};
+use dialects::{Dialect, Request};
+use tokio::task::AbortHandle;
+use wire::socketio::Event;
+
+use super::{Hub, permits::Permits, stream::Stream, timers};
+use crate::listen::{Close, Outgoing};
+
+/// Commands of one socket that may be open at once.
+const OPEN_TICKETS: usize = 256;
+/// Bytes that those may hold, and also those that wait for the socket to say who it is.
+const OPEN_BYTES: usize = 256 << 10;
+/// Events that may wait for the socket to say who it is.
+const EARLY_EVENTS: usize = 64;
+/// How long they may.
+const EARLY_WAIT: Duration = Duration::from_secs(2);
+
+/// A socket, with what only its connection touches.
+pub(super) struct Seat {
+    hub: Arc<Hub>,
+    actor: Arc<Actor>,
+    dialect: Option<&'static dyn Dialect>,
+    stream: Stream,
+    permits: Arc<Permits>,
+    early: VecDeque<Early>,
+    timers: Vec<AbortHandle>,
+}
+
+/// An event that waits until the socket has said who it is.
+struct Early {
+    ack: Option<u64>,
+    request: Result<Request, Refusal>,
+    weight: usize,
+    until: Instant,
+}
+
+impl Seat {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        actor: Arc<Actor>,
+        stream: Stream,
+        permits: Arc<Permits>,
+        timers: Vec<AbortHandle>,
+    ) -> Self {
+        let early = VecDeque::new();
+        Self {
+            hub,
+            actor,
+            dialect: None,
+            stream,
+            permits,
+            early,
+            timers,
+        }
+    }
+
+    pub(super) fn namespace(&self) -> &'static str {
+        self.stream.socket.namespace
+    }
+
+    /// Whether it may ask for more.
+    pub(super) fn has_room(&self) -> bool {
+        self.stream.open_tickets() < OPEN_TICKETS
+            && self.stream.open_bytes() < OPEN_BYTES
+            && self.permits.open(&self.stream.socket)
+    }
+
+    /// Whether everything that it asked for is answered.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.stream.open_tickets() == 0
+    }
+
+    /// Whether it must go, for good.
+    pub(super) fn is_dismissed(&self) -> bool {
+        self.stream.dismissed
+    }
+
+    /// Moves what may be written now into `out`.
+    pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
+        self.release_early(now);
+        self.stream.collect(self.dialect, out)
+    }
+
+    /// Takes an event of its client.
+    pub(super) fn receive(&mut self, event: &Event, now: Instant) {
+        if self.dialect.is_none() {
+            let speaks = |dialect: &&&dyn Dialect| {
+                dialect.namespaces().contains(&self.namespace()) && dialect.claims(event)
+            };
+            if let Some(dialect) = self.hub.config.dialects.iter().find(speaks) {
+                self.speak(*dialect);
+            }
+        }
+        let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
+            Some(dialect) => {
+                let (app, subject) = (&*self.actor.app, self.actor.subject.as_ref());
+                dialect.read(&dialects::Seat { app, subject }, event)
+            }
+            None => Err(Refusal::UnknownEvent),
+        };
+        let name = self.dialect.map_or("none", |dialect| dialect.name());
+        self.hub.metrics.count_event(name);
+        if self.must_wait(request.as_ref()) {
+            self.wait(event.ack, request, now);
+            return;
+        }
+        self.submit(event.ack, request);
+        self.release_early(now);
+    }
+
+    /// The client has said goodbye: what is stored of its session goes, so that a logout is not
+    /// undone by whoever comes with the same recovery id.
+    pub(super) fn end_session(&self) {
+        let Some(session) = &self.actor.session else {
+            return;
+        };
+        if self.stream.has_stored_session() {
+            let command = Command::EndSession {
+                session: session.id,
+            };
+            self.hub.queue.submit(Submission {
+                actor: Arc::clone(&self.actor),
+                command,
+                asker: Arc::new(Nobody),
+            });
+        }
+    }
+
+    /// The socket speaks this dialect from now on.
+    fn speak(&mut self, dialect: &'static dyn Dialect) {
+        self.dialect = Some(dialect);
+        if let Some(subject) = &self.actor.subject {
+            let subject = Subject {
+                id: dialect.person(subject),
+                ..subject.clone()
+            };
+            self.actor = Arc::new(Actor {
+                subject: Some(subject),
+                ..Actor::clone(&self.actor)
+            });
+        }
+    }
+
+    /// socket.io-client sends what was typed offline before the page can say who it is. So what
+    /// needs that waits a moment, and all the rest waits behind it, but for saying who one is.
+    fn must_wait(&self, request: Result<&Request, &Refusal>) -> bool {
+        if self.stream.is_identified() {
+            return false;
+        }
+        match request {
+            Ok(request) if request.needs_identity => true,
+            Ok(Request {
+                command: Some(command),
+                ..
+            }) if command.identifies() => false,
+            _ => !self.early.is_empty(),
+        }
+    }
+
+    fn wait(&mut self, ack: Option<u64>, request: Result<Request, Refusal>, now: Instant) {
+        let command = request
+            .as_ref()
+            .ok()
+            .and_then(|request| request.command.as_ref());
+        let weight = command.map_or(0, Command::weight);
+        let waiting: usize = self.early.iter().map(|early| early.weight).sum();
+        if self.early.len() == EARLY_EVENTS || waiting + weight > OPEN_BYTES {
+            let refusal = Refusal::NotIdentified;
+            self.stream.refuse(self.dialect, ack, request.ok(), refusal);
+            return;
+        }
+        timers::wake_later(&self.stream.socket.handle, EARLY_WAIT);
+        self.early.push_back(Early {
+            ack,
+            request,
+            weight,
+            until: now + EARLY_WAIT,
+        });
+    }
+
+    /// Goes on with what waited: for good if the socket has said who it is, as refusals if it did
+    /// not in time.
+    fn release_early(&mut self, now: Instant) {
+        let identified = !self.early.is_empty() && self.stream.is_identified();
+        while let Some(Early { ack, request, .. }) = self
+            .early
+            .pop_front_if(|early| identified || early.until <= now)
+        {
+            match request {
+                Ok(request) if request.needs_identity && !identified => {
+                    self.stream
+                        .refuse(self.dialect, ack, Some(request), Refusal::NotIdentified);
+                }
+                request => self.submit(ack, request),
+            }
+        }
+    }
+
+    fn submit(&mut self, ack: Option<u64>, request: Result<Request, Refusal>) {
+        let request = match request {
+            Ok(request) => request,
+            Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
+        };
+        if let Some(command) = &request.command {
+            self.permits.take();
+            self.hub.queue.submit(Submission {
+                actor: Arc::clone(&self.actor),
+                command: command.clone(),
+                asker: Arc::clone(&self.stream.socket) as _,
+            });
+        }
+        self.stream.ask(self.dialect, ack, request);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.timers.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// For commands that nobody waits for.
+struct Nobody;
+
+impl Asker for Nobody {
+    fn answered(&self, _outcome: Outcome) {}
+    fn wake(&self) {}
+    fn lost(&self) {}
+}

@@ -1,0 +1,40 @@
+//! Things that happen to one socket later, unless it is gone by then.
+
+use std::{sync::Arc, time::Duration};
+
+use chat::Timestamp;
+use tokio::task::AbortHandle;
+
+use super::socket::{Delivery, Socket};
+use crate::{
+    listen::{Close, Handle},
+    writer,
+};
+
+/// How long a socket whose token has expired may stay.
+const EXPIRY_GRACE: Duration = Duration::from_secs(30);
+
+/// Has the connection looked at again.
+pub(super) fn wake_later(handle: &Handle, wait: Duration) {
+    let handle = handle.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(wait).await;
+        handle.wake();
+    });
+}
+
+/// Tells a socket that its token has expired, and closes its connection after a grace, so that a
+/// client whose `auth` is a function comes back with a new token by itself.
+pub(super) fn expire_later(socket: &Arc<Socket>, expires_at: Timestamp) -> AbortHandle {
+    let socket = Arc::clone(socket);
+    let left = u64::try_from(expires_at.0 - writer::now().0).unwrap_or(0);
+    let task = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(left)).await;
+        socket.deliver(Delivery::Expired);
+        socket.handle.wake();
+        tokio::time::sleep(EXPIRY_GRACE).await;
+        socket.deliver(Delivery::Close(Close::Expired));
+        socket.handle.wake();
+    });
+    task.abort_handle()
+}

@@ -1,0 +1,33 @@
+//! What a transcript is played with: a running server, and a way to reach it.
+
+use std::time::Instant;
+
+use super::pattern::Credentials;
+
+/// A running server and its clients' way to it.
+pub(crate) trait Player: Credentials {
+    /// Opens a connection, with these keys in the query of its handshake.
+    fn open(&mut self, query: &[(String, String)]) -> Result<Box<dyn Connection>, String>;
+    /// Stops the server and starts it again on what it has stored. Connections are gone.
+    fn restart(&mut self) -> Result<(), String>;
+}
+
+/// An Engine.IO connection, after its handshake.
+pub(crate) trait Connection {
+    /// Sends one message: the text of a Socket.IO packet.
+    fn send(&mut self, text: &str) -> Result<(), String>;
+    /// The next message, or the connection's end. Answers heartbeats meanwhile. An error once
+    /// `deadline` has passed.
+    fn receive(&mut self, deadline: Instant) -> Result<Heard, String>;
+    /// Closes the transport.
+    fn close(&mut self);
+}
+
+/// What a client hears.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// The text of a Socket.IO packet.
+    Text(String),
+    /// The connection is over.
+    Closed,
+}

@@ -1,0 +1,466 @@
+//! Plays a transcript: does what its lines say and compares what comes, frame by frame.
+//!
+//! Every frame that a socket gets must be accounted for. Offsets are no matter of transcripts:
+//! here they are checked for their form, and for rising on each socket.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use chat::Identity;
+use serde_json::{Value, json, value::RawValue};
+use wire::{
+    Limits,
+    socketio::{Event, Packet},
+};
+
+use super::{
+    pattern::{Bindings, short},
+    player::{Connection, Heard, Player},
+    script::{Action, Deed, Script, SocketName, Step},
+};
+
+/// How long a frame may take. Generous: it is only waited out by a transcript that fails.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// An event that no dialect has; its refusal comes after all that was due before.
+const PROBE: &str = "transcript.probe";
+
+/// Plays `script` in an app of this kind; `Err` says which line went wrong, and how.
+pub(crate) fn play(
+    script: &Script,
+    identity: Identity,
+    player: &mut dyn Player,
+) -> Result<(), String> {
+    let mut stage = Stage {
+        player,
+        identity,
+        bindings: Bindings::default(),
+        connections: HashMap::new(),
+        sockets: BTreeMap::new(),
+    };
+    for step in &script.steps {
+        stage
+            .perform(step)
+            .map_err(|what| format!("{}:{}: {}\n  {what}", script.name, step.line, step.text))?;
+    }
+    stage
+        .end()
+        .map_err(|what| format!("{}: at the end\n  {what}", script.name))
+}
+
+/// Everything that a play has at hand.
+struct Stage<'p> {
+    player: &'p mut dyn Player,
+    identity: Identity,
+    bindings: Bindings,
+    connections: HashMap<String, Line>,
+    sockets: BTreeMap<SocketName, Socket>,
+}
+
+/// A connection and what came over it for sockets that were not asked yet.
+struct Line {
+    connection: Box<dyn Connection>,
+    recovery: bool,
+    waiting: HashMap<String, VecDeque<Packet>>,
+}
+
+/// A socket that is connected to its namespace.
+#[derive(Default)]
+struct Socket {
+    /// Whether its events end with offsets.
+    offsets: bool,
+    last: Option<Offset>,
+    next_ack: u64,
+    unanswered: VecDeque<u64>,
+}
+
+impl Stage<'_> {
+    fn perform(&mut self, step: &Step) -> Result<(), String> {
+        let (who, deed) = match &step.action {
+            Action::Restart => {
+                self.connections.clear();
+                self.sockets.clear();
+                return self.player.restart();
+            }
+            Action::Socket(who, deed) => (who, deed),
+        };
+        match deed {
+            Deed::Open { query } => self.open(who, query),
+            Deed::Connect {
+                subject,
+                auth,
+                refused,
+            } => self.connect(who, subject.as_ref(), auth.as_ref(), refused.as_ref()),
+            Deed::Disconnect => {
+                self.sockets.remove(who);
+                self.send(
+                    who,
+                    &Packet::Disconnect {
+                        namespace: who.namespace.clone(),
+                    },
+                )
+            }
+            Deed::Close => {
+                self.sockets
+                    .retain(|name, _| name.connection != who.connection);
+                let mut line = self
+                    .connections
+                    .remove(&who.connection)
+                    .ok_or("is not open")?;
+                line.connection.close();
+                Ok(())
+            }
+            Deed::Closed => self.expect_closed(who),
+            Deed::Emit { ack, name, args } => self.emit(who, *ack, name, args),
+            Deed::Expect { name, args } => self.expect(who, name, args),
+            Deed::ExpectAck { args } => self.expect_ack(who, args),
+            Deed::Quiet => self.expect_quiet(who),
+        }
+    }
+
+    /// Nothing may be left over.
+    fn end(mut self) -> Result<(), String> {
+        let names: Vec<SocketName> = self.sockets.keys().cloned().collect();
+        for name in names {
+            self.expect_quiet(&name)
+                .map_err(|what| format!("{}{}: {what}", name.connection, name.namespace))?;
+            let socket = self.socket(&name)?;
+            if !socket.unanswered.is_empty() {
+                return Err(format!("{} waits for an acknowledgement", name.connection));
+            }
+        }
+        for line in self.connections.values_mut() {
+            line.connection.close();
+        }
+        Ok(())
+    }
+
+    fn socket(&mut self, who: &SocketName) -> Result<&mut Socket, String> {
+        self.sockets
+            .get_mut(who)
+            .ok_or_else(|| format!("{} is not connected", who.connection))
+    }
+
+    fn open(&mut self, who: &SocketName, query: &[(String, String)]) -> Result<(), String> {
+        let mut filled = Vec::new();
+        for (key, value) in query {
+            let value = self
+                .bindings
+                .fill(&Value::from(value.as_str()), self.player)?;
+            let value = value
+                .as_str()
+                .ok_or("a query holds strings only")?
+                .to_owned();
+            filled.push((key.clone(), value));
+        }
+        let recovery = !filled
+            .iter()
+            .any(|(key, value)| key == "recovery" && value == "0");
+        let line = Line {
+            connection: self.player.open(&filled)?,
+            recovery,
+            waiting: HashMap::new(),
+        };
+        self.connections.insert(who.connection.clone(), line);
+        Ok(())
+    }
+
+    fn connect(
+        &mut self,
+        who: &SocketName,
+        subject: Option<&Value>,
+        auth: Option<&Value>,
+        refused: Option<&Value>,
+    ) -> Result<(), String> {
+        if !self.connections.contains_key(&who.connection) {
+            self.open(who, &[])?;
+        }
+        let mut auth = match auth {
+            Some(auth) => Some(self.bindings.fill(auth, self.player)?),
+            None => None,
+        };
+        if let Some(subject) = subject {
+            let subject = self.bindings.fill(subject, self.player)?;
+            // An open app is told nothing: there the payloads are believed.
+            if self.identity == Identity::Verified {
+                let token = self.player.token(&subject, None, false)?;
+                let auth = auth.get_or_insert_with(|| json!({}));
+                let fields = auth.as_object_mut().ok_or("AUTH must be an object")?;
+                fields.insert("token".to_owned(), Value::from(token));
+            }
+        }
+        let recovery = auth
+            .as_ref()
+            .is_none_or(|auth| auth["recovery"] != json!(false))
+            && self
+                .connections
+                .get(&who.connection)
+                .is_some_and(|line| line.recovery);
+        let packet = Packet::Connect {
+            namespace: who.namespace.clone(),
+            auth: auth.as_ref().map(raw).transpose()?,
+        };
+        self.send(who, &packet)?;
+        match (self.receive(who)?, refused) {
+            (Packet::Connect { auth: answer, .. }, None) => {
+                let answer: Value = answer
+                    .and_then(|answer| serde_json::from_str(answer.get()).ok())
+                    .ok_or("the answer to CONNECT is empty")?;
+                let expected = if recovery {
+                    json!({"sid": "$=string", "pid": "$=string"})
+                } else {
+                    json!({"sid": "$=string"})
+                };
+                self.bindings
+                    .compare(&expected, &answer, "the answer to CONNECT")?;
+                let socket = Socket {
+                    offsets: recovery,
+                    ..Socket::default()
+                };
+                self.sockets.insert(who.clone(), socket);
+                Ok(())
+            }
+            (Packet::ConnectError { error, .. }, Some(expected)) => {
+                let error: Value = serde_json::from_str(error.get()).map_err(|e| e.to_string())?;
+                self.bindings.compare(expected, &error, "the refusal")
+            }
+            (other, _) => Err(format!("got {}", describe(&other))),
+        }
+    }
+
+    fn emit(
+        &mut self,
+        who: &SocketName,
+        ack: bool,
+        name: &str,
+        args: &[Value],
+    ) -> Result<(), String> {
+        let mut filled = Vec::new();
+        for arg in args {
+            filled.push(raw(&self.bindings.fill(arg, self.player)?)?);
+        }
+        self.emit_raw(who, ack, name, filled)
+    }
+
+    fn emit_raw(
+        &mut self,
+        who: &SocketName,
+        ack: bool,
+        name: &str,
+        args: Vec<Box<RawValue>>,
+    ) -> Result<(), String> {
+        let socket = self.socket(who)?;
+        let ack = ack.then(|| {
+            let id = socket.next_ack;
+            socket.next_ack += 1;
+            socket.unanswered.push_back(id);
+            id
+        });
+        let event = Event {
+            namespace: who.namespace.clone(),
+            ack,
+            name: name.to_owned(),
+            args,
+            attachments: Vec::new(),
+        };
+        self.send(who, &Packet::Event(event))
+    }
+
+    fn send(&mut self, who: &SocketName, packet: &Packet) -> Result<(), String> {
+        let line = self
+            .connections
+            .get_mut(&who.connection)
+            .ok_or("is not open")?;
+        let mut text = String::new();
+        packet.write(&mut text);
+        line.connection.send(&text)
+    }
+
+    /// The next packet for this socket.
+    fn receive(&mut self, who: &SocketName) -> Result<Packet, String> {
+        let line = self
+            .connections
+            .get_mut(&who.connection)
+            .ok_or("is not open")?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let waiting = line.waiting.get_mut(&who.namespace);
+            if let Some(packet) = waiting.and_then(VecDeque::pop_front) {
+                return Ok(packet);
+            }
+            let text = match line.connection.receive(deadline)? {
+                Heard::Text(text) => text,
+                Heard::Closed => return Err("the connection was closed".to_owned()),
+            };
+            let (packet, attachments) = Packet::parse(&text, &Limits::default())
+                .map_err(|violation| format!("a bad packet came ({violation}): {text}"))?;
+            if attachments > 0 {
+                return Err(format!("a packet with attachments came: {text}"));
+            }
+            let waiting = line.waiting.entry(packet.namespace().to_owned());
+            waiting.or_default().push_back(packet);
+        }
+    }
+
+    fn expect_closed(&mut self, who: &SocketName) -> Result<(), String> {
+        self.sockets
+            .retain(|name, _| name.connection != who.connection);
+        let mut line = self
+            .connections
+            .remove(&who.connection)
+            .ok_or("is not open")?;
+        match line.connection.receive(Instant::now() + PATIENCE)? {
+            Heard::Closed => Ok(()),
+            Heard::Text(text) => Err(format!("got {text}")),
+        }
+    }
+
+    fn expect(&mut self, who: &SocketName, name: &str, args: &[Value]) -> Result<(), String> {
+        match self.receive(who)? {
+            Packet::Event(event) => {
+                let got = self.take_event(who, &event)?;
+                let came = format!("came: {} {}", event.name, list(&got));
+                if event.name != name {
+                    return Err(format!("expected the event {name}\n  {came}"));
+                }
+                self.bindings
+                    .compare(&Value::from(args), &Value::from(got), name)
+                    .map_err(|difference| format!("{difference}\n  {came}"))
+            }
+            other => Err(format!("got {}", describe(&other))),
+        }
+    }
+
+    /// The arguments of an event, without its offset, which is checked.
+    fn take_event(&mut self, who: &SocketName, event: &Event) -> Result<Vec<Value>, String> {
+        if event.ack.is_some() {
+            return Err(format!("{} asks for an acknowledgement", event.name));
+        }
+        let mut args = Vec::new();
+        for arg in &event.args {
+            args.push(serde_json::from_str(arg.get()).map_err(|error| error.to_string())?);
+        }
+        let socket = self.socket(who)?;
+        if socket.offsets {
+            let last: Option<Value> = args.pop();
+            let offset = last
+                .as_ref()
+                .and_then(Value::as_str)
+                .ok_or_else(|| format!("{} does not end with an offset", event.name))?;
+            let offset = Offset::parse(offset)
+                .ok_or_else(|| format!("{} ends with no offset: {offset:?}", event.name))?;
+            if let Some(last) = socket.last.filter(|last| *last >= offset) {
+                return Err(format!(
+                    "the offset of {} falls: {last:?}, then {offset:?}",
+                    event.name
+                ));
+            }
+            socket.last = Some(offset);
+        }
+        Ok(args)
+    }
+
+    fn expect_ack(&mut self, who: &SocketName, args: &[Value]) -> Result<(), String> {
+        let packet = self.receive(who)?;
+        let got = self.take_ack(who, &packet)?;
+        self.bindings
+            .compare(
+                &Value::from(args),
+                &Value::from(got.clone()),
+                "the acknowledgement",
+            )
+            .map_err(|difference| format!("{difference}\n  came: {}", list(&got)))
+    }
+
+    fn take_ack(&mut self, who: &SocketName, packet: &Packet) -> Result<Vec<Value>, String> {
+        let Packet::Ack(ack) = packet else {
+            return Err(format!(
+                "expected an acknowledgement, got {}",
+                describe(packet)
+            ));
+        };
+        let due = self.socket(who)?.unanswered.pop_front();
+        if due != Some(ack.id) {
+            return Err(format!(
+                "the acknowledgement is of event {}, not {due:?}",
+                ack.id
+            ));
+        }
+        let mut got = Vec::new();
+        for arg in &ack.args {
+            got.push(serde_json::from_str(arg.get()).map_err(|error| error.to_string())?);
+        }
+        Ok(got)
+    }
+
+    /// Asks something whose answer comes after all that is due, and accepts only that answer.
+    fn expect_quiet(&mut self, who: &SocketName) -> Result<(), String> {
+        if !self.socket(who)?.unanswered.is_empty() {
+            return Err("waits for an acknowledgement".to_owned());
+        }
+        self.emit_raw(who, true, PROBE, Vec::new())?;
+        match self.receive(who)? {
+            Packet::Event(event) => {
+                let got = self.take_event(who, &event)?;
+                let is_refusal = got.iter().any(|arg| arg["code"] == json!("unknown_event"));
+                if !is_refusal {
+                    return Err(format!("something came: {} {}", event.name, list(&got)));
+                }
+            }
+            other => return Err(format!("something came: {}", describe(&other))),
+        }
+        let packet = self.receive(who)?;
+        let got = self.take_ack(who, &packet)?;
+        let expected = json!([{
+            "success": false,
+            "error": {"code": "unknown_event", "message": "$=string"},
+        }]);
+        self.bindings
+            .compare(&expected, &Value::from(got), "the acknowledgement")
+    }
+}
+
+/// A place in a socket's stream. Compared without the epoch, which belongs to the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Offset {
+    g: u64,
+    part: u64,
+    r: u64,
+}
+
+impl Offset {
+    /// The part that stands for answers.
+    const ANSWER: u64 = 35;
+
+    /// `epoch.g.part`, or `epoch.g.part.r` for answers, in base 36.
+    fn parse(text: &str) -> Option<Self> {
+        let number = |part: &str| {
+            let lower = !part.is_empty() && !part.contains(|c: char| c == '+' || c.is_uppercase());
+            lower.then(|| u64::from_str_radix(part, 36).ok()).flatten()
+        };
+        let parts: Vec<u64> = text.split('.').map(number).collect::<Option<_>>()?;
+        let (epoch, g, part, r) = match *parts.as_slice() {
+            [epoch, g, part] if part < Self::ANSWER => (epoch, g, part, 0),
+            [epoch, g, part, r] if part == Self::ANSWER => (epoch, g, part, r),
+            _ => return None,
+        };
+        u32::try_from(epoch).ok()?;
+        Some(Self { g, part, r })
+    }
+}
+
+fn raw(value: &Value) -> Result<Box<RawValue>, String> {
+    RawValue::from_string(value.to_string()).map_err(|error| error.to_string())
+}
+
+fn list(values: &[Value]) -> String {
+    let texts: Vec<String> = values.iter().map(short).collect();
+    texts.join(", ")
+}
+
+fn describe(packet: &Packet) -> String {
+    let mut text = String::new();
+    packet.write(&mut text);
+    format!("the packet {}", short(&Value::from(text)))
+}

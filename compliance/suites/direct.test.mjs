@@ -513,6 +513,7 @@ describe("direct in a verified app", () => {
           assert.equal(error.code, "not_the_tokens_subject", `${event}: ${error.message}`);
           const ack = await thief.ask(event, payload);
           assert.deepEqual(ack, { success: false, error: { code: error.code, message: error.message } });
+          await thief.expect("error");
         }
         assert.deepEqual(await history(alice, roomId), []);
       });

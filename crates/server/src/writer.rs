@@ -23,10 +23,10 @@ pub fn start(
         .name("writer".to_owned())
         .spawn(move || {
             while let Some(batch) = queue.take() {
-                let (commands, started) = (batch.len(), Instant::now());
+                let (commands, started) = (batch.len() as u32, Instant::now());
                 let turn = executor.turn(batch, now());
-                metrics.commands.inc_by(commands as u64);
-                metrics.batch_commands.observe(commands as f64);
+                metrics.commands.inc_by(u64::from(commands));
+                metrics.batch_commands.observe(f64::from(commands));
                 metrics
                     .batch_seconds
                     .observe(started.elapsed().as_secs_f64());

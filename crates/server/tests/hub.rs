@@ -30,7 +30,7 @@ use wire::{
     socketio::{Event, Packet},
 };
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 fn config() -> HubConfig {
     HubConfig {
@@ -208,15 +208,12 @@ async fn drive(
             Poll::Pending => {}
         }
         tokio::select! {
-            message = input.recv(), if driver.wants_input() => match message {
-                Some(text) => {
-                    let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
-                    driver.receive(message, Instant::now()).unwrap();
-                }
-                None => {
-                    driver.closed(Close::ClientClosed);
-                    return None;
-                }
+            message = input.recv(), if driver.wants_input() => if let Some(text) = message {
+                let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
+                driver.receive(message, Instant::now()).unwrap();
+            } else {
+                driver.closed(Close::ClientClosed);
+                return None;
             },
             () = bell.0.notified() => {}
         }

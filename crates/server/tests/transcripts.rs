@@ -4,6 +4,8 @@
 mod transcript;
 
 use std::{
+    collections::BTreeSet,
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +13,7 @@ use std::{
     thread,
 };
 
-use transcript::{Palaver, Way, files, play, read};
+use transcript::{Deed, Palaver, Way, files, play, read};
 
 /// How many are played at once. They mostly wait: for commits, and for time to pass.
 const AT_ONCE: usize = 6;
@@ -66,4 +68,69 @@ fn all_are_played_over_websocket() {
 #[test]
 fn all_are_played_over_polling() {
     play_all(Way::Polling);
+}
+
+/// Refusals that no client of a dialect can provoke, and why.
+const NOT_IN_TRANSCRIPTS: &[(&str, &str)] = &[
+    ("name_taken", "only operators make apps"),
+    ("unknown_key", "only operators revoke keys"),
+    (
+        "unavailable",
+        "needs a store that fails; tested with the hub and the store",
+    ),
+];
+
+#[test]
+fn every_refusal_is_in_a_transcript() {
+    let mut missing: BTreeSet<&str> = chat::Refusal::CODES.iter().copied().collect();
+    for (code, _) in NOT_IN_TRANSCRIPTS {
+        assert!(missing.remove(code), "{code} is no code of a refusal");
+    }
+    for file in files() {
+        let text = std::fs::read_to_string(file).unwrap();
+        missing.retain(|code| !text.contains(&format!("\"code\":\"{code}\"")));
+    }
+    assert!(missing.is_empty(), "no transcript has {missing:?}");
+}
+
+/// Events of the dialects, either way.
+const EVENTS: &[&str] = &[
+    "register_user",
+    "join_chat",
+    "send_message",
+    "fetch_messages",
+    "room_joined",
+    "message_history",
+    "new_message",
+    "chat_list_update",
+    "more_messages",
+    "error",
+];
+
+#[test]
+fn every_event_is_in_a_transcript() {
+    let mut missing: BTreeSet<&str> = EVENTS.iter().copied().collect();
+    for file in files() {
+        for deed in read(&file).unwrap().deeds() {
+            if let Deed::Emit { name, .. } | Deed::Expect { name, .. } = deed {
+                missing.remove(name.as_str());
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no transcript has {missing:?}");
+}
+
+#[test]
+fn every_transcript_is_played() {
+    let stray: Vec<_> = files()
+        .into_iter()
+        .filter(|file| file.extension().is_none_or(|extension| extension != "txt"))
+        .collect();
+    assert!(stray.is_empty(), "these are no transcripts: {stray:?}");
+    for dialect in dialects::DIALECTS {
+        let name = dialect.name();
+        let folder = format!("/{name}/transcripts/");
+        let has_some = |file: &PathBuf| file.to_string_lossy().contains(&folder);
+        assert!(files().iter().any(has_some), "{name} has no transcripts");
+    }
 }

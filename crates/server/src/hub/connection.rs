@@ -254,13 +254,13 @@ impl Connection {
             format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
         };
         frame::write_connect(&mut self.notices, namespace, &answer);
-        Ok(self.seat(namespace, app, key, verified, names, !opted_out))
+        Ok(self.seat(namespace, &app, key, verified, names, !opted_out))
     }
 
     fn seat(
         &self,
         namespace: &'static str,
-        app: Arc<App>,
+        app: &Arc<App>,
         key: Option<KeyId>,
         verified: Option<identity::Verified>,
         names: Names,
@@ -289,7 +289,7 @@ impl Connection {
             start_g: hub.barrier(),
         });
         let actor = Arc::new(Actor {
-            app: Arc::clone(&app),
+            app: Arc::clone(app),
             subject: verified.map(|verified| verified.subject),
             session: Some(session),
         });

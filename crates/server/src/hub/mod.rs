@@ -19,7 +19,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -100,6 +100,8 @@ pub struct Hub {
     sockets: Mutex<HashMap<SessionId, Arc<Socket>, RandomState>>,
     /// Topics that got events in the turn under way.
     touched: Mutex<Vec<Arc<Topic>>>,
+    /// What all topics hold in memory, in bytes.
+    topic_bytes: Arc<AtomicUsize>,
     permits: Arc<Permits>,
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
     closing: AtomicBool,
@@ -151,6 +153,7 @@ impl Hub {
             topics: Mutex::default(),
             sockets: Mutex::default(),
             touched: Mutex::default(),
+            topic_bytes: Arc::default(),
             permits,
             app_permits: Mutex::default(),
             closing: AtomicBool::new(false),
@@ -218,18 +221,17 @@ impl Hub {
         let same = |topic: &&Arc<Topic>| {
             topic.dialect.name() == dialect.name() && topic.namespace == socket.namespace
         };
-        let topic = match variants.iter().find(same) {
-            Some(topic) => Arc::clone(topic),
-            None => {
-                if let (true, Some(bus)) = (variants.is_empty(), self.bus()) {
-                    bus.listen(place);
-                }
-                let topic = Arc::new(Topic::new(place, dialect, socket.namespace, since));
-                self.metrics.topics.inc();
-                variants.push(Arc::clone(&topic));
-                topic
+        let found = variants.iter().find(same).map(Arc::clone);
+        let topic = found.unwrap_or_else(|| {
+            if let (true, Some(bus)) = (variants.is_empty(), self.bus()) {
+                bus.listen(place);
             }
-        };
+            let memory = Arc::clone(&self.topic_bytes);
+            let topic = Arc::new(Topic::new(place, dialect, socket.namespace, since, memory));
+            self.metrics.topics.inc();
+            variants.push(Arc::clone(&topic));
+            topic
+        });
         topic.add(&socket, since);
         self.tidy(&mut topics, &topic);
     }
@@ -272,7 +274,9 @@ impl Hub {
         let Some(variants) = topics.get_mut(&topic.place) else {
             return;
         };
-        let place = variants.iter().position(|variant| Arc::ptr_eq(variant, topic));
+        let place = variants
+            .iter()
+            .position(|variant| Arc::ptr_eq(variant, topic));
         if let Some(place) = place {
             variants.swap_remove(place);
             self.metrics.topics.dec();

@@ -41,11 +41,11 @@ impl Epochs {
 
     /// The epoch of the boot that gave `g`; the oldest one for a G from before any boot.
     fn of(&self, g: G) -> u32 {
-        let newest = self.0.iter().rev();
+        let mut newest = self.0.iter().rev();
         newest
             .clone()
             .find(|boot| boot.first_g <= g)
-            .or(newest.last())
+            .or(newest.next_back())
             .map_or(0, |boot| boot.epoch)
     }
 

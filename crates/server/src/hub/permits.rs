@@ -80,6 +80,8 @@ impl Permits {
         }
         let woken: Vec<Arc<Socket>> = waiting.drain(..count).collect();
         drop(waiting);
-        woken.iter().for_each(|socket| socket.end_waiting());
+        for socket in &woken {
+            socket.end_waiting();
+        }
     }
 }

@@ -18,20 +18,19 @@ use super::{Hub, socket::Socket, topic::Topic};
 /// Turns that may wait between the writer and the sequencer.
 pub const TURNS_AHEAD: usize = 2;
 /// How long what happened stays in memory, if the budget allows.
-const RECENT: Duration = Duration::from_secs(300);
+const RECENT: Duration = Duration::from_mins(5);
 
 /// The one task that moves the barrier.
 pub struct Sequencer {
     hub: Arc<Hub>,
     /// Every segment in memory, oldest first.
-    segments: VecDeque<Held>,
-    held_bytes: usize,
+    segments: VecDeque<Sealed>,
 }
 
-struct Held {
+/// A segment that a topic keeps.
+struct Sealed {
     topic: Weak<Topic>,
-    bytes: usize,
-    since: Instant,
+    at: Instant,
 }
 
 impl Sequencer {
@@ -40,7 +39,6 @@ impl Sequencer {
         Self {
             hub,
             segments: VecDeque::new(),
-            held_bytes: 0,
         }
     }
 
@@ -56,19 +54,17 @@ impl Sequencer {
         let topics = std::mem::take(&mut *self.hub.touched.lock());
         let now = Instant::now();
         for topic in &topics {
-            let bytes = topic.seal();
-            self.held_bytes += bytes;
-            self.segments.push_back(Held {
-                topic: Arc::downgrade(topic),
-                bytes,
-                since: now,
-            });
+            topic.seal();
+            let topic = Arc::downgrade(topic);
+            self.segments.push_back(Sealed { topic, at: now });
         }
         for_each_member(&topics, |socket, slot| socket.mark(slot)).await;
         let askers = leave_answers(turn.answers, turn.lost);
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
         self.hub.metrics.barrier.set(turn.last_g);
-        askers.iter().for_each(|asker| asker.wake());
+        for asker in &askers {
+            asker.wake();
+        }
         for_each_member(&topics, |socket, _| socket.handle.wake()).await;
         self.forget(now);
     }
@@ -97,18 +93,22 @@ impl Sequencer {
 
     /// Lets go of what is over the budget or too old.
     fn forget(&mut self, now: Instant) {
+        let held = &self.hub.topic_bytes;
         while let Some(oldest) = self.segments.front() {
-            let fits = self.held_bytes <= self.hub.config.recent_bytes;
-            if fits && now.duration_since(oldest.since) < RECENT {
+            let fits = held.load(Ordering::Relaxed) <= self.hub.config.recent_bytes;
+            let topic = oldest.topic.upgrade();
+            if topic.is_some() && fits && now.duration_since(oldest.at) < RECENT {
                 break;
             }
-            if let Some(topic) = oldest.topic.upgrade() {
+            if let Some(topic) = topic {
                 topic.drop_oldest();
             }
-            self.held_bytes -= oldest.bytes;
             self.segments.pop_front();
         }
-        self.hub.metrics.topic_bytes.set(self.held_bytes as u64);
+        self.hub
+            .metrics
+            .topic_bytes
+            .set(held.load(Ordering::Relaxed) as u64);
     }
 }
 

@@ -443,7 +443,9 @@ impl Stream {
                 self.dirty.push(slot);
             }
         }
-        slots.iter().for_each(|slot| self.pass(*slot, until));
+        for slot in slots {
+            self.pass(slot, until);
+        }
         Ok(until == cap)
     }
 

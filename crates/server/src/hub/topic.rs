@@ -5,7 +5,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -28,6 +31,8 @@ pub(crate) struct Topic {
     pub(crate) namespace: &'static str,
     ring: Mutex<Ring>,
     members: Mutex<Slab<Member>>,
+    /// What all topics hold in memory together, in bytes.
+    memory: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -35,6 +40,8 @@ struct Ring {
     segments: VecDeque<Arc<Segment>>,
     /// Of the turn that is under way; readers do not see them yet.
     open: Vec<Arc<Event>>,
+    /// What the segments hold in memory, in bytes.
+    bytes: usize,
     /// Everything up to here has left memory.
     floor: G,
 }
@@ -79,6 +86,7 @@ impl Topic {
         dialect: &'static dyn Dialect,
         namespace: &'static str,
         floor: G,
+        memory: Arc<AtomicUsize>,
     ) -> Self {
         let ring = Ring {
             floor,
@@ -90,6 +98,7 @@ impl Topic {
             namespace,
             ring: Mutex::new(ring),
             members: Mutex::default(),
+            memory,
         }
     }
 
@@ -107,14 +116,13 @@ impl Topic {
         ring.open.len() == 1
     }
 
-    /// Ends the turn: its events become one segment. Returns what that holds in memory.
-    pub(crate) fn seal(&self) -> usize {
+    /// Ends the turn: its events become one segment.
+    pub(crate) fn seal(&self) {
         let mut ring = self.ring.lock();
-        let events = std::mem::take(&mut ring.open);
-        let segment = Segment::new(events);
-        let weight = segment.weight;
+        let segment = Segment::new(std::mem::take(&mut ring.open));
+        ring.bytes += segment.weight;
+        self.memory.fetch_add(segment.weight, Ordering::Relaxed);
         ring.segments.push_back(Arc::new(segment));
-        weight
     }
 
     /// Lets the oldest segment go.
@@ -122,6 +130,8 @@ impl Topic {
         let mut ring = self.ring.lock();
         if let Some(oldest) = ring.segments.pop_front() {
             ring.floor = oldest.last_g;
+            ring.bytes -= oldest.weight;
+            self.memory.fetch_sub(oldest.weight, Ordering::Relaxed);
         }
     }
 
@@ -221,6 +231,13 @@ impl Topic {
 
     /// Members handled between two yields of the sequencer.
     const STRIDE: usize = 128;
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        let bytes = self.ring.get_mut().bytes;
+        self.memory.fetch_sub(bytes, Ordering::Relaxed);
+    }
 }
 
 /// What rendering needs beside the topic.

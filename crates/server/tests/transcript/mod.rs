@@ -17,7 +17,7 @@ mod websocket;
 use std::path::{Path, PathBuf};
 
 pub(crate) use run::play;
-pub(crate) use script::Script;
+pub(crate) use script::{Deed, Script};
 pub(crate) use server::{Palaver, Way};
 
 /// All transcripts of all dialects, by file.

@@ -111,6 +111,14 @@ impl Script {
         Ok(script)
     }
 
+    /// What sockets do and see in it.
+    pub(crate) fn deeds(&self) -> impl Iterator<Item = &Deed> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Socket(_, deed) => Some(deed),
+            Action::Restart => None,
+        })
+    }
+
     /// In which kinds of (default) app it is to be played.
     pub(crate) fn identities(&self) -> &[Identity] {
         self.apps.first().map_or(&[], |app| &app.identities)

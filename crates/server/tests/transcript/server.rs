@@ -232,15 +232,15 @@ impl Credentials for Palaver {
 
 impl Player for Palaver {
     fn open(&mut self, query: &[(String, String)]) -> Result<Box<dyn Connection>, String> {
-        let query: String = query
-            .iter()
-            .map(|(key, value)| format!("&{key}={value}"))
-            .collect();
+        let mut keys = String::new();
+        for (key, value) in query {
+            keys.extend(["&", key, "=", value]);
+        }
         let running = self.running()?;
         match (&running.listening, self.way) {
-            (Some(listening), Way::WebSocket) => websocket::open(listening.address, &query),
-            (Some(listening), _) => polling::open(listening.address, &query),
-            (None, _) => in_process::open(&running.core, self.runtime.handle(), &query),
+            (Some(listening), Way::WebSocket) => websocket::open(listening.address, &keys),
+            (Some(listening), _) => polling::open(listening.address, &keys),
+            (None, _) => in_process::open(&running.core, self.runtime.handle(), &keys),
         }
     }
 

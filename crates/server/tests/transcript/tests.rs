@@ -114,118 +114,120 @@ ada closed
 
 #[test]
 fn a_wrong_transcript_fails_and_says_how() {
-    let cases: &[(&str, &[&str], &str)] = &[
-        (
-            r#"ada < told {"a":{"b":[1,2]}}"#,
-            &[r#"2["told",{"a":{"b":[1,3]}},"1.1.0"]"#],
-            "test:4: ada < told {\"a\":{\"b\":[1,2]}}\n  at told[0].a.b[1]: expected 2, got 3\n  came: told {\"a\":{\"b\":[1,3]}}",
-        ),
-        (
-            r#"ada < told {"a":1}"#,
-            &[r#"2["told",{"a":1,"b":2},"1.1.0"]"#],
-            "at told[0]: b is one too many",
-        ),
-        (
-            r#"ada < told {"a":1,"b":2}"#,
-            &[r#"2["told",{"a":1},"1.1.0"]"#],
-            "at told[0]: b is missing",
-        ),
-        (
-            r#"ada < told "$X","$X""#,
-            &[r#"2["told",1,2,"1.1.0"]"#],
-            "at told[1]: expected $X, which is 1, got 2",
-        ),
-        (
-            "ada < told 1",
-            &[r#"2["told",1,2,"1.1.0"]"#],
-            "at told: expected 1 items, got 2",
-        ),
-        (
-            "ada < told 1",
-            &[r#"2["tolled",1,"1.1.0"]"#],
-            "expected the event told\n  came: tolled 1",
-        ),
-        ("ada < told 1", &[], "nothing came"),
-        ("ada < told 1", &["closed"], "the connection was closed"),
-        ("ada < told 1", &["30[1]"], "got the packet \"30[1]\""),
-        (
-            "ada < told 1",
-            &[r#"2["told",1]"#],
-            "told does not end with an offset",
-        ),
-        (
-            "ada < told 1",
-            &[r#"2["told",1,"Monday"]"#],
-            "told ends with no offset",
-        ),
-        (
-            "ada < told 1",
-            &[r#"2["told",1,"1.1.Z"]"#],
-            "told ends with no offset",
-        ),
-        (
-            "ada < told 1",
-            &[r#"2["told",1,"1.1.0.3"]"#],
-            "told ends with no offset",
-        ),
-        (
-            "ada < told 1",
-            &[r#"2["told",1,"1.1.z"]"#],
-            "told ends with no offset",
-        ),
-        (
-            "ada < told 1\nada < told 1",
-            &[r#"2["told",1,"1.1.0"]"#, r#"2["told",1,"1.1.0"]"#],
-            "the offset of told falls",
-        ),
-        (
-            "ada < told 1\nada < told 1",
-            &[r#"2["told",1,"1.a.0"]"#, r#"2["told",1,"1.9.1"]"#],
-            "the offset of told falls",
-        ),
-        (
-            "ada < told 1",
-            &[r#"25["told",1,"1.1.0"]"#],
-            "told asks for an acknowledgement",
-        ),
-        (
-            "ada <? 1",
-            &[r#"2["told",1,"1.1.0"]"#],
-            "expected an acknowledgement, got the packet",
-        ),
-        (
-            "ada <? 1",
-            &["37[1]"],
-            "the acknowledgement is of event 7, not Some(0)",
-        ),
-        (
-            "ada <? 1",
-            &["30[2]"],
-            "at the acknowledgement[0]: expected 1, got 2",
-        ),
-        ("ada <|", &[], "waits for an acknowledgement"),
-        (
-            "ada <? 1",
-            &["30[1]", r#"2["told",1,"1.1.0"]"#],
-            "test: at the end\n  ada/: something came: told 1",
-        ),
-        (
-            "ada <? 1\nada <|",
-            &["30[1]", "31[1]"],
-            "something came: the packet",
-        ),
-        (
-            "ada <? 1\nada <|",
-            &["30[1]", r#"2["told",1,"1.1.0"]"#],
-            "test:5: ada <|\n  something came: told 1",
-        ),
-    ];
-    for (lines, answers, expected) in cases {
+    for (lines, answers, expected) in WRONG {
         let failure = try_out(&format!("{ASK}{lines}"), &[answers])
             .expect_err(&format!("passed with {answers:?}: {lines}"));
         assert!(failure.contains(expected), "{lines}\n{failure}\n{expected}");
     }
 }
+
+/// Lines that follow [`ASK`], what the server says to it, and part of the failure.
+const WRONG: &[(&str, &[&str], &str)] = &[
+    (
+        r#"ada < told {"a":{"b":[1,2]}}"#,
+        &[r#"2["told",{"a":{"b":[1,3]}},"1.1.0"]"#],
+        "test:4: ada < told {\"a\":{\"b\":[1,2]}}\n  at told[0].a.b[1]: expected 2, got 3\n  came: told {\"a\":{\"b\":[1,3]}}",
+    ),
+    (
+        r#"ada < told {"a":1}"#,
+        &[r#"2["told",{"a":1,"b":2},"1.1.0"]"#],
+        "at told[0]: b is one too many",
+    ),
+    (
+        r#"ada < told {"a":1,"b":2}"#,
+        &[r#"2["told",{"a":1},"1.1.0"]"#],
+        "at told[0]: b is missing",
+    ),
+    (
+        r#"ada < told "$X","$X""#,
+        &[r#"2["told",1,2,"1.1.0"]"#],
+        "at told[1]: expected $X, which is 1, got 2",
+    ),
+    (
+        "ada < told 1",
+        &[r#"2["told",1,2,"1.1.0"]"#],
+        "at told: expected 1 items, got 2",
+    ),
+    (
+        "ada < told 1",
+        &[r#"2["tolled",1,"1.1.0"]"#],
+        "expected the event told\n  came: tolled 1",
+    ),
+    ("ada < told 1", &[], "nothing came"),
+    ("ada < told 1", &["closed"], "the connection was closed"),
+    ("ada < told 1", &["30[1]"], "got the packet \"30[1]\""),
+    (
+        "ada < told 1",
+        &[r#"2["told",1]"#],
+        "told does not end with an offset",
+    ),
+    (
+        "ada < told 1",
+        &[r#"2["told",1,"Monday"]"#],
+        "told ends with no offset",
+    ),
+    (
+        "ada < told 1",
+        &[r#"2["told",1,"1.1.Z"]"#],
+        "told ends with no offset",
+    ),
+    (
+        "ada < told 1",
+        &[r#"2["told",1,"1.1.0.3"]"#],
+        "told ends with no offset",
+    ),
+    (
+        "ada < told 1",
+        &[r#"2["told",1,"1.1.z"]"#],
+        "told ends with no offset",
+    ),
+    (
+        "ada < told 1\nada < told 1",
+        &[r#"2["told",1,"1.1.0"]"#, r#"2["told",1,"1.1.0"]"#],
+        "the offset of told falls",
+    ),
+    (
+        "ada < told 1\nada < told 1",
+        &[r#"2["told",1,"1.a.0"]"#, r#"2["told",1,"1.9.1"]"#],
+        "the offset of told falls",
+    ),
+    (
+        "ada < told 1",
+        &[r#"25["told",1,"1.1.0"]"#],
+        "told asks for an acknowledgement",
+    ),
+    (
+        "ada <? 1",
+        &[r#"2["told",1,"1.1.0"]"#],
+        "expected an acknowledgement, got the packet",
+    ),
+    (
+        "ada <? 1",
+        &["37[1]"],
+        "the acknowledgement is of event 7, not Some(0)",
+    ),
+    (
+        "ada <? 1",
+        &["30[2]"],
+        "at the acknowledgement[0]: expected 1, got 2",
+    ),
+    ("ada <|", &[], "waits for an acknowledgement"),
+    (
+        "ada <? 1",
+        &["30[1]", r#"2["told",1,"1.1.0"]"#],
+        "test: at the end\n  ada/: something came: told 1",
+    ),
+    (
+        "ada <? 1\nada <|",
+        &["30[1]", "31[1]"],
+        "something came: the packet",
+    ),
+    (
+        "ada <? 1\nada <|",
+        &["30[1]", r#"2["told",1,"1.1.0"]"#],
+        "test:5: ada <|\n  something came: told 1",
+    ),
+];
 
 #[test]
 fn events_without_recovery_have_no_offsets() {

@@ -182,6 +182,8 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
         return Err(failure(SQLITE_CANTOPEN, words));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is decided refers to what is there; looking it up again would make every send read.
+    connection.pragma_update(None, "foreign_keys", false)?;
     // A thread of its own moves pages; a commit should only ever append and sync.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
 }

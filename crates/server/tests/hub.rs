@@ -211,7 +211,7 @@ async fn drive(
                 driver.receive(message, Instant::now()).unwrap();
             } else {
                 driver.closed(Close::ClientClosed);
-                return None;
+                return;
             },
             () = bell.0.notified() => {}
         }

@@ -140,6 +140,17 @@ impl Listener {
         }
     }
 
+    /// Waits until nobody is connected.
+    pub(super) async fn disconnected(&self) {
+        loop {
+            let left = self.left.notified();
+            if self.connections.lock().is_empty() {
+                return;
+            }
+            left.await;
+        }
+    }
+
     /// Waits until nobody is connected and no socket is open.
     pub(super) async fn emptied(&self) {
         loop {

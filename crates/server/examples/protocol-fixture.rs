@@ -66,6 +66,11 @@ const fn milliseconds(duration: Duration) -> u64 {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
     let limits = Limits {
         max_attachments: 10,
         connect_timeout: CONNECT_TIMEOUT,

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use http::HeaderValue;
@@ -27,6 +27,8 @@ use crate::tls::Tls;
 
 /// Waits after a failed accept, doubling from the first to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// How often the log says that accepting fails.
+const SAY_AGAIN: Duration = Duration::from_mins(1);
 /// How long connections that were told to end at once may take for it.
 const KILL_TIME: Duration = Duration::from_secs(2);
 /// hyper's smallest buffer.
@@ -79,23 +81,27 @@ impl Server {
         }
         shared.stop();
         shared.order_all(Order::Stop);
-        let flushed = async {
-            // Handshakes are refused now, but sockets are still taken, and none is closed: a client
-            // that polls needs them to fetch what is left for it.
+        let end = async {
+            // Sockets stay a little longer, and new ones are taken: over polling, a client's next request comes to fetch
+            // what is left for it. Handshakes are refused (503).
             tokio::select! {
-                () = shared.disconnected() => {}
+                () = shared.connections_ended() => {}
                 () = accept_all(&shared, &listener, self.tls.as_ref(), &stopped) => {}
             }
             drop(listener);
             stop.send_replace(Stop::AfterRequest);
-            shared.emptied().await;
+            shared.sockets_ended().await;
         };
-        if tokio::time::timeout(patience, flushed).await.is_err() {
+        if tokio::time::timeout(patience, end).await.is_err() {
             tracing::info!("some clients did not take what was written for them before the end");
             stop.send_replace(Stop::Now);
             shared.order_all(Order::Kill);
+            let end = async {
+                shared.connections_ended().await;
+                shared.sockets_ended().await;
+            };
             // They need no client for this, only their turn.
-            let _ = tokio::time::timeout(KILL_TIME, shared.emptied()).await;
+            let _ = tokio::time::timeout(KILL_TIME, end).await;
         }
     }
 }
@@ -107,24 +113,24 @@ async fn accept_all(
     tls: Option<&Arc<Tls>>,
     stopped: &watch::Receiver<Stop>,
 ) {
-    let mut wait = None;
+    let mut wait = BACK_OFF.0;
+    let mut said: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                if wait.take().is_some() {
-                    tracing::info!("accepting connections again");
-                }
+                wait = BACK_OFF.0;
                 take(shared, stream, address, tls, stopped.clone());
             }
             // One client's own trouble, seen before it was accepted.
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                if wait.is_none() {
-                    tracing::error!(%error, "cannot accept connections for now");
+                // At the limit it fails and succeeds in turns: saying so now and then is enough.
+                if said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+                    said = Some(Instant::now());
+                    tracing::error!(%error, "cannot accept connections; trying again and again");
                 }
-                let time = wait.map_or(BACK_OFF.0, |wait: Duration| (wait * 2).min(BACK_OFF.1));
-                tokio::time::sleep(time).await;
-                wait = Some(time);
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(BACK_OFF.1);
             }
         }
     }

@@ -26,6 +26,8 @@ use super::{Close, Driver};
 const ROUNDS: usize = 4;
 /// How long a connection that has ended waits for its client to hear of it.
 const FAREWELL_TIME: Duration = Duration::from_secs(5);
+/// The same while the whole server waits for it to stop.
+const LAST_FAREWELL_TIME: Duration = Duration::from_secs(1);
 /// A deadline that is noticed later than this is counted from when it was noticed: then the whole process stood still,
 /// and clients shall not pay for it.
 const PUNCTUAL: Duration = Duration::from_millis(50);
@@ -210,7 +212,12 @@ impl Connection {
         let first = !std::mem::replace(&mut self.farewell, true);
         let reason = self.core.reason.clone().unwrap_or(Close::Fault);
         if first {
-            self.core.timer = Some(Box::pin(tokio::time::sleep(FAREWELL_TIME)));
+            let time = if reason == Close::Shutdown {
+                LAST_FAREWELL_TIME
+            } else {
+                FAREWELL_TIME
+            };
+            self.core.timer = Some(Box::pin(tokio::time::sleep(time)));
         }
         let done = match (&mut self.link, &mut self.polling) {
             (Some(link), _) => {
@@ -462,5 +469,19 @@ fn refuse(mail: Mail) {
         // Dropping the sender refuses the request.
         Mail::Poll(_) | Mail::Post(..) | Mail::Broken(_) => {}
         Mail::Probe(probe) => super::websocket::turn_away(probe.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // Beside it: tokio's task header, the socket's registration, `Shared`, the driver. Raise this only knowingly.
+        let size = size_of::<Connection>();
+        assert!(size <= 512, "{size} bytes");
+        let shared = size_of::<Shared>();
+        assert!(shared <= 96, "{shared} bytes");
     }
 }

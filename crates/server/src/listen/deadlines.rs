@@ -12,6 +12,9 @@ use tokio::sync::Notify;
 
 use super::Shared;
 
+/// A queue that has held so many gives memory back when it holds few.
+const MUCH: usize = 1024;
+
 /// All deadlines of one listener.
 #[derive(Debug)]
 pub(super) struct Deadlines {
@@ -61,7 +64,7 @@ impl Deadlines {
             for shared in due.drain(..) {
                 shared.wake();
             }
-            due.shrink_to(1024);
+            due.shrink_to(MUCH);
             match next {
                 Some(next) => tokio::select! {
                     () = tokio::time::sleep_until(next.into()) => {}
@@ -92,7 +95,11 @@ impl Queue {
         let mut waiting = self.waiting.lock();
         while let Some((at, _)) = waiting.front() {
             if *at > now {
-                return Some(*at);
+                let next = *at;
+                if waiting.capacity() > MUCH && waiting.len() < waiting.capacity() / 8 {
+                    waiting.shrink_to_fit();
+                }
+                return Some(next);
             }
             if let Some((_, shared)) = waiting.pop_front() {
                 // Those that have ended are passed over.

@@ -281,16 +281,16 @@ async fn post(listener: &Listener, shared: &Shared, body: Incoming) -> Response 
 
 struct PostGuard<'a> {
     shared: &'a Shared,
+    /// Why the connection ends if this is dropped.
     broken: Option<Close>,
 }
 
 impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
-        // Once the body is with the connection, it ends the POST itself.
         if let Some(reason) = self.broken.take() {
             self.shared.bring(Mail::Broken(reason));
-            self.shared.end_post();
         }
+        self.shared.end_post();
     }
 }
 

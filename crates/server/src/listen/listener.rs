@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::Router;
 use base64::Engine as _;
@@ -19,6 +19,9 @@ use crate::origin::HostRules;
 /// Random bytes of a session id; in base64 without padding they are twenty characters.
 const SID_BYTES: usize = 15;
 
+/// A table that has held so many gives memory back when it holds few.
+const MUCH: usize = 1024;
+
 pub(super) struct Listener {
     pub(super) config: ListenConfig,
     pub(super) metrics: Arc<ListenMetrics>,
@@ -29,6 +32,7 @@ pub(super) struct Listener {
     router: Router,
     // The keys are random and ours, so a fast hash is safe.
     connections: Mutex<HashMap<Box<str>, Arc<Shared>, RandomState>>,
+    sockets: AtomicUsize,
     stopping: AtomicBool,
     /// Notified whenever a connection or a socket ends.
     left: Notify,
@@ -67,6 +71,7 @@ impl Listener {
             accept,
             router,
             connections: Mutex::default(),
+            sockets: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             left: Notify::new(),
         }
@@ -104,8 +109,8 @@ impl Listener {
     pub(super) fn leave(&self, shared: &Shared) {
         let mut connections = self.connections.lock();
         connections.remove(&shared.sid);
-        if connections.is_empty() {
-            *connections = HashMap::default();
+        if connections.capacity() > MUCH && connections.len() < connections.capacity() / 8 {
+            connections.shrink_to_fit();
         }
         drop(connections);
         self.left.notify_one();
@@ -113,11 +118,13 @@ impl Listener {
 
     /// Counts an accepted socket in; false if there are too many.
     pub(super) fn enter_socket(&self) -> bool {
-        self.metrics.sockets.up() <= self.config.max_sockets as u64
+        self.metrics.sockets.up();
+        self.sockets.fetch_add(1, Ordering::SeqCst) < self.config.max_sockets
     }
 
     pub(super) fn leave_socket(&self) {
         self.metrics.sockets.down();
+        self.sockets.fetch_sub(1, Ordering::SeqCst);
         if self.is_stopping() {
             self.left.notify_one();
         }
@@ -141,24 +148,19 @@ impl Listener {
     }
 
     /// Waits until nobody is connected.
-    pub(super) async fn disconnected(&self) {
-        loop {
-            let left = self.left.notified();
-            if self.connections.lock().is_empty() {
-                return;
-            }
-            left.await;
-        }
+    pub(super) async fn connections_ended(&self) {
+        self.wait(|| self.connections.lock().is_empty()).await;
     }
 
-    /// Waits until nobody is connected and no socket is open.
-    pub(super) async fn emptied(&self) {
-        loop {
-            let left = self.left.notified();
-            if self.connections.lock().is_empty() && self.metrics.sockets.get() == 0 {
-                return;
-            }
-            left.await;
+    /// Waits until no socket is open.
+    pub(super) async fn sockets_ended(&self) {
+        self.wait(|| self.sockets.load(Ordering::SeqCst) == 0).await;
+    }
+
+    async fn wait(&self, done: impl Fn() -> bool) {
+        // A notification that comes between the question and the waiting is kept.
+        while !done() {
+            self.left.notified().await;
         }
     }
 }

@@ -32,8 +32,8 @@ impl Counter {
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    pub(super) fn up(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    pub(super) fn up(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn down(&self) {

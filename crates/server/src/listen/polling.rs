@@ -123,7 +123,6 @@ impl Polling {
                 }
             };
             core.machine.end_post();
-            core.shared.end_post();
             if let Some((_, reply)) = self.post.take() {
                 let _ = reply.send(answer);
             }

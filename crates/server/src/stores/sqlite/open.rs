@@ -24,9 +24,9 @@ use crate::stores::{
 
 /// The name of the database in the data folder.
 pub(super) const FILE: &str = "palaver.db";
-/// "Plvr": how a database says that it is one of ours (`SQLite`'s `application_id`).
+/// "Plvr": how a database says that it is one of ours (SQLite's `application_id`).
 const APPLICATION: i64 = 0x506c_7672;
-/// How every `SQLite` database begins.
+/// How every SQLite database begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const PAGE_BYTES: u64 = 4_096;
 /// Page caches, in KiB. They fill by use.
@@ -182,6 +182,8 @@ fn set_up(connection: &Connection) -> rusqlite::Result<()> {
         return Err(failure(SQLITE_CANTOPEN, words));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // What is decided refers to what is there; looking it up again would make every send read.
+    connection.pragma_update(None, "foreign_keys", false)?;
     // A thread of its own moves pages; a commit should only ever append and sync.
     connection.pragma_update(None, "wal_autocheckpoint", 0)
 }
@@ -191,7 +193,7 @@ pub(super) fn failure(code: c_int, words: &str) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(words.to_owned()))
 }
 
-/// Refuses what is no `SQLite` database before `SQLite` touches it: it would write into it.
+/// Refuses what is no SQLite database before SQLite touches it: it would write into it.
 fn look_like_a_database(file: &Path) -> Result<(), OpenError> {
     let mut start = [0; MAGIC.len()];
     let mut opened = match File::open(file) {

@@ -436,3 +436,54 @@ async fn clients_that_break_on_a_further_argument_are_spared_it() {
     }
     core.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn refusals_and_pages_stand_between_the_messages_around_them() {
+    const ROUNDS: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut client = Client::connect(&core).await;
+    let (room, _) = client.join(1, 2).await;
+    let noise = Client::connect(&core).await;
+    for i in 0..ROUNDS {
+        client.say(&room, 1, &format!("mine {i}"));
+        client.emit(
+            "send_message",
+            &json!({ "roomId": room, "senderId": person(1), "body": i }),
+        );
+        client.emit("fetch_messages", &json!({ "roomId": room, "limit": 100 }));
+        if i % 10 == 0 {
+            noise.say(&room, 2, "noise");
+        }
+    }
+    let mut own = 0;
+    for i in 0..ROUNDS {
+        // Its own message, the refusal of what was sent next, the page as it was then.
+        for expected in ["new_message", "error", "more_messages"] {
+            loop {
+                let Packet::Event(event) = client.next(expected).await else {
+                    panic!("no acknowledgement was asked for")
+                };
+                client.check_offset(&event);
+                let payload: Value = serde_json::from_str(event.args[0].get()).unwrap();
+                match (event.name.as_str(), expected) {
+                    ("new_message", _) if payload["body"] == "noise" => continue,
+                    ("new_message", "new_message") => {
+                        assert_eq!(payload["body"], format!("mine {i}"));
+                        own += 1;
+                    }
+                    ("error", "error") => assert_eq!(payload["code"], "invalid"),
+                    ("more_messages", "more_messages") => {
+                        let page = payload["messages"].as_array().unwrap();
+                        let mut mine = page.iter().rev().filter(|m| m["body"] != "noise");
+                        let newest = mine.next().unwrap()["body"].as_str().unwrap().to_owned();
+                        assert_eq!(newest, format!("mine {}", own - 1), "a page from the past");
+                    }
+                    (name, _) => panic!("{name} came where {expected} was due: {payload}"),
+                }
+                break;
+            }
+        }
+    }
+    core.stop().await;
+}

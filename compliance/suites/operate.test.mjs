@@ -250,9 +250,10 @@ describe("serve --demo", () => {
   });
 });
 
-/** The JavaScript in what the server printed: between code fences, or from the first import on. */
+/** The JavaScript in what the server printed: a shell's here-document, between code fences, or from the first import on. */
 function extractSnippet(printed) {
-  const fenced = /```(?:js|javascript|mjs)?\n([\s\S]*?)```/.exec(printed);
+  if (/<<'END'$/m.test(printed) && !/^END$/m.test(printed)) return null;
+  const fenced = /<<'END'\n([\s\S]*?\n)END$/m.exec(printed) ?? /```(?:js|javascript|mjs)?\n([\s\S]*?)```/.exec(printed);
   if (fenced) return fenced[1];
   const lines = printed.split("\n");
   const start = lines.findIndex((text) => /^\s*(import .*socket\.io-client|const .*require\("socket\.io-client"\))/.test(text));

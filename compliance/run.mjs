@@ -111,7 +111,7 @@ function chooseSuites() {
 async function runSuites(files) {
   const count = { passed: 0, failed: 0, skipped: 0 };
   const failed = new Map();
-  const stream = run({ files, concurrency: 1 });
+  const stream = run({ files, concurrency: 1, forceExit: true });
   stream.on("test:pass", ({ details, name, skip: skippedBecause, todo, file }) => {
     if (skippedBecause !== undefined || todo !== undefined) {
       count.skipped += 1;

@@ -6,7 +6,7 @@ import { CALM, SEPARATOR, start } from "./fixture.js";
 
 let calm, beating;
 before(async () => {
-  [calm, beating] = await Promise.all([start(CALM), start()]);
+  [calm, beating] = await Promise.all([start(CALM), start(["--ping-timeout", "5000"])]);
 });
 after(() => Promise.all([calm.stop(), beating.stop()]));
 

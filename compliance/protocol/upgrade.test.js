@@ -4,11 +4,14 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { CALM, SEPARATOR, start, until } from "./fixture.js";
 
-let fixture;
+let fixture, impatient;
 before(async () => {
-  fixture = await start([...CALM, "--upgrade-timeout", "400"]);
+  [fixture, impatient] = await Promise.all([
+    start([...CALM, "--upgrade-timeout", "10000"]),
+    start([...CALM, "--upgrade-timeout", "200"]),
+  ]);
 });
-after(() => fixture.stop());
+after(() => Promise.all([fixture.stop(), impatient.stop()]));
 
 async function probing(session) {
   const socket = session.probe();
@@ -181,7 +184,7 @@ describe("an upgrade that fails", () => {
     ["never says 5", ["2probe"]],
   ]) {
     it(`because the probe ${what} is given up after a time`, async () => {
-      const session = await fixture.open();
+      const session = await impatient.open();
       const socket = session.probe();
       await socket.opened();
       for (const packet of packets) socket.send(packet);

@@ -101,7 +101,7 @@ async function killOnce(server, random, round) {
 }
 
 describe("durability", () => {
-  test(`what is acknowledged before kill -9 is there afterwards, once: ${KILLS} kills`, { timeout: 0 }, async (t) => {
+  test(`what is acknowledged before kill -9 is there afterwards, once: ${KILLS} kills`, { timeout: Infinity }, async (t) => {
     const state = readState();
     fs.mkdirSync(state.data, { recursive: true });
     const options = { label: "kills", data: state.data, identity: null, settings: settings(UNLIMITED_RATES) };

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Clients, readOffset } from "../lib/client.mjs";
 import { join, person, send, settle } from "../lib/direct.mjs";
+import { within } from "../lib/inbox.mjs";
 import { RawWebSocket } from "../lib/raw.mjs";
 import { Server } from "../lib/server.mjs";
 
@@ -102,15 +103,16 @@ describe("offsets", () => {
     await settle(client, roomId);
     const events = client.packets.filter((packet) => packet[0] === "2");
     const last = JSON.parse(events.at(-1).slice(1)).at(-1);
+    const { io } = client.socket;
     const said = new Promise((resolve) => {
-      client.socket.io.on("open", () => {
-        client.socket.io.engine.on("packetCreate", ({ type, data }) => {
-          if (type === "message" && data.startsWith("0")) resolve(JSON.parse(data.slice(1)));
-        });
-      });
+      const write = io._packet.bind(io);
+      io._packet = (packet) => {
+        if (packet.type === 0) resolve(packet.data);
+        write(packet);
+      };
     });
     client.engine.close();
-    const connect = await said;
+    const connect = await within(said, "a second CONNECT");
     assert.equal(connect.offset, last);
     assert.equal(connect.pid, client.answers[0].pid);
     await client.connected();

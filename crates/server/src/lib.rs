@@ -81,11 +81,9 @@ pub async fn run(
         accept: Arc::new(Door(Arc::clone(&core.hub))),
         metrics: counted,
     };
-    let hub = Arc::clone(&core.hub);
     let stopped = async move {
         shutdown.await;
         pages.stopping();
-        hub.close();
     };
     ready();
     server.serve(listener, stopped).await;

@@ -82,7 +82,6 @@ struct Client {
     output: mpsc::UnboundedReceiver<Packet>,
     bell: Arc<Bell>,
     last: Option<(u64, u64, Option<u64>)>,
-    end: tokio::task::JoinHandle<Option<Close>>,
 }
 
 impl Client {
@@ -100,13 +99,12 @@ impl Client {
         let driver = Door(Arc::clone(&core.hub)).open(peer, handle).unwrap();
         let (input, from_test) = mpsc::unbounded_channel();
         let (to_test, output) = mpsc::unbounded_channel();
-        let end = tokio::spawn(drive(driver, Arc::clone(&bell), from_test, to_test));
+        tokio::spawn(drive(driver, Arc::clone(&bell), from_test, to_test));
         let mut client = Self {
             input,
             output,
             bell,
             last: None,
-            end,
         };
         client.send(connect);
         let answer = client.next("the answer to CONNECT").await;
@@ -180,7 +178,7 @@ async fn drive(
     bell: Arc<Bell>,
     mut input: mpsc::UnboundedReceiver<String>,
     output: mpsc::UnboundedSender<Packet>,
-) -> Option<Close> {
+) {
     let limits = wire::Limits {
         max_text_bytes: 100_000_000,
         ..wire::Limits::default()
@@ -202,8 +200,8 @@ async fn drive(
         match polled {
             Poll::Ready(Ok(())) => continue,
             Poll::Ready(Err(reason)) => {
-                driver.closed(reason.clone());
-                return Some(reason);
+                driver.closed(reason);
+                return;
             }
             Poll::Pending => {}
         }
@@ -213,7 +211,7 @@ async fn drive(
                 driver.receive(message, Instant::now()).unwrap();
             } else {
                 driver.closed(Close::ClientClosed);
-                return None;
+                return;
             },
             () = bell.0.notified() => {}
         }
@@ -439,25 +437,53 @@ async fn clients_that_break_on_a_further_argument_are_spared_it() {
     core.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn closing_answers_what_was_read_and_says_why() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn refusals_and_pages_stand_between_the_messages_around_them() {
+    const ROUNDS: usize = 300;
     let folder = tempfile::tempdir().unwrap();
     let core = core(folder.path(), config()).await;
     let mut client = Client::connect(&core).await;
     let (room, _) = client.join(1, 2).await;
-    for _ in 0..100 {
-        client.say(&room, 1, "last words");
+    let noise = Client::connect(&core).await;
+    for i in 0..ROUNDS {
+        client.say(&room, 1, &format!("mine {i}"));
+        client.emit(
+            "send_message",
+            &json!({ "roomId": room, "senderId": person(1), "body": i }),
+        );
+        client.emit("fetch_messages", &json!({ "roomId": room, "limit": 100 }));
+        if i % 10 == 0 {
+            noise.say(&room, 2, "noise");
+        }
     }
-    for _ in 0..50 {
-        client.event("new_message").await;
+    let mut own = 0;
+    for i in 0..ROUNDS {
+        // Its own message, the refusal of what was sent next, the page as it was then.
+        for expected in ["new_message", "error", "more_messages"] {
+            loop {
+                let Packet::Event(event) = client.next(expected).await else {
+                    panic!("no acknowledgement was asked for")
+                };
+                client.check_offset(&event);
+                let payload: Value = serde_json::from_str(event.args[0].get()).unwrap();
+                match (event.name.as_str(), expected) {
+                    ("new_message", _) if payload["body"] == "noise" => continue,
+                    ("new_message", "new_message") => {
+                        assert_eq!(payload["body"], format!("mine {i}"));
+                        own += 1;
+                    }
+                    ("error", "error") => assert_eq!(payload["code"], "invalid"),
+                    ("more_messages", "more_messages") => {
+                        let page = payload["messages"].as_array().unwrap();
+                        let mut mine = page.iter().rev().filter(|m| m["body"] != "noise");
+                        let newest = mine.next().unwrap()["body"].as_str().unwrap().to_owned();
+                        assert_eq!(newest, format!("mine {}", own - 1), "a page from the past");
+                    }
+                    (name, _) => panic!("{name} came where {expected} was due: {payload}"),
+                }
+                break;
+            }
+        }
     }
-    core.hub.close();
-    client.say(&room, 1, "nobody reads this");
-    client.bell.0.notify_one();
-    let reason = tokio::time::timeout(DEADLINE, client.end)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(reason, Some(Close::Shutdown));
     core.stop().await;
 }

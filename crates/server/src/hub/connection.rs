@@ -26,9 +26,6 @@ pub struct Door(pub Arc<Hub>);
 impl Accept for Door {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal> {
         let hub = Arc::clone(&self.0);
-        if hub.is_closing() {
-            return Err(HandshakeRefusal::Unavailable);
-        }
         let session = Session::new(Arc::clone(&hub.config.limits), Instant::now());
         let limiter = hub.config.rate.map(|rate| {
             let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
@@ -103,10 +100,8 @@ impl Driver for Connection {
     }
 
     fn wants_input(&self) -> bool {
-        if self.hub.is_closing() || self.paused.is_some_and(|until| Instant::now() < until) {
-            return false;
-        }
-        self.seats.iter().all(Seat::has_room)
+        let is_paused = self.paused.is_some_and(|until| Instant::now() < until);
+        !is_paused && self.seats.iter().all(Seat::has_room)
     }
 
     fn poll_output(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
@@ -126,12 +121,14 @@ impl Driver for Connection {
         if out.bytes() > before {
             return Poll::Ready(Ok(()));
         }
-        if self.hub.is_closing() && self.seats.iter().all(Seat::is_quiet) {
-            return Poll::Ready(Err(Close::Shutdown));
-        }
         Poll::Pending
     }
 
+    fn has_pending(&self) -> bool {
+        self.seats.iter().any(Seat::has_pending)
+    }
+
+    // What was written before the ping has arrived; nothing is kept until then so far.
     fn ponged(&mut self, _now: Instant) {}
 
     fn connect_due(&mut self, _now: Instant) -> Result<(), Close> {

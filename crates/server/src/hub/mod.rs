@@ -19,7 +19,7 @@ use std::{
     num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -42,7 +42,7 @@ use self::{
     socket::{Delivery, Socket},
     topic::Topic,
 };
-use crate::{identity::Directory, metrics::Metrics};
+use crate::{identity::Directory, listen::Close, metrics::Metrics};
 
 /// What can be set about the hub.
 #[derive(Clone)]
@@ -104,7 +104,6 @@ pub struct Hub {
     topic_bytes: Arc<AtomicUsize>,
     permits: Arc<Permits>,
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
-    closing: AtomicBool,
 }
 
 /// The topics of each place: one for each dialect and namespace that has listeners there.
@@ -156,7 +155,6 @@ impl Hub {
             topic_bytes: Arc::default(),
             permits,
             app_permits: Mutex::default(),
-            closing: AtomicBool::new(false),
         });
         let weak: Weak<Self> = Arc::downgrade(&hub);
         let listener: Listener = Arc::new(move |place, event| {
@@ -166,16 +164,6 @@ impl Hub {
         });
         let _ = hub.bus.set(bus(listener));
         hub
-    }
-
-    /// Reads nothing more from any socket; what was read is still answered, then each connection
-    /// closes its transport. The listener wakes the connections.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
     }
 
     /// The highest G that is committed and entered into all topics.
@@ -246,6 +234,15 @@ impl Hub {
     fn leave_socket(&self, socket: &Arc<Socket>) {
         self.sockets.lock().remove(&socket.session);
         self.metrics.sockets.dec();
+    }
+
+    /// Closes every connection: nobody can say what is stored and what is not, so nobody's stream
+    /// can be trusted to be whole. Clients come back to what is really there.
+    fn break_off(&self) {
+        for socket in self.sockets.lock().values() {
+            socket.deliver(Delivery::Close(Close::Fault));
+            socket.handle.wake();
+        }
     }
 
     /// Puts out every socket whose key has been revoked.

@@ -74,9 +74,9 @@ impl Seat {
             && self.permits.open(&self.stream.socket)
     }
 
-    /// Whether everything that it asked for is answered.
-    pub(super) fn is_quiet(&self) -> bool {
-        self.stream.open_tickets() == 0
+    /// Whether something that it asked for is not answered yet.
+    pub(super) fn has_pending(&self) -> bool {
+        self.stream.open_tickets() > 0
     }
 
     /// Whether it must go, for good.

@@ -59,6 +59,7 @@ impl Sequencer {
             self.segments.push_back(Sealed { topic, at: now });
         }
         for_each_member(&topics, |socket, slot| socket.mark(slot)).await;
+        let is_unknown = !turn.lost.is_empty();
         let askers = leave_answers(turn.answers, turn.lost);
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
         self.hub.metrics.barrier.set(turn.last_g);
@@ -66,6 +67,9 @@ impl Sequencer {
             asker.wake();
         }
         for_each_member(&topics, |socket, _| socket.handle.wake()).await;
+        if is_unknown {
+            self.hub.break_off();
+        }
         self.forget(now);
     }
 

@@ -174,9 +174,8 @@ impl Stream {
         self.socket.take_dirty(&mut self.dirty);
         self.take_inbox(dialect)?;
         loop {
-            self.start_reading(barrier);
-            let front = self.tickets.front().and_then(Ticket::place);
-            let cap = front.map_or(barrier, |at| at.min(barrier));
+            let cap = self.cap(barrier);
+            self.start_reading(cap, barrier);
             if !self.collect_events(Key::end_of(cap), out)? {
                 return Ok(());
             }
@@ -189,6 +188,19 @@ impl Stream {
                 return Ok(());
             }
         }
+    }
+
+    /// How far the stream may go before the front ticket is answered. One without a place of its
+    /// own comes before what the tickets behind it have changed.
+    fn cap(&self, barrier: G) -> G {
+        let Some(front) = self.tickets.front() else {
+            return barrier;
+        };
+        let at = front.place().or_else(|| {
+            let next = self.tickets.iter().find_map(Ticket::place)?;
+            Some((next - 1).max(self.written.g))
+        });
+        at.map_or(barrier, |at| at.min(barrier))
     }
 
     fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
@@ -288,14 +300,14 @@ impl Stream {
     }
 
     /// Begins the query of the front ticket: everything asked before it is answered by then.
-    fn start_reading(&mut self, barrier: G) {
+    fn start_reading(&mut self, cap: G, barrier: G) {
         let Some(ticket) = self.tickets.front_mut() else {
             return;
         };
         let State::Asking { at, reply } = &mut ticket.state else {
             return;
         };
-        let at = at.unwrap_or(barrier);
+        let at = at.unwrap_or(cap);
         // Its own command may be decided but not passed by the barrier yet; the wake comes after.
         if at > barrier {
             return;
@@ -349,13 +361,11 @@ impl Stream {
         };
         let mut bytes = Vec::new();
         for emit in &events {
-            let r = if self.written.g == cap && self.written.part == Key::ANSWER {
-                self.written.r + 1
-            } else {
-                0
-            };
+            let g = cap.max(self.written.g);
+            let is_next = self.written.g == g && self.written.part == Key::ANSWER;
+            let r = if is_next { self.written.r + 1 } else { 0 };
             self.written = Key {
-                g: cap.max(self.written.g),
+                g,
                 part: Key::ANSWER,
                 r,
             };

@@ -471,3 +471,17 @@ fn refuse(mail: Mail) {
         Mail::Probe(probe) => super::websocket::turn_away(probe.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        // Beside it: tokio's task header, the socket's registration, `Shared`, the driver. Raise this only knowingly.
+        let size = size_of::<Connection>();
+        assert!(size <= 512, "{size} bytes");
+        let shared = size_of::<Shared>();
+        assert!(shared <= 96, "{shared} bytes");
+    }
+}

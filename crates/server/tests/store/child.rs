@@ -3,49 +3,55 @@
 use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    thread,
+    time::Duration,
 };
 
 const FOLDER: &str = "PALAVER_TEST_FOLDER";
 const MARK: &str = "child: ";
+const PATIENCE: Duration = Duration::from_mins(1);
 const DONE: &str = "done";
 
 /// A process of this test program that runs one test function, and what it says.
 pub(crate) struct Part {
     process: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
+    said: mpsc::Receiver<String>,
 }
 
 impl Part {
-    /// Starts the ignored test function `name` on a folder. Writing past a limit on the size of
-    /// files is an error for it, not its end.
+    /// Starts the test function `name`, which then finds a [`folder`] and does the other part.
+    /// Writing past a limit on the size of files is an error for it, not its end.
     pub(crate) fn start(name: &str, folder: &Path) -> Self {
         let mut process = Command::new("sh")
             .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
             .arg(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                name,
-                "--ignored",
-                "--nocapture",
-                "--test-threads=1",
-            ])
+            .args(["--exact", name, "--nocapture", "--test-threads=1"])
             .env(FOLDER, folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        Self { process, lines }
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (teller, said) = mpsc::channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if let Some((_, words)) = line.split_once(MARK) {
+                    // Whoever listened may have gone away.
+                    let _ = teller.send(words.to_owned());
+                }
+            }
+        });
+        Self { process, said }
     }
 
     /// The next thing that it says; `None` when it has ended.
-    pub(crate) fn hear(&mut self) -> Option<String> {
-        loop {
-            let line = self.lines.next()?.ok()?;
-            if let Some((_, said)) = line.split_once(MARK) {
-                return Some(said.to_owned());
-            }
+    pub(crate) fn hear(&self) -> Option<String> {
+        match self.said.recv_timeout(PATIENCE) {
+            Ok(said) => Some(said),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the other process neither speaks nor ends"),
         }
     }
 

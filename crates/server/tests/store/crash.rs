@@ -20,11 +20,14 @@ fn open(folder: &Path) -> Sqlite {
 
 #[test]
 fn what_was_acknowledged_outlives_a_kill() {
+    if let Some(folder) = child::folder() {
+        commit_until_killed(&folder);
+    }
     let place = TempDir::new().unwrap();
     drop(Scene::new(&open(place.path())));
     let mut acknowledged = 0;
     for patience in [1, 40, 7, 150, 23] {
-        let mut part = Part::start("crash::commits_until_killed", place.path());
+        let mut part = Part::start("crash::what_was_acknowledged_outlives_a_kill", place.path());
         for _ in 0..patience {
             acknowledged = part.hear().expect("it commits").parse().unwrap();
         }
@@ -56,13 +59,8 @@ fn what_was_acknowledged_outlives_a_kill() {
     }
 }
 
-#[test]
-#[ignore = "started by what_was_acknowledged_outlives_a_kill"]
-fn commits_until_killed() {
-    let Some(folder) = child::folder() else {
-        return;
-    };
-    let store = open(&folder);
+fn commit_until_killed(folder: &Path) -> ! {
+    let store = open(folder);
     let mut scene = Scene::of(&store);
     loop {
         let views =

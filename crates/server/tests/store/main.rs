@@ -1,5 +1,6 @@
-//! What every store promises (`conformance`), and what the embedded one does with its files
-//! (`files`), when something fails (`faults`) and when it is killed (`crash`).
+//! What every store promises (`conformance`), and what the embedded one does: with its files
+//! (`files`), when something fails (`faults`), when it is killed (`crash`), under the domain's writer
+//! (`writing`).
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -9,3 +10,4 @@ mod crash;
 mod faults;
 mod files;
 mod world;
+mod writing;

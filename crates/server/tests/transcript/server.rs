@@ -111,7 +111,6 @@ impl Palaver {
         self.runtime.block_on(async {
             if let Some(listening) = listening {
                 let _ = listening.shutdown.send(());
-                core.hub.close();
                 listening.ended.await.unwrap();
             }
             core.stop().await;

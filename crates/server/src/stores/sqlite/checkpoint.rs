@@ -68,8 +68,15 @@ impl Gauge {
         self.0.level.lock().written
     }
 
-    /// Sleeps until something is to be done.
-    fn wait(&self) -> Task {
+    /// Pages in the WAL after the last commit.
+    #[cfg(test)]
+    pub(super) fn pages(&self) -> u32 {
+        self.0.level.lock().pages
+    }
+
+    /// Sleeps until something is to be done. Without a commit for as long as `idle` the WAL is to
+    /// be emptied.
+    fn wait(&self, idle: Duration) -> Task {
         let mut level = self.0.level.lock();
         loop {
             if level.stop {
@@ -84,7 +91,7 @@ impl Gauge {
                 continue;
             }
             let commits = level.commits;
-            let slept = self.0.changed.wait_for(&mut level, IDLE);
+            let slept = self.0.changed.wait_for(&mut level, idle);
             if slept.timed_out() && level.commits == commits && !level.stop {
                 return Task::Empty;
             }
@@ -118,6 +125,7 @@ impl Level {
     }
 }
 
+#[derive(Debug, PartialEq)]
 enum Task {
     Move,
     Empty,
@@ -173,7 +181,7 @@ struct Work {
 impl Work {
     fn run(mut self) {
         loop {
-            let done = match self.gauge.wait() {
+            let done = match self.gauge.wait(IDLE) {
                 Task::Stop => return,
                 Task::Move => self.move_pages(),
                 Task::Empty => self.empty(),
@@ -229,4 +237,53 @@ impl Work {
 
 fn is_busy(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(10);
+
+    #[test]
+    fn a_round_is_due_when_enough_pages_have_come() {
+        let gauge = Gauge::default();
+        gauge.show(ROUND.cast_signed() + 5);
+        assert_eq!(gauge.wait(LONG), Task::Move);
+        // Once for the same pages.
+        gauge.show(ROUND.cast_signed() + 6);
+        assert_eq!(gauge.wait(Duration::ZERO), Task::Empty);
+        gauge.show(2 * ROUND.cast_signed() + 5);
+        assert_eq!(gauge.wait(LONG), Task::Move);
+        // The WAL begins anew: what it had does not count any more.
+        gauge.show(7);
+        assert_eq!(gauge.wait(Duration::ZERO), Task::Empty);
+        gauge.show(ROUND.cast_signed());
+        assert_eq!(gauge.wait(LONG), Task::Move);
+        let written = 2 * u64::from(ROUND) + 5 + u64::from(ROUND);
+        assert_eq!(gauge.written(), written);
+    }
+
+    #[test]
+    fn an_empty_wal_is_left_alone_and_stopping_wakes() {
+        let gauge = Gauge::default();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| gauge.wait(Duration::ZERO));
+            gauge.stop();
+            assert_eq!(waiting.join().unwrap(), Task::Stop);
+        });
+    }
+
+    #[test]
+    fn an_emptied_wal_is_not_emptied_again() {
+        let gauge = Gauge::default();
+        gauge.show(7);
+        assert_eq!(gauge.wait(Duration::ZERO), Task::Empty);
+        gauge.settle(0);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| gauge.wait(Duration::ZERO));
+            gauge.show(ROUND.cast_signed());
+            assert_eq!(waiting.join().unwrap(), Task::Move);
+        });
+    }
 }

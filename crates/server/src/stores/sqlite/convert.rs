@@ -1,4 +1,4 @@
-//! Between the domain's values and those of columns. Integers are signed 64 bits in `SQLite`.
+//! Between the domain's values and those of columns. Integers are signed 64 bits in SQLite.
 
 use chat::{ConversationKind, Identity, Topic, model::Scope};
 use rusqlite::{

@@ -1,4 +1,4 @@
-//! The embedded store: one `SQLite` database in the data folder, in WAL mode, every commit synced.
+//! The embedded store: one SQLite database in the data folder, in WAL mode, every commit synced.
 //!
 //! One connection writes, behind a lock; a few read-only ones read; a thread moves what is in the
 //! WAL into the database. Must not decide anything. Next: `migrations/` for the layout, `writer`

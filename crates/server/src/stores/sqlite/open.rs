@@ -24,9 +24,9 @@ use crate::stores::{
 
 /// The name of the database in the data folder.
 pub(super) const FILE: &str = "palaver.db";
-/// "Plvr": how a database says that it is one of ours (`SQLite`'s `application_id`).
+/// "Plvr": how a database says that it is one of ours (SQLite's `application_id`).
 const APPLICATION: i64 = 0x506c_7672;
-/// How every `SQLite` database begins.
+/// How every SQLite database begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const PAGE_BYTES: u64 = 4_096;
 /// Page caches, in KiB. They fill by use.
@@ -193,7 +193,7 @@ pub(super) fn failure(code: c_int, words: &str) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), Some(words.to_owned()))
 }
 
-/// Refuses what is no `SQLite` database before `SQLite` touches it: it would write into it.
+/// Refuses what is no SQLite database before SQLite touches it: it would write into it.
 fn look_like_a_database(file: &Path) -> Result<(), OpenError> {
     let mut start = [0; MAGIC.len()];
     let mut opened = match File::open(file) {

@@ -1,4 +1,4 @@
-//! The queries. Every one is answered from an index; the tests ask `SQLite` for its plan.
+//! The queries. Every one is answered from an index; the tests ask SQLite for its plan.
 
 use std::{
     collections::{HashMap, hash_map::Entry},

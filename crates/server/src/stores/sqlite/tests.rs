@@ -2,14 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use chat::{
+    AppId, ExternalId, Store, Timestamp, User, UserId,
+    store::{Batch, Change, CommitError},
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::{
-    Options,
-    open::{FILE, LATEST, Place},
+    Options, Sqlite,
+    open::{FILE, LATEST, Place, failure},
     read::LOOKUPS,
 };
 use crate::stores::Folder;
@@ -93,4 +98,76 @@ fn every_lookup_has_an_index() {
         }
         assert!(searches > 0, "{query}");
     }
+}
+
+/// A batch that makes one user with an id of so many bytes.
+fn batch(id: i64, bytes: usize) -> Batch {
+    let user = User {
+        id: UserId(id),
+        app: AppId(1),
+        uuid: Uuid::from_u128(id.unsigned_abs().into()),
+        external: ExternalId::text(format!("{id} {}", "x".repeat(bytes))),
+        created_at: Timestamp(0),
+    };
+    Batch {
+        changes: vec![Change::User(Arc::new(user))],
+        // Not every batch has a number of its own.
+        last_g: 0,
+    }
+}
+
+#[test]
+fn whether_a_doubtful_batch_is_stored_is_looked_up() {
+    let folder = TempDir::new().unwrap();
+    let store = Sqlite::open(folder.path(), &Options::default()).unwrap();
+    store.commit(&batch(1, 1)).unwrap();
+    let mut writer = store.writer.lock();
+    let doubt = failure(rusqlite::ffi::SQLITE_IOERR_FSYNC, "the sync failed");
+    // As if that commit had said so, though its batch is in the WAL; and as if the next one had,
+    // and its batch were not.
+    writer.find_out(1, &doubt).unwrap();
+    let missing = writer.find_out(2, &doubt).unwrap_err();
+    assert!(matches!(missing, CommitError::RolledBack(_)), "{missing:?}");
+    drop(writer);
+    let wal = folder.path().join(format!("{FILE}-wal"));
+    let left = std::fs::metadata(wal).unwrap().len();
+    assert_eq!(left, 0, "what was found out cannot change");
+    store.commit(&batch(2, 1)).unwrap();
+}
+
+#[test]
+fn the_wal_begins_anew_while_commits_go_on() {
+    const MOST: i64 = 3_000;
+    let folder = TempDir::new().unwrap();
+    let store = Sqlite::open(folder.path(), &Options::default()).unwrap();
+    let mut pages = 0;
+    for id in 1..=MOST {
+        store.commit(&batch(id, 100_000)).unwrap();
+        let now = store.gauge.pages();
+        if now < pages {
+            return;
+        }
+        pages = now;
+    }
+    panic!("{MOST} commits filled the WAL with {pages} pages");
+}
+
+#[test]
+fn a_wal_past_its_limit_is_moved_while_commits_wait() {
+    let folder = TempDir::new().unwrap();
+    let store = Sqlite::open(folder.path(), &Options::default()).unwrap();
+    let mut all = Batch::default();
+    for id in 1..=35 {
+        all.changes.extend(batch(id, 2 << 20).changes);
+    }
+    store.commit(&all).unwrap();
+    let full = store.gauge.pages();
+    assert!(full > 16_384, "{full} pages are past the limit");
+    for id in 36..3_000 {
+        store.commit(&batch(id, 1)).unwrap();
+        if store.gauge.pages() < full {
+            return;
+        }
+    }
+    panic!("the WAL was never moved");
 }

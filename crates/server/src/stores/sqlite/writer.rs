@@ -194,7 +194,11 @@ impl Writer {
     }
 
     /// Looks up whether a batch is stored whose COMMIT failed.
-    fn find_out(&mut self, expected: i64, error: &rusqlite::Error) -> Result<(), CommitError> {
+    pub(super) fn find_out(
+        &mut self,
+        expected: i64,
+        error: &rusqlite::Error,
+    ) -> Result<(), CommitError> {
         self.connection = None;
         match self.reopen() {
             Ok(()) if self.commits >= expected => {

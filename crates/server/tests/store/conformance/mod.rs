@@ -1,0 +1,93 @@
+//! The promises of `chat::Store`, one test each, for every engine. An engine joins with one line
+//! at `suite!` below.
+
+mod messages;
+mod records;
+
+use std::{path::Path, sync::Arc};
+
+use chat::Store;
+use server::stores::{Options, Sqlite};
+use tempfile::TempDir;
+
+use self::{messages::*, records::*};
+use crate::child;
+
+/// A place where one store's data is. Opening it again, after the store before was dropped, finds
+/// what that one committed.
+pub(crate) trait Place {
+    fn open(&self) -> Arc<dyn Store>;
+    /// Opens what [`Store::backup`] wrote.
+    fn open_backup(&self, folder: &Path) -> Arc<dyn Store>;
+}
+
+struct Embedded(TempDir);
+
+impl Place for Embedded {
+    fn open(&self) -> Arc<dyn Store> {
+        self.open_backup(&self.0.path().join("data"))
+    }
+    fn open_backup(&self, folder: &Path) -> Arc<dyn Store> {
+        Arc::new(Sqlite::open(folder, &Options::default()).unwrap())
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other engines may not be there")]
+fn embedded() -> Result<Box<dyn Place>, String> {
+    Ok(Box::new(Embedded(TempDir::new().unwrap())))
+}
+
+/// Runs a promise on a fresh place. An engine that is not there is skipped aloud, and in CI fails.
+fn run(engine: Result<Box<dyn Place>, String>, promise: fn(&dyn Place)) {
+    match engine {
+        Ok(place) => promise(&*place),
+        Err(why) => skip(&why, std::env::var_os("CI").is_some()),
+    }
+}
+
+fn skip(why: &str, in_ci: bool) {
+    assert!(!in_ci, "CI must run every engine: {why}");
+    child::say_aloud(&format!("SKIPPED: {why}"));
+}
+
+#[test]
+#[should_panic(expected = "CI must run every engine")]
+fn an_absent_engine_fails_in_ci() {
+    skip("no such server", true);
+}
+
+macro_rules! suite {
+    ($($engine:ident),*) => { $(mod $engine {
+        suite!(@promises $engine:
+            a_new_store_counts_from_nothing
+            what_was_committed_is_found
+            what_is_not_there_is_none
+            apps_are_apart
+            conversations_move_with_their_messages
+            a_repeated_send_is_found
+            counters_follow_the_batches
+            everything_outlives_the_store
+            a_batch_is_stored_whole_or_not_at_all
+            an_empty_batch_is_stored
+            history_pages_back_from_the_newest
+            history_looks_at_one_moment
+            texts_come_back_byte_for_byte
+            starts_are_listed_oldest_first
+            one_app_is_the_default
+            keys_are_found_by_hash_and_by_app
+            subscribing_again_is_no_fault
+            ending_a_session_that_is_not_there_is_no_fault
+            readers_see_whole_batches
+            it_says_that_it_is_well
+            a_backup_is_one_moment_of_a_working_store
+            a_backup_goes_into_an_empty_folder_only
+        );
+    })* };
+    (@promises $engine:ident: $($promise:ident)*) => { $(
+        #[test]
+        fn $promise() {
+            super::run(super::$engine(), super::$promise);
+        }
+    )* };
+}
+suite!(embedded);

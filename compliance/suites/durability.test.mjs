@@ -179,6 +179,7 @@ describe("durability", () => {
       assert.deepEqual({ code, signal }, { code: 0, signal: null });
       assert.ok(ms < (patience + 5) * 1000, `it took ${ms} ms`);
       t.diagnostic(`exit after ${ms} ms`);
+      assert.doesNotMatch(server.log(), /did not take what was written/, "nobody had to be cut off");
       for (const { client } of [...senders, ...idle.map((client) => ({ client }))]) {
         const { detail } = await client.disconnected();
         assert.match(detail, /^transport (close|error)$/, `${client.name}: ${detail}`);

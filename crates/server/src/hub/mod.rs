@@ -197,7 +197,7 @@ impl Hub {
     }
 
     /// Lets a socket listen to a place from `since` on. Listening twice changes nothing.
-    fn join(&self, session: SessionId, place: chat::Topic, dialect: &'static str, since: G) {
+    fn join(&self, session: SessionId, place: chat::Topic, dialect: &str, since: G) {
         let Some(socket) = self.sockets.lock().get(&session).map(Arc::clone) else {
             return;
         };

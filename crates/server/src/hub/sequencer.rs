@@ -91,6 +91,13 @@ impl Sequencer {
                 } => {
                     self.hub.join(session, topic, dialect, since);
                 }
+                Effect::Attach { session, after } => {
+                    for subscription in &session.subscriptions {
+                        let (topic, dialect) = (subscription.topic, &subscription.dialect);
+                        let since = subscription.since.max(after);
+                        self.hub.join(session.seed.id, topic, dialect, since);
+                    }
+                }
             }
         }
     }

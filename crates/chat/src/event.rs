@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{Conversation, ConversationId, G, MessageView, SessionId, UserId};
+use crate::{
+    model::{Conversation, ConversationId, G, MessageView, SessionId, UserId},
+    session::StoredSession,
+};
 
 /// Something that happened and lasts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its number on the node.
     pub g: G,
@@ -16,7 +19,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// A message was written.
     MessageSent(Arc<MessageView>),
@@ -60,6 +63,14 @@ pub enum Effect {
     Show(Arc<Event>),
     /// Attach a session to a topic.
     Subscribe(Subscribe),
+    /// Attach the connection that has taken a session over to everything that the session listens
+    /// to. Of each topic it is shown what comes after `after` and after that subscription's `since`.
+    Attach {
+        /// The session as of this effect. A connection of another generation is not meant.
+        session: Arc<StoredSession>,
+        /// Up to where the client has everything.
+        after: G,
+    },
 }
 
 /// A session listens to a topic from now on.

@@ -33,9 +33,13 @@ pub(super) fn answer(request: Option<&Request>, answered: &Answered) -> Answer {
             }
         }
         (Some(Reply::Opened { conversation, .. }), Some(View::History { messages }))
-        | (_, Some(View::Reopened { conversation, messages })) => {
-            room_joined(conversation, messages)
-        }
+        | (
+            _,
+            Some(View::Reopened {
+                conversation,
+                messages,
+            }),
+        ) => room_joined(conversation, messages),
         (Some(Reply::Opened { conversation, .. }), None) => room_joined(conversation, &[]),
         (Some(Reply::Sent { message, .. }), _) => {
             let mut ack = String::with_capacity(message.message.text.len() + MESSAGE_BYTES);
@@ -95,7 +99,7 @@ fn room_joined(view: &ConversationView, messages: &[MessageView]) -> Answer {
 fn more_messages(request: Option<&Request>, messages: &[MessageView]) -> Answer {
     let asked = match request.and_then(|request| request.query.as_ref()) {
         Some(Query::History { offset, .. }) => *offset,
-        None => 0,
+        Some(Query::Reopen { .. }) | None => 0,
     };
     let mut page = String::new();
     write_messages(&mut page, messages);

@@ -45,7 +45,11 @@ pub(super) fn admit(
     namespace: &str,
     auth: Option<&serde_json::value::RawValue>,
 ) -> Result<Admitted, TurnedDown> {
-    let mut spoken = hub.config.dialects.iter().flat_map(|dialect| dialect.namespaces());
+    let mut spoken = hub
+        .config
+        .dialects
+        .iter()
+        .flat_map(|dialect| dialect.namespaces());
     let Some(&namespace) = spoken.find(|spoken| **spoken == namespace) else {
         return Err(TurnedDown::Namespace);
     };
@@ -94,7 +98,10 @@ impl Admitted {
         Some(Claim {
             app: self.app.id,
             namespace: self.namespace,
-            subject: self.verified.as_ref().map(|verified| verified.subject.clone()),
+            subject: self
+                .verified
+                .as_ref()
+                .map(|verified| verified.subject.clone()),
             pid_hash: hash(pid),
             offset: self.offset.clone(),
         })

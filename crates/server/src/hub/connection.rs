@@ -294,7 +294,10 @@ impl Connection {
             namespace: admitted.namespace.to_owned(),
             start_g: self.hub.barrier(),
         });
-        let subject = admitted.verified.as_ref().map(|verified| verified.subject.id.text.clone());
+        let subject = admitted
+            .verified
+            .as_ref()
+            .map(|verified| verified.subject.id.text.clone());
         let session = Arc::new(Session::new(seed, admitted.app.id, subject));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
@@ -315,7 +318,14 @@ impl Connection {
 
     fn seat(&self, admitted: Admitted, session: Arc<Session>, from: Key) -> Seat {
         let hub = &self.hub;
-        let Admitted { namespace, app, key, verified, recovery, .. } = admitted;
+        let Admitted {
+            namespace,
+            app,
+            key,
+            verified,
+            recovery,
+            ..
+        } = admitted;
         let permits = hub.app_permits(app.id);
         let socket = Arc::new(Socket::new(
             Arc::clone(&session),

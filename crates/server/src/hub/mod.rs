@@ -28,9 +28,8 @@ use std::{
 };
 
 use chat::{
-    AppId, Event, G, Queue, Store,
+    AppId, Event, G, Queue, SessionId, Store, UserId,
     bus::{Bus, Listener},
-    event::Subscribe,
     store::Boot,
 };
 use dialects::Dialect;
@@ -219,20 +218,24 @@ impl Hub {
 
     /// Lets a session listen to a place from `since` on, in step with the events. Listening twice
     /// changes nothing.
-    fn join(&self, subscribe: &Subscribe) {
-        let Some(session) = self.sessions.lock().by_id.get(&subscribe.session).map(Arc::clone)
-        else {
+    fn join(&self, session: SessionId, place: chat::Topic, dialect: &str, since: G) {
+        let Some(session) = self.sessions.lock().by_id.get(&session).map(Arc::clone) else {
             return;
         };
-        let Some(dialect) = dialects::by_name(subscribe.dialect) else {
+        let Some(dialect) = dialects::by_name(dialect) else {
             return;
         };
-        session.identify(subscribe.user);
-        let namespace = &session.seed.namespace;
-        let topic = self.topic(subscribe.topic, dialect, namespace, || subscribe.since);
-        session.listen(&topic, subscribe.since);
+        let topic = self.topic(place, dialect, &session.seed.namespace, || since);
+        session.listen(&topic, since);
         if let Some(socket) = session.socket() {
-            topic.add(&socket, Key::end_of(subscribe.since));
+            topic.add(&socket, Key::end_of(since));
+        }
+    }
+
+    /// A session is these users from now on.
+    fn identify(&self, session: SessionId, users: &[UserId]) {
+        if let Some(session) = self.sessions.lock().by_id.get(&session) {
+            users.iter().for_each(|user| session.identify(*user));
         }
     }
 
@@ -314,8 +317,12 @@ impl Hub {
             self.sessions.lock().forget(before);
         }
         let mut topics = self.topics.lock();
-        let unneeded: Vec<_> =
-            topics.values().flatten().filter(|topic| topic.is_empty()).map(Arc::clone).collect();
+        let unneeded: Vec<_> = topics
+            .values()
+            .flatten()
+            .filter(|topic| topic.is_empty())
+            .map(Arc::clone)
+            .collect();
         for topic in unneeded {
             self.tidy(&mut topics, &topic);
         }

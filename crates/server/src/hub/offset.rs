@@ -22,7 +22,11 @@ impl Key {
 
     /// Everything up to this G lies before or at the key, with all its parts.
     pub(crate) fn whole(self) -> G {
-        if self.part >= Self::ANSWER { self.g } else { self.g.saturating_sub(1) }
+        if self.part >= Self::ANSWER {
+            self.g
+        } else {
+            self.g.saturating_sub(1)
+        }
     }
 
     /// After everything that is shown of `g`.
@@ -188,17 +192,43 @@ mod tests {
     fn what_is_written_is_read_and_nothing_else_is() {
         let epochs = epochs();
         for key in [
-            Key { g: 99, part: 0, r: 0 },
-            Key { g: 100, part: 34, r: 0 },
-            Key { g: 500, part: Key::ANSWER, r: 7 },
+            Key {
+                g: 99,
+                part: 0,
+                r: 0,
+            },
+            Key {
+                g: 100,
+                part: 34,
+                r: 0,
+            },
+            Key {
+                g: 500,
+                part: Key::ANSWER,
+                r: 7,
+            },
         ] {
             let text = epochs.offset(key).as_str().to_owned();
             assert_eq!(epochs.key(&text, 500), Some(key), "{text}");
             assert_eq!(epochs.key(&text, key.g - 1), None, "not shown yet");
         }
         for wrong in [
-            "", "OK", "z", "z.2r", "z.2r.0.1", "z.2r.z", "z.2s.0", "1z141z3.2r.0", "Z.2r.0",
-            "z.02r.0", "z.2r.0 ", "z.2r.-1", "z.2r.10", "z.2r.z.1.1", "z..0", "....",
+            "",
+            "OK",
+            "z",
+            "z.2r",
+            "z.2r.0.1",
+            "z.2r.z",
+            "z.2s.0",
+            "1z141z3.2r.0",
+            "Z.2r.0",
+            "z.02r.0",
+            "z.2r.0 ",
+            "z.2r.-1",
+            "z.2r.10",
+            "z.2r.z.1.1",
+            "z..0",
+            "....",
             "zzzzzzzzzzzzzzzzzzzz.1.0",
         ] {
             assert_eq!(epochs.key(wrong, 500), None, "{wrong:?}");

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chat::{AppId, Fault, G};
+use chat::{AppId, Fault, G, Subject};
 
 use super::{Hub, offset::Key, session::Session, topic::Topic};
 
@@ -20,7 +20,7 @@ pub(super) struct Claim {
     pub(super) app: AppId,
     pub(super) namespace: &'static str,
     /// Whom its token proves.
-    pub(super) subject: Option<String>,
+    pub(super) subject: Option<Subject>,
     /// Of the recovery id.
     pub(super) pid_hash: [u8; 32],
     /// The offset that it reports, if it has seen any.
@@ -40,7 +40,12 @@ pub(super) enum Returning {
 impl Hub {
     /// What becomes of a claim if memory can tell. `None` if the store must be asked.
     pub(super) fn recall(&self, claim: &Claim) -> Option<Returning> {
-        let session = self.sessions.lock().by_pid.get(&claim.pid_hash).map(Arc::clone)?;
+        let session = self
+            .sessions
+            .lock()
+            .by_pid
+            .get(&claim.pid_hash)
+            .map(Arc::clone)?;
         if !claim.is_of(&session) {
             return Some(Returning::Stranger);
         }
@@ -57,7 +62,12 @@ impl Hub {
 
     /// What becomes of a claim. Blocks: reads the store.
     pub(super) fn recover(&self, claim: &Claim) -> Result<Returning, Fault> {
-        let known = self.sessions.lock().by_pid.get(&claim.pid_hash).map(Arc::clone);
+        let known = self
+            .sessions
+            .lock()
+            .by_pid
+            .get(&claim.pid_hash)
+            .map(Arc::clone);
         let session = match known {
             Some(session) => session,
             None => match self.revive(&claim.pid_hash)? {
@@ -71,7 +81,10 @@ impl Hub {
         let Some(from) = self.position(&session, claim.offset.as_deref()) else {
             return Ok(Returning::Inherit(session));
         };
-        let mut budget = Budget { events: MISSED_EVENTS, bytes: MISSED_BYTES };
+        let mut budget = Budget {
+            events: MISSED_EVENTS,
+            bytes: MISSED_BYTES,
+        };
         for (topic, since) in session.portrait(from).places {
             let from = from.max(Key::end_of(since)).whole();
             if !self.fill(&topic, from, &mut budget)? {
@@ -92,7 +105,10 @@ impl Hub {
     /// Brings back what has left memory since `from`, for this reader and all others. False if it
     /// is more than the reader may miss.
     pub(super) fn refill(&self, topic: &Arc<Topic>, from: G) -> Result<bool, Fault> {
-        let mut budget = Budget { events: MISSED_EVENTS, bytes: MISSED_BYTES };
+        let mut budget = Budget {
+            events: MISSED_EVENTS,
+            bytes: MISSED_BYTES,
+        };
         self.fill(topic, from, &mut budget)
     }
 
@@ -127,11 +143,10 @@ impl Hub {
         let Some(stored) = self.store.session(pid_hash)? else {
             return Ok(None);
         };
+        let users = stored.identities();
         let session = Session::new(stored.seed, stored.app, stored.subject);
         let session = Arc::new(session);
-        for user in stored.identities {
-            session.identify(user);
-        }
+        users.iter().for_each(|user| session.identify(*user));
         for subscription in stored.subscriptions {
             let Some(dialect) = dialects::by_name(&subscription.dialect) else {
                 continue;
@@ -149,7 +164,7 @@ impl Hub {
 
 impl Claim {
     fn is_of(&self, session: &Session) -> bool {
-        session.belongs_to(self.app, self.namespace, self.subject.as_deref())
+        session.belongs_to(self.app, self.namespace, self.subject.as_ref())
     }
 }
 

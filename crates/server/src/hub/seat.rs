@@ -79,11 +79,15 @@ impl Seat {
 
     /// Takes over who an old session was and what it listened to, from now on.
     pub(super) fn inherit(&mut self, old: &Arc<Session>) {
-        let Portrait { dialect, identities, places, .. } = old.portrait(Key::default());
+        let Portrait {
+            dialect,
+            identities,
+            places,
+            ..
+        } = old.portrait(Key::default());
         if let Some(dialect) = dialect {
             self.speak(dialect);
         }
-        self.hub.sessions.lock().remove(old);
         if let Some(socket) = old.socket() {
             socket.take_over();
         }
@@ -91,11 +95,13 @@ impl Seat {
             self.stream.identify(&identities);
             return;
         }
-        let command = Command::InheritSession {
-            from: old.seed.id,
-            to: Arc::clone(&self.stream.socket.session.seed),
+        let from = old.seed.id;
+        let command = Command::InheritSession { from };
+        let request = Request {
+            command: Some(command),
+            query: None,
+            needs_identity: false,
         };
-        let request = Request { command: Some(command), query: None, needs_identity: false };
         self.submit(None, Ok(request));
     }
 

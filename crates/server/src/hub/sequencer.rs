@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use chat::{Asker, Effect, Turn};
+use chat::{Asker, Effect, Turn, event::Subscribe};
 use tokio::{sync::mpsc, task::yield_now};
 
 use super::{Hub, socket::Socket, topic::Topic};
@@ -63,7 +63,23 @@ impl Sequencer {
                         bus.publish(chat::Topic::Person(person), &event);
                     }
                 }
-                Effect::Subscribe(subscribe) => self.hub.join(&subscribe),
+                Effect::Subscribe(Subscribe {
+                    session,
+                    user,
+                    topic,
+                    dialect,
+                    since,
+                }) => {
+                    self.hub.identify(session, &[user]);
+                    self.hub.join(session, topic, dialect, since);
+                }
+                Effect::Attach { session, .. } => {
+                    self.hub.identify(session.seed.id, &session.identities());
+                    for joined in &session.subscriptions {
+                        let (place, dialect) = (joined.topic, &joined.dialect);
+                        self.hub.join(session.seed.id, place, dialect, joined.since);
+                    }
+                }
             }
         }
     }

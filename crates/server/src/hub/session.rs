@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{AppId, G, SessionId, UserId, actor::SessionSeed};
+use chat::{AppId, G, SessionId, Subject, UserId, actor::SessionSeed};
 use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -109,9 +109,18 @@ impl Session {
         }
     }
 
-    /// Whether who comes with its recovery id may go on with it.
-    pub(crate) fn belongs_to(&self, app: AppId, namespace: &str, subject: Option<&str>) -> bool {
-        self.app == app && self.seed.namespace == namespace && self.subject.as_deref() == subject
+    /// Whether who comes with its recovery id may go on with it. A dialect may know the person by
+    /// another form of the token's subject.
+    pub(crate) fn belongs_to(&self, app: AppId, namespace: &str, who: Option<&Subject>) -> bool {
+        let is_same = match (&self.subject, who) {
+            (None, None) => true,
+            (Some(own), Some(who)) => {
+                let dialect = self.state.lock().dialect;
+                *own == who.id.text || dialect.is_some_and(|spoken| spoken.person(who).text == *own)
+            }
+            _ => false,
+        };
+        is_same && self.app == app && self.seed.namespace == namespace
     }
 
     /// Its socket, while it has one.
@@ -154,7 +163,11 @@ impl Session {
     /// It listens to a topic. Listening twice changes nothing.
     pub(crate) fn listen(&self, topic: &Arc<Topic>, since: G) {
         let mut state = self.state.lock();
-        if !state.places.iter().any(|place| Arc::ptr_eq(&place.topic, topic)) {
+        if !state
+            .places
+            .iter()
+            .any(|place| Arc::ptr_eq(&place.topic, topic))
+        {
             state.places.push(Place::new(topic, since));
         }
     }

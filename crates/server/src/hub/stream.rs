@@ -105,8 +105,12 @@ impl Stream {
     /// Goes on after `from`: listens to what the session listened to, says again what may not have
     /// arrived, each thing at the place that it had. Gives the dialect that it spoke.
     pub(crate) fn resume(&mut self, from: Key) -> Option<&'static dyn Dialect> {
-        let Portrait { dialect, identities, places, answers } =
-            self.socket.session.portrait(from);
+        let Portrait {
+            dialect,
+            identities,
+            places,
+            answers,
+        } = self.socket.session.portrait(from);
         self.identities = identities;
         let mut again: Vec<Ticket> = Vec::new();
         for (topic, since) in places {
@@ -117,7 +121,11 @@ impl Stream {
                 again.extend(dialect.and_then(rejoin));
             }
         }
-        again.extend(answers.into_iter().map(|(key, frame)| Ticket::kept(key, frame)));
+        again.extend(
+            answers
+                .into_iter()
+                .map(|(key, frame)| Ticket::kept(key, frame)),
+        );
         again.sort_by_key(Ticket::place);
         for ticket in again {
             self.push(ticket);
@@ -341,7 +349,7 @@ impl Stream {
     /// The session has taken over what an earlier one listened to. Its page will not join again by
     /// itself, so each join is answered anew, behind the ticket at `place`.
     fn join_again(&mut self, place: usize, session: &StoredSession) {
-        self.identify(&session.identities);
+        self.identify(&session.identities());
         let joins = session.subscriptions.iter().filter_map(|subscription| {
             let dialect = dialects::by_name(&subscription.dialect)?;
             Ticket::rejoin(dialect, subscription.topic, subscription.since)

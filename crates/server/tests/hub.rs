@@ -41,8 +41,16 @@ fn config() -> HubConfig {
 
 /// A core over what a folder holds.
 async fn restart(folder: &std::path::Path) -> Core {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
-    Core::start(store, config(), Metrics::new()).unwrap()
+    let begun = Instant::now();
+    // The connections of the core before let go of the store when their tasks end.
+    let store = loop {
+        match Sqlite::open(folder, &Options::default()) {
+            Ok(store) => break store,
+            Err(error) => assert!(begun.elapsed() < DEADLINE, "{error}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    Core::start(Arc::new(store), config(), Metrics::new()).unwrap()
 }
 
 /// A core with an open default app, in a folder of its own.
@@ -585,18 +593,25 @@ async fn a_restart_in_between_is_not_noticed() {
     }
     let mut said = 0;
     for _ in 0..4 {
-        let writer = Client::connect(&core).await;
+        let mut writer = Client::connect(&core).await;
         for round in 0..30 {
             for (other, room) in &rooms {
-                writer.say(room, *other, &format!("{said} in round {round}"));
+                let body = format!("{said} in round {round}");
+                let payload = json!({ "roomId": room, "senderId": person(*other), "body": body });
+                writer.send(&format!("42{said}{}", json!(["send_message", payload])));
                 said += 1;
             }
+        }
+        for _ in 0..90 {
+            let answer = writer.next("the acknowledgement").await;
+            assert!(matches!(answer, Packet::Ack(_)), "{answer:?}");
         }
         // The reader has seen some of it when everything stops.
         for _ in 0..30 {
             reader.event("new_message").await;
         }
         reader.cut();
+        drop(writer);
         core.stop().await;
         core = restart(folder.path()).await;
         let (back, recovered) = reader.come_back(&core).await;
@@ -696,6 +711,11 @@ async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
     let mut client = Client::connect(&core).await;
     let (room, _) = client.join(1, 2).await;
     client.send("41");
+    let begun = Instant::now();
+    while core.metrics.sockets.get() > 0 {
+        assert!(begun.elapsed() < DEADLINE, "no goodbye");
+        tokio::task::yield_now().await;
+    }
     let (mut back, recovered) = client.come_back(&core).await;
     assert!(!recovered, "a logout is not undone");
     back.emit("fetch_messages", &json!({ "roomId": room }));

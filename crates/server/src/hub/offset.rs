@@ -20,21 +20,21 @@ impl Key {
     /// The part of answers: after everything that a dialect can show of the same change.
     pub(crate) const ANSWER: u8 = 35;
 
-    /// Everything up to this G lies before or at the key, with all its parts.
-    pub(crate) fn whole(self) -> G {
-        if self.part >= Self::ANSWER {
-            self.g
-        } else {
-            self.g.saturating_sub(1)
-        }
-    }
-
-    /// After everything that is shown of `g`.
+    /// After everything that a dialect shows of `g`, before the answers at it.
     pub(crate) fn end_of(g: G) -> Self {
         Self {
             g,
-            part: u8::MAX,
+            part: Self::ANSWER - 1,
             r: u32::MAX,
+        }
+    }
+
+    /// Everything that is shown up to this G lies before the key or at it.
+    pub(crate) fn whole(self) -> G {
+        if self >= Self::end_of(self.g) {
+            self.g
+        } else {
+            self.g.saturating_sub(1)
         }
     }
 }

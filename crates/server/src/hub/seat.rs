@@ -174,7 +174,6 @@ impl Seat {
     /// undone by whoever comes with the same recovery id.
     pub(super) fn end_session(&self) {
         let session = &self.stream.socket.session;
-        self.hub.sessions.lock().remove(session);
         if self.stream.has_stored_session() {
             let session = session.seed.id;
             self.hub.queue.submit(Submission {

@@ -74,6 +74,9 @@ struct State {
     socket: Weak<Socket>,
     /// Since when it has none.
     parked: Option<Instant>,
+    /// Its client has said goodbye. It stays here for a while, because the store may not have heard
+    /// of it when somebody comes with its recovery id.
+    ended: bool,
     dialect: Option<&'static dyn Dialect>,
     identities: Vec<UserId>,
     places: Vec<Place>,
@@ -112,15 +115,16 @@ impl Session {
     /// Whether who comes with its recovery id may go on with it. A dialect may know the person by
     /// another form of the token's subject.
     pub(crate) fn belongs_to(&self, app: AppId, namespace: &str, who: Option<&Subject>) -> bool {
+        let state = self.state.lock();
         let is_same = match (&self.subject, who) {
             (None, None) => true,
             (Some(own), Some(who)) => {
-                let dialect = self.state.lock().dialect;
-                *own == who.id.text || dialect.is_some_and(|spoken| spoken.person(who).text == *own)
+                let knows = |spoken: &dyn Dialect| spoken.person(who).text == *own;
+                *own == who.id.text || state.dialect.is_some_and(knows)
             }
             _ => false,
         };
-        is_same && self.app == app && self.seed.namespace == namespace
+        is_same && !state.ended && self.app == app && self.seed.namespace == namespace
     }
 
     /// Its socket, while it has one.
@@ -175,6 +179,7 @@ impl Session {
     /// Forgets everything: its client has said goodbye.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
+        state.ended = true;
         state.places.clear();
         state.answers.clear();
         state.identities.clear();

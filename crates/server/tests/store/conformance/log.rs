@@ -125,6 +125,41 @@ pub(super) fn a_log_is_read_in_pages(place: &dyn Place) {
     }
 }
 
+pub(super) fn what_is_no_message_has_numbers_too(place: &dyn Place) {
+    let store = place.open();
+    let mut talk = Talk::new(&*store, 1);
+    // As if other changes stood between: gaps in the conversation's numbers, of all sizes.
+    for gap in [1, 0, 2, 5, 0, 0, 17, 40, 3] {
+        let chat = Arc::clone(&talk.scene.chat);
+        let last = talk
+            .said
+            .iter()
+            .rev()
+            .find(|view| view.conversation == chat);
+        let seq = last.unwrap().message.seq + gap;
+        talk.scene.world.set_seq(&chat, seq);
+        for _ in 0..gap {
+            talk.scene.world.g();
+        }
+        let view = talk.scene.world.message(&chat, &chat.pair[0], "x");
+        let batch = talk.scene.world.batch([message(view.clone())]);
+        store.commit(&batch).unwrap();
+        talk.said.push(view);
+    }
+    let last = talk.scene.world.last_g();
+    for place in [
+        Topic::Conversation(talk.chats[0]),
+        Topic::Person(talk.people[0]),
+    ] {
+        for after in 0..=last {
+            for up_to in [after + 1, after + 20, last] {
+                let events = log(&*store, place, after, up_to, 100);
+                assert_eq!(events, talk.due(place, after, up_to));
+            }
+        }
+    }
+}
+
 pub(super) fn where_nothing_happened_the_log_is_empty(place: &dyn Place) {
     let store = place.open();
     let mut talk = Talk::new(&*store, 3);

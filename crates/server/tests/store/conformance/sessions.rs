@@ -11,15 +11,12 @@ use super::Place;
 use crate::world::{Scene, session};
 
 fn found(store: &dyn Store, id: i64) -> Option<StoredSession> {
-    let by_pid = store.session(&session(id).pid_hash).unwrap();
+    let found = store.session(&session(id).pid_hash).unwrap();
     match store.load(&Need::Session(SessionId(id))).unwrap() {
-        Found::Session(by_id) => {
-            let by_id = by_id.map(Arc::unwrap_or_clone);
-            assert_eq!(by_id, by_pid, "the same by either name");
-        }
+        Found::Session(same) => assert_eq!(same.map(Arc::unwrap_or_clone), found),
         other => panic!("asked for a session, got {other:?}"),
     }
-    by_pid
+    found
 }
 
 fn seen_before(store: &dyn Store, time: i64, limit: u32) -> Vec<i64> {

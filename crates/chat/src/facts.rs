@@ -194,9 +194,9 @@ impl Facts {
             (Need::Session(id), Found::Session(stored)) => {
                 let mut state = stored;
                 if let Some(Known::Changes(changes)) = self.sessions.get(&id) {
-                    changes
-                        .iter()
-                        .for_each(|change| session::apply(&mut state, change));
+                    for change in changes {
+                        session::apply(&mut state, change);
+                    }
                 }
                 self.sessions.insert(id, Known::State(state));
             }

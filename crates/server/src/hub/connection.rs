@@ -266,7 +266,7 @@ impl Connection {
             return Ok(());
         }
         let seat = match returning {
-            Returning::Resume(session, from) => self.resume(admitted, session, from),
+            Returning::Resume(session, from) => self.resume(admitted, &session, from),
             Returning::Inherit(old) => {
                 let mut seat = self.begin(admitted, names);
                 seat.inherit(&old);
@@ -301,12 +301,12 @@ impl Connection {
         let session = Arc::new(Session::new(seed, admitted.app.id, subject));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
-        self.seat(admitted, session, from)
+        self.seat(admitted, &session, from)
     }
 
     /// A session that goes on after `from`: CONNECT first, then what was missed, as events that
     /// come before the answer would neither count nor be forgotten by the client.
-    fn resume(&mut self, admitted: Admitted, session: Arc<Session>, from: Key) -> Seat {
+    fn resume(&mut self, admitted: Admitted, session: &Arc<Session>, from: Key) -> Seat {
         let pid = admitted.pid.as_deref().unwrap_or_default();
         let answer = serde_json::json!({ "sid": session.seed.sid, "pid": pid }).to_string();
         frame::write_connect(&mut self.notices, admitted.namespace, &answer);
@@ -316,7 +316,7 @@ impl Connection {
         seat
     }
 
-    fn seat(&self, admitted: Admitted, session: Arc<Session>, from: Key) -> Seat {
+    fn seat(&self, admitted: Admitted, session: &Arc<Session>, from: Key) -> Seat {
         let hub = &self.hub;
         let Admitted {
             namespace,
@@ -328,7 +328,7 @@ impl Connection {
         } = admitted;
         let permits = hub.app_permits(app.id);
         let socket = Arc::new(Socket::new(
-            Arc::clone(&session),
+            Arc::clone(session),
             namespace,
             key,
             self.handle.clone(),

@@ -235,7 +235,9 @@ impl Hub {
     /// A session is these users from now on.
     fn identify(&self, session: SessionId, users: &[UserId]) {
         if let Some(session) = self.sessions.lock().by_id.get(&session) {
-            users.iter().for_each(|user| session.identify(*user));
+            for user in users {
+                session.identify(*user);
+            }
         }
     }
 

@@ -146,7 +146,9 @@ impl Hub {
         let users = stored.identities();
         let session = Session::new(stored.seed, stored.app, stored.subject);
         let session = Arc::new(session);
-        users.iter().for_each(|user| session.identify(*user));
+        for user in users {
+            session.identify(user);
+        }
         for subscription in stored.subscriptions {
             let Some(dialect) = dialects::by_name(&subscription.dialect) else {
                 continue;

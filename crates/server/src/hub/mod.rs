@@ -14,6 +14,7 @@ mod sequencer;
 mod session;
 mod socket;
 mod stream;
+mod ticket;
 mod timers;
 mod topic;
 

@@ -19,12 +19,10 @@ use super::{
     offset::Key,
     session::Portrait,
     socket::{Delivery, Socket},
+    ticket::{LEAST_WEIGHT, State, Ticket},
     topic::{Fetched, Grain, Render, Run, Topic},
 };
 use crate::listen::{Close, Outgoing};
-
-/// What a ticket without a command holds, roughly.
-const LEAST_WEIGHT: usize = 256;
 
 /// The cursors and tickets of one socket. Only its connection touches them.
 pub(crate) struct Stream {
@@ -53,34 +51,6 @@ struct Subscription {
     topic: Arc<Topic>,
     member: usize,
     cursor: Key,
-}
-
-/// A client event that is not answered yet.
-struct Ticket {
-    /// The id under which the client waits for an acknowledgement, if it does.
-    ack: Option<u64>,
-    dialect: Option<&'static dyn Dialect>,
-    request: Option<Request>,
-    weight: usize,
-    state: State,
-    /// It was answered before, and the answer may not have arrived.
-    again: bool,
-}
-
-enum State {
-    /// The writer has it.
-    Submitted,
-    /// Its command is decided, or it has none; its query has not begun.
-    Asking { at: Option<G>, reply: Option<Reply> },
-    /// Its query is under way, as of `at`; the stream stops there.
-    Reading { at: G, reply: Option<Reply> },
-    /// An answer that may not have arrived, as it was written.
-    Kept { key: Key, frame: Bytes },
-    /// Done. Without a place of its own it stands where the stream is when its turn comes.
-    Done {
-        at: Option<G>,
-        result: Result<Answered, Refusal>,
-    },
 }
 
 impl Stream {
@@ -623,65 +593,5 @@ impl Drop for Stream {
             self.hub.sessions.lock().remove(&self.socket.session);
         }
         self.hub.metrics.sockets.dec();
-    }
-}
-
-impl Ticket {
-    /// Answers a join again. `None` where the dialect answers none.
-    fn rejoin(dialect: &'static dyn Dialect, place: chat::Topic, since: G) -> Option<Self> {
-        let query = dialect.rejoin(place)?;
-        let request = Request {
-            command: None,
-            query: Some(query),
-            needs_identity: false,
-        };
-        Some(Self {
-            ack: None,
-            dialect: Some(dialect),
-            request: Some(request),
-            weight: LEAST_WEIGHT,
-            state: State::Asking {
-                at: Some(since),
-                reply: None,
-            },
-            again: true,
-        })
-    }
-
-    fn kept(key: Key, frame: Bytes) -> Self {
-        Self {
-            ack: None,
-            dialect: None,
-            request: None,
-            weight: frame.len(),
-            state: State::Kept { key, frame },
-            again: true,
-        }
-    }
-
-    /// The G that the stream must not pass before this ticket is answered, if it is known.
-    fn place(&self) -> Option<G> {
-        match self.state {
-            State::Submitted => None,
-            State::Asking { at, .. } | State::Done { at, .. } => at,
-            State::Reading { at, .. } => Some(at),
-            State::Kept { key, .. } => Some(key.g),
-        }
-    }
-
-    fn is_done_by(&self, barrier: G) -> bool {
-        match self.state {
-            State::Done { at, .. } => at.is_none_or(|at| at <= barrier),
-            State::Kept { .. } => true,
-            State::Submitted | State::Asking { .. } | State::Reading { .. } => false,
-        }
-    }
-
-    fn identifies(&self) -> bool {
-        let command = self
-            .request
-            .as_ref()
-            .and_then(|request| request.command.as_ref());
-        command.is_some_and(chat::Command::identifies)
     }
 }

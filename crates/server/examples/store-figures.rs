@@ -171,8 +171,9 @@ fn come_back(folder: &Path) {
             for _ in 0..rounds {
                 store.log(place, after, u64::MAX, 500).unwrap();
             }
+            let each = ms(begun.elapsed() / rounds);
             let found = store.log(place, after, u64::MAX, u32::MAX).unwrap().len();
-            println!("| {name} | {found} | {:.3} |", ms(begun.elapsed() / rounds));
+            println!("| {name} | {found} | {:.3} |", each);
         }
     }
 }
@@ -209,7 +210,7 @@ fn keep_sessions(folder: &Path) {
                 .session(&pid_hash(round % 100 * 1_000))
                 .unwrap()
                 .unwrap();
-            assert!(found.subscriptions.len() > 90);
+            assert!(found.subscriptions.len() > 80);
         },
     );
     timed("one that listens to 2", 1_000, &mut |round| {

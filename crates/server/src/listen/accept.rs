@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use http::HeaderValue;
-use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,7 +20,7 @@ use super::listener::Listener;
 use super::metrics::Refused;
 use super::shared::Order;
 use super::socket::Socket;
-use super::{Accept, ListenConfig, ListenMetrics, http as requests};
+use super::{Accept, ListenConfig, ListenMetrics, http};
 use crate::tls::Tls;
 
 /// Waits after a failed accept, doubling from the first to the second.
@@ -235,12 +233,7 @@ async fn speak_http(
         let listener = Arc::clone(&listener);
         async move {
             let ip = address.ip().to_canonical();
-            let mut answer = requests::answer(Arc::clone(&listener), ip, secure, request).await;
-            if listener.is_stopping() {
-                let close = HeaderValue::from_static("close");
-                answer.headers_mut().entry(CONNECTION).or_insert(close);
-            }
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(http::answer(listener, ip, secure, request).await)
         }
     });
     let connection = http1::Builder::new()

@@ -659,6 +659,7 @@ async fn the_answer_to_a_join_comes_again_if_it_was_lost() {
     let core = core(folder.path(), config()).await;
     for half_seen in [false, true] {
         let mut reader = Client::connect(&core).await;
+        let decided = core.metrics.commands.get();
         reader.emit(
             "join_chat",
             &json!({ "userId": person(2), "targetUserId": person(1) }),

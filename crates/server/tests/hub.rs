@@ -15,7 +15,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chat::{Store, Timestamp};
+use chat::{
+    Store, Timestamp,
+    model::{ApiKey, KeyId, Scope},
+};
 use serde_json::{Value, json};
 use server::{
     core::Core,
@@ -75,11 +78,26 @@ async fn core(folder: &std::path::Path, config: HubConfig) -> Core {
     });
     let command = chat::Command::CreateApp {
         app: Box::new(app),
-        keys: Vec::new(),
+        keys: vec![
+            key(Scope::Client, "a client key"),
+            key(Scope::Server, "a server key"),
+        ],
     };
     core.queue.run(actor, command).await.unwrap();
     core.directory.reload().unwrap();
     core
+}
+
+fn key(scope: Scope, text: &str) -> ApiKey {
+    ApiKey {
+        id: KeyId(0),
+        app: chat::AppId(0),
+        scope,
+        hash: server::identity::key::hash(text),
+        prefix: String::new(),
+        created_at: Timestamp(0),
+        revoked_at: None,
+    }
 }
 
 struct Bell(Notify);
@@ -106,7 +124,7 @@ impl Client {
         Self::connect_as(core, None, "40").await
     }
 
-    async fn connect_as(core: &Core, user_agent: Option<&str>, connect: &str) -> Self {
+    fn open(core: &Core, user_agent: Option<&str>) -> Self {
         let bell = Arc::new(Bell(Notify::new()));
         let handle = Handle::detached(Waker::from(Arc::clone(&bell)));
         let peer = Peer {
@@ -117,14 +135,18 @@ impl Client {
         let (input, from_test) = mpsc::unbounded_channel();
         let (to_test, output) = mpsc::unbounded_channel();
         tokio::spawn(drive(driver, Arc::clone(&bell), from_test, to_test));
-        let mut client = Self {
+        Self {
             input,
             output,
             bell,
             last: None,
             pid: None,
             offset: None,
-        };
+        }
+    }
+
+    async fn connect_as(core: &Core, user_agent: Option<&str>, connect: &str) -> Self {
+        let mut client = Self::open(core, user_agent);
         client.send(connect);
         let answer = client.next("the answer to CONNECT").await;
         let Packet::Connect {
@@ -729,5 +751,19 @@ async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
     assert!(error.args[0].get().contains("not_identified"));
     let guess = Client::connect_as(&core, None, r#"40{"pid":"guess","offset":"1.1.1"}"#).await;
     assert_ne!(guess.pid.as_deref(), Some("guess"));
+    core.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_key_opens_the_door_and_a_server_key_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    Client::connect_as(&core, None, r#"40{"appKey":"a client key"}"#).await;
+    let mut wrong = Client::open(&core, None);
+    wrong.send(r#"40{"appKey":"a server key"}"#);
+    let Packet::ConnectError { error, .. } = wrong.next("the refusal").await else {
+        panic!("a server key must not be in a client")
+    };
+    assert!(error.get().contains("server_key"), "{error}");
     core.stop().await;
 }

@@ -4,7 +4,10 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use chat::{App, SessionId, model::KeyId};
+use chat::{
+    App, SessionId,
+    model::{KeyId, Scope},
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -62,6 +65,9 @@ pub(super) fn admit(
     let (app, key) = match credentials.app_key.or_else(|| in_query("appKey")) {
         Some(text) => {
             let (app, key) = hub.directory.by_key(&text).ok_or(TurnedDown::UnknownKey)?;
+            if key.scope != Scope::Client {
+                return Err(TurnedDown::ServerKey);
+            }
             (app, Some(key.id))
         }
         None => (hub.directory.default_app().ok_or(TurnedDown::NoApp)?, None),
@@ -145,6 +151,8 @@ pub(super) enum TurnedDown {
     Auth(serde_json::Error),
     /// The key that was brought is none, or not any longer.
     UnknownKey,
+    /// A key was brought that must stay on the app's own servers.
+    ServerKey,
     /// No key was brought, and there is no default app.
     NoApp,
     /// The token is refused.
@@ -159,6 +167,7 @@ impl TurnedDown {
             Self::Namespace => "unknown_namespace",
             Self::Auth(_) => "invalid_auth",
             Self::UnknownKey => "unknown_key",
+            Self::ServerKey => "server_key",
             Self::NoApp => "key_required",
             Self::Token(error) => error.code(),
             Self::NoRandomness => "internal",
@@ -176,6 +185,9 @@ impl fmt::Display for TurnedDown {
                 "auth: token and appKey must be strings, recovery a boolean ({error})"
             ),
             Self::UnknownKey => f.write_str("appKey: no such key"),
+            Self::ServerKey => f.write_str(
+                "appKey: is a server key, which no client should have; use a client key",
+            ),
             Self::NoApp => f.write_str("appKey: is needed here"),
             Self::Token(error) => write!(f, "token: {error}"),
             Self::NoRandomness => f.write_str("the server has no random numbers"),

@@ -29,7 +29,7 @@ use std::{
 };
 
 use chat::{
-    AppId, Event, G, Queue, SessionId, Store, UserId,
+    App, AppId, Event, G, Queue, SessionId, Store, UserId,
     bus::{Bus, Listener},
     store::Boot,
 };
@@ -312,6 +312,15 @@ impl Hub {
                 socket.handle.wake();
             }
         }
+    }
+
+    /// The sessions that have a socket and something in the store, and an app in whose name that can
+    /// be said. `None` while there is no app.
+    pub(crate) fn live_sessions(&self) -> Option<(Arc<App>, Vec<SessionId>)> {
+        let app = self.directory.apps().into_iter().next()?;
+        let sessions = self.sessions.lock();
+        let live = sessions.by_id.values().filter(|session| session.is_live());
+        Some((app, live.map(|session| session.seed.id).collect()))
     }
 
     /// Lets go of sessions that have had no socket for a while, and of topics that nobody needs.

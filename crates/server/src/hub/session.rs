@@ -132,6 +132,12 @@ impl Session {
         self.state.lock().socket.upgrade()
     }
 
+    /// Whether it has a socket, and listens to something.
+    pub(crate) fn is_live(&self) -> bool {
+        let state = self.state.lock();
+        state.parked.is_none() && !state.places.is_empty()
+    }
+
     /// Gives it a socket; the one that it had must stop.
     pub(crate) fn attach(&self, socket: &Arc<Socket>) -> Option<Arc<Socket>> {
         let mut state = self.state.lock();

@@ -23,7 +23,7 @@ use super::{
 use crate::listen::{Close, Outgoing};
 
 /// Commands of one socket that may be open at once.
-const OPEN_TICKETS: usize = 256;
+const OPEN_TICKETS: usize = 512;
 /// Bytes that those may hold, and also those that wait for the socket to say who it is.
 const OPEN_BYTES: usize = 256 << 10;
 /// Events that may wait for the socket to say who it is.

@@ -170,6 +170,11 @@ impl Session {
         }
     }
 
+    /// Who it has said it is.
+    pub(crate) fn identities(&self) -> Vec<UserId> {
+        self.state.lock().identities.clone()
+    }
+
     /// It listens to a topic. Listening twice changes nothing.
     pub(crate) fn listen(&self, topic: &Arc<Topic>, since: G) {
         let mut state = self.state.lock();

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use chat::{Asker, KeyId, Outcome, View, query::QueryError};
+use chat::{Asker, G, KeyId, Outcome, Reply, View, query::QueryError};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -51,6 +51,8 @@ pub(crate) enum Delivery {
         member: usize,
         cursor: Key,
     },
+    /// A join of the connection before it was decided when it had taken over.
+    Joined { place: chat::Topic, at: G },
     /// Its oldest open command is decided.
     Decided(Outcome),
     /// What had left memory is there again, or is too much (false).
@@ -172,11 +174,26 @@ impl Socket {
 impl Asker for Socket {
     fn answered(&self, outcome: Outcome) {
         self.permits.release();
-        self.deliver(Delivery::Decided(outcome));
+        let joined = match &outcome.result {
+            Ok(Reply::Opened { conversation, .. }) => Some(conversation.conversation.id),
+            _ => None,
+        };
+        let at = outcome.g;
+        if self.deliver(Delivery::Decided(outcome)) {
+            return;
+        }
+        // Who has taken over listens to it already, and will not join again by itself.
+        if let (Some(conversation), Some(heir)) = (joined, self.session.socket()) {
+            let place = chat::Topic::Conversation(conversation);
+            heir.deliver(Delivery::Joined { place, at });
+        }
     }
 
     fn wake(&self) {
         self.handle.wake();
+        if let (true, Some(heir)) = (self.is_closed(), self.session.socket()) {
+            heir.handle.wake();
+        }
     }
 
     fn lost(&self) {

@@ -264,6 +264,7 @@ impl Stream {
                         *place = Some(subscription);
                     }
                 }
+                Delivery::Joined { place, at } => self.join_late(dialect, place, at),
                 Delivery::Decided(outcome) => self.decided(outcome),
                 Delivery::Found(found) => self.found(found),
                 Delivery::Filled(true) => self.filling = false,
@@ -314,6 +315,20 @@ impl Stream {
                 result: Err(refusal),
             },
         };
+    }
+
+    /// A join of the connection before is answered here, at its place. If that was done already, its
+    /// keys are not newer than what was written, and nothing is written twice.
+    fn join_late(&mut self, dialect: Option<&'static dyn Dialect>, place: chat::Topic, at: G) {
+        self.identify(&self.socket.session.identities());
+        let Some(ticket) = dialect.and_then(|dialect| Ticket::rejoin(dialect, place, at)) else {
+            return;
+        };
+        let is_later = |other: &Ticket| other.place().is_none_or(|place| place > at);
+        let later = self.tickets.iter().position(is_later);
+        self.open_bytes += ticket.weight;
+        self.tickets
+            .insert(later.unwrap_or(self.tickets.len()), ticket);
     }
 
     /// The session has taken over what an earlier one listened to. Its page will not join again by

@@ -49,7 +49,12 @@ pub(crate) async fn restart(folder: &std::path::Path) -> Core {
 
 /// A core with an open default app, in a folder of its own.
 pub(crate) async fn core(folder: &std::path::Path, config: HubConfig) -> Core {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
+    let store = Sqlite::open(folder, &Options::default()).unwrap();
+    core_over(Arc::new(store), config).await
+}
+
+/// The same over any store.
+pub(crate) async fn core_over(store: Arc<dyn Store>, config: HubConfig) -> Core {
     let core = Core::start(store, config, Metrics::new()).unwrap();
     let app = chat::App {
         id: chat::AppId(0),

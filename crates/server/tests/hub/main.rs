@@ -10,5 +10,6 @@
 )]
 
 mod client;
+mod gate;
 mod returning;
 mod streams;

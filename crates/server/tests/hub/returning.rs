@@ -1,11 +1,14 @@
 //! What one gets who was away: everything that was missed, once and in order, or a word that it is gone.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
+
+use server::stores::sqlite::{Options, Sqlite};
 
 use serde_json::json;
 use wire::socketio::Packet;
 
-use crate::client::{Client, DEADLINE, config, core, person, restart};
+use crate::client::{Client, DEADLINE, config, core, core_over, person, restart};
+use crate::gate::Gate;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_comes_back_gets_what_was_missed_once_and_in_order() {
@@ -196,5 +199,34 @@ async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
     assert!(error.args[0].get().contains("not_identified"));
     let guess = Client::connect_as(&core, None, r#"40{"pid":"guess","offset":"1.1.1"}"#).await;
     assert_ne!(guess.pid.as_deref(), Some("guess"));
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_that_is_decided_after_a_take_over_is_answered_to_the_heir() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path(), &Options::default()).unwrap();
+    let gate = Arc::new(Gate::before(store));
+    let core = core_over(Arc::clone(&gate) as _, config()).await;
+    let client = Client::connect(&core).await;
+    gate.hold();
+    let people = json!({ "userId": person(2), "targetUserId": person(1) });
+    client.emit("join_chat", &people);
+    let begun = Instant::now();
+    while !gate.is_waiting() {
+        assert!(begun.elapsed() < DEADLINE, "no join came to the store");
+        tokio::task::yield_now().await;
+    }
+    // The join is on its way when the transport breaks and the client comes back.
+    let (mut heir, recovered) = client.come_back(&core).await;
+    assert!(recovered);
+    gate.open();
+    let room = heir.event("room_joined").await["roomId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    heir.event("message_history").await;
+    heir.say(&room, 2, "heard");
+    assert_eq!(heir.event("new_message").await["body"], "heard");
     core.stop().await;
 }

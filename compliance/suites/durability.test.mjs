@@ -24,6 +24,10 @@ const RESUMABLE = KILLS > 100;
 
 const WAYS = Object.values(TRANSPORTS);
 
+// A socket.io-client whose server goes between the probe's pong and the upgrade holds a paused
+// transport and notices by the heartbeat only, so that has to be quick here.
+const heartbeat = { interval_seconds: 2, timeout_seconds: 2 };
+
 function readState() {
   if (RESUMABLE && fs.existsSync(STATE)) {
     const state = JSON.parse(fs.readFileSync(STATE, "utf8"));
@@ -104,9 +108,6 @@ describe("durability", () => {
   test(`what is acknowledged before kill -9 is there afterwards, once: ${KILLS} kills`, { timeout: Infinity }, async (t) => {
     const state = readState();
     fs.mkdirSync(state.data, { recursive: true });
-    // A socket.io-client whose server dies between the probe's pong and the upgrade holds a paused
-    // transport and notices by the heartbeat only, so that has to be quick here.
-    const heartbeat = { interval_seconds: 2, timeout_seconds: 2 };
     const options = { label: "kills", data: state.data, identity: null, settings: settings(UNLIMITED_RATES, { heartbeat }) };
     if (state.done === 0) await createApp(state.data, "kills", "open");
     const server = await Server.start(options);
@@ -152,7 +153,7 @@ describe("durability", () => {
     const patience = 10;
     const server = await Server.start({
       label: "sigterm",
-      settings: settings(UNLIMITED_RATES, { server: { shutdown_seconds: patience } }),
+      settings: settings(UNLIMITED_RATES, { heartbeat, server: { shutdown_seconds: patience } }),
     });
     const senders = [];
     const idle = [];

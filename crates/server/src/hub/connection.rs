@@ -104,6 +104,10 @@ impl Driver for Connection {
         Ok(())
     }
 
+    fn woken(&mut self, now: Instant) -> Result<(), Close> {
+        self.poll_connecting(now)
+    }
+
     fn wants_input(&self) -> bool {
         let is_paused = self.paused.is_some_and(|until| Instant::now() < until);
         !is_paused && self.connecting.is_none() && self.seats.iter().all(Seat::has_room)
@@ -111,9 +115,6 @@ impl Driver for Connection {
 
     fn poll_output(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let before = out.bytes();
-        if let Err(reason) = self.poll_connecting(now) {
-            return Poll::Ready(Err(reason));
-        }
         out.push(std::mem::take(&mut self.notices).into());
         for seat in &mut self.seats {
             if let Err(reason) = seat.collect(now, out) {

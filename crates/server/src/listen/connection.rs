@@ -149,6 +149,7 @@ impl Connection {
 
     /// One turn. Ready when the task is over.
     fn turn(&mut self, context: &mut Context<'_>, now: Instant) -> Poll<()> {
+        self.core.wake_driver(now);
         if let Some(polling) = &mut self.polling {
             polling.poll_cancelled(&mut self.core, context);
             if let Some(link) = polling.poll_probe(&mut self.core, context) {
@@ -286,6 +287,14 @@ impl Drop for Connection {
 }
 
 impl Core {
+    fn wake_driver(&mut self, now: Instant) {
+        if let Some(driver) = self.driver.as_mut().filter(|_| self.reason.is_none())
+            && let Err(reason) = driver.woken(now)
+        {
+            self.close(reason);
+        }
+    }
+
     /// Whether nothing has ended it so far.
     pub(super) fn is_open(&self) -> bool {
         self.reason.is_none()

@@ -46,6 +46,16 @@ pub trait Driver: Send {
     /// The reason for which the transport shall be closed.
     fn receive(&mut self, message: Message, now: Instant) -> Result<(), Close>;
 
+    /// Called at the beginning of every turn of the connection's task, so after every wake, also while nothing can be
+    /// written: for what input waits for.
+    ///
+    /// # Errors
+    /// The reason for which the transport shall be closed.
+    fn woken(&mut self, now: Instant) -> Result<(), Close> {
+        let _ = now;
+        Ok(())
+    }
+
     /// False while the client must not be read: who does not drink may not talk. Asked again after every wake, so the
     /// driver calls [`Handle::wake`] when the answer turns true.
     fn wants_input(&self) -> bool;

@@ -254,6 +254,10 @@ async fn drive(
         ..wire::Limits::default()
     };
     loop {
+        if let Err(reason) = driver.woken(Instant::now()) {
+            driver.closed(reason);
+            return;
+        }
         let mut out = Outgoing::new(64 << 10);
         let polled = driver.poll_output(Instant::now(), &mut out);
         for frame in out

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     actor::Actor,
     command::{Command, Reply},
-    event::{Effect, Event, Happening, Topic},
+    event::{Effect, Event, Happening, Subscribe, Topic},
     facts::{Facts, Halt},
     mint::Mint,
     model::{
@@ -388,12 +388,13 @@ impl Draft<'_> {
             since,
             at: self.now,
         });
-        self.effects.push(Effect::Subscribe {
+        self.effects.push(Effect::Subscribe(Subscribe {
             session: session.id,
+            user: user.id,
             topic,
             dialect,
             since,
-        });
+        }));
     }
 
     fn show(&mut self, g: G, happening: Happening) {

@@ -173,7 +173,7 @@ fn come_back(folder: &Path) {
             }
             let each = ms(begun.elapsed() / rounds);
             let found = store.log(place, after, u64::MAX, u32::MAX).unwrap().len();
-            println!("| {name} | {found} | {:.3} |", each);
+            println!("| {name} | {found} | {each:.3} |");
         }
     }
 }

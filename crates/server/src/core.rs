@@ -5,9 +5,10 @@
 use std::{
     sync::{Arc, Weak},
     thread::JoinHandle,
+    time::Duration,
 };
 
-use chat::{Executor, Fault, Queue, Store};
+use chat::{Actor, Command, Executor, Fault, Queue, Reply, Store, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     task,
@@ -35,7 +36,15 @@ pub struct Core {
     pub metrics: Arc<Metrics>,
     writer: JoinHandle<()>,
     sequencer: task::JoinHandle<()>,
+    upkeep: task::JoinHandle<()>,
 }
+
+/// How long the store remembers who somebody was and what they listened to.
+const SESSION_MEMORY: Duration = Duration::from_hours(7 * 24);
+/// How often it is told who is still here, and forgets the others.
+const SESSION_UPKEEP: Duration = Duration::from_hours(1);
+/// Sessions named in one command.
+const SESSIONS_AT_ONCE: usize = 1_000;
 
 impl Core {
     /// Notes a new start in the store and begins to work. Within a tokio runtime.
@@ -62,10 +71,12 @@ impl Core {
         };
         let hub = Hub::new(parts, |listener| Arc::new(Local::new(listener)));
         tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
+        tokio::spawn(sweep(Arc::downgrade(&hub)));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
         let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub)).run(incoming));
         let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
             .map_err(|error| Fault::new("starting the writer's thread", error))?;
+        let upkeep = tokio::spawn(keep_sessions(Arc::downgrade(&hub), Arc::clone(&queue)));
         Ok(Self {
             store,
             queue,
@@ -74,11 +85,13 @@ impl Core {
             metrics,
             writer,
             sequencer,
+            upkeep,
         })
     }
 
     /// Takes no more commands, writes those that wait, shows them, and ends.
     pub async fn stop(self) {
+        self.upkeep.abort();
         self.queue.close();
         let writer = self.writer;
         let ended = task::spawn_blocking(move || writer.join()).await;
@@ -87,6 +100,45 @@ impl Core {
         }
         // It ends by itself once the writer, the only one who sends it turns, has gone.
         let _ = self.sequencer.await;
+    }
+}
+
+/// Sessions and topics that nobody came back to are let go of.
+async fn sweep(hub: Weak<Hub>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        ticks.tick().await;
+        let Some(hub) = hub.upgrade() else { break };
+        hub.sweep();
+    }
+}
+
+/// Tells the store which sessions are live, so that it forgets only those that are long gone.
+async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>) {
+    let mut ticks = tokio::time::interval(SESSION_UPKEEP);
+    loop {
+        ticks.tick().await;
+        let Some((app, live)) = hub.upgrade().and_then(|hub| hub.live_sessions()) else {
+            continue;
+        };
+        let actor = Arc::new(Actor {
+            app,
+            subject: None,
+            session: None,
+        });
+        let run = |command| queue.run(Arc::clone(&actor), command);
+        // Whoever cannot be noted now is noted an hour later.
+        for sessions in live.chunks(SESSIONS_AT_ONCE) {
+            let _ = run(Command::SeenSessions {
+                sessions: sessions.to_vec(),
+            })
+            .await;
+        }
+        let memory = i64::try_from(SESSION_MEMORY.as_millis()).unwrap_or(i64::MAX);
+        let before = Timestamp(writer::now().0 - memory);
+        while let Ok(Reply::Forgotten { more: true }) =
+            run(Command::ForgetSessions { before }).await
+        {}
     }
 }
 

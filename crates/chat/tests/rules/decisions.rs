@@ -122,12 +122,13 @@ fn registering_makes_a_user_once_and_subscribes_each_session() {
         .effects
         .iter()
         .map(|effect| match effect {
-            Effect::Subscribe {
+            Effect::Subscribe(chat::event::Subscribe {
                 session,
                 topic,
                 dialect,
                 since,
-            } => (*session, *topic, *dialect, *since),
+                ..
+            }) => (*session, *topic, *dialect, *since),
             other => panic!("a subscription, got {other:?}"),
         })
         .collect();

@@ -99,7 +99,7 @@ fn command(ask: &Ask, session: SessionId, known: &[Uuid], sessions: &[SessionId]
 fn g_of(effect: &Effect) -> Option<u64> {
     match effect {
         Effect::Show(event) => Some(event.g),
-        Effect::Subscribe { since, .. } => Some(*since),
+        Effect::Subscribe(chat::event::Subscribe { since, .. }) => Some(*since),
         Effect::Attach { session, after } if session.generation == 0 => Some(*after),
         Effect::Attach { .. } => None,
     }

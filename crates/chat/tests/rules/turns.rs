@@ -19,7 +19,7 @@ use crate::{
 fn effect_g(effect: &Effect) -> G {
     match effect {
         Effect::Show(event) => event.g,
-        Effect::Subscribe { since, .. } => *since,
+        Effect::Subscribe(chat::event::Subscribe { since, .. }) => *since,
         Effect::Attach { session, .. } => panic!("nobody comes back here: {session:?}"),
     }
 }

@@ -56,7 +56,7 @@ enum Stop {
 }
 
 impl Server {
-    /// Serves until `shutdown` is ready; then takes no more sockets, lets each connection flush and closes its transport
+    /// Serves until `shutdown` is ready; then refuses handshakes (503), lets each connection flush and closes its transport
     /// (never with a Socket.IO DISCONNECT, after which clients would stay away), for at most
     /// [`shutdown_timeout`](ListenConfig::shutdown_timeout).
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
@@ -77,12 +77,16 @@ impl Server {
             () = accept_all(&shared, &listener, self.tls.as_ref(), &stopped) => {}
             () = shared.deadlines.run() => {}
         }
-        drop(listener);
         shared.stop();
         shared.order_all(Order::Stop);
         let end = async {
-            // Sockets stay a little longer: over polling, a client's next request comes to fetch what is left for it.
-            shared.connections_ended().await;
+            // Sockets stay a little longer, and new ones are taken: over polling, a client's next request comes to fetch
+            // what is left for it. Handshakes are refused (503).
+            tokio::select! {
+                () = shared.connections_ended() => {}
+                () = accept_all(&shared, &listener, self.tls.as_ref(), &stopped) => {}
+            }
+            drop(listener);
             stop.send_replace(Stop::AfterRequest);
             shared.sockets_ended().await;
         };

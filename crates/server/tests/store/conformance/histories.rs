@@ -172,7 +172,9 @@ impl History {
             }
         }
         let mut joins = turn.effects.iter().filter_map(|effect| match effect {
-            Effect::Subscribe { topic, since, .. } => Some((*topic, *since)),
+            Effect::Subscribe(chat::event::Subscribe { topic, since, .. }) => {
+                Some((*topic, *since))
+            }
             _ => None,
         });
         for ((asker, command), (_, outcome)) in commands.iter().zip(&turn.answers) {

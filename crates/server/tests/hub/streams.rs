@@ -1,222 +1,11 @@
-//! The hub without sockets: connections driven by hand, on several threads, over a real store.
-//!
-//! What must hold under any interleaving: one order, no gap, no double, answers in their place.
+//! What one socket gets while it stays: one order, each answer in its place.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    missing_docs,
-    clippy::missing_panics_doc
-)]
+use std::sync::Arc;
 
-use std::{
-    sync::Arc,
-    task::{Poll, Wake, Waker},
-    time::{Duration, Instant},
-};
-
-use chat::{Store, Timestamp};
 use serde_json::{Value, json};
-use server::{
-    core::Core,
-    hub::{Door, HubConfig},
-    listen::{Accept, Close, Driver, Handle, Outgoing, Peer},
-    metrics::Metrics,
-    stores::sqlite::{Options, Sqlite},
-};
-use tokio::sync::{Notify, mpsc};
-use wire::{
-    engineio::Message,
-    socketio::{Event, Packet},
-};
+use wire::socketio::Packet;
 
-const DEADLINE: Duration = Duration::from_mins(1);
-
-fn config() -> HubConfig {
-    HubConfig {
-        without_recovery: vec!["python-".to_owned()],
-        ..HubConfig::default()
-    }
-}
-
-/// A core with an open default app, in a folder of its own.
-async fn core(folder: &std::path::Path, config: HubConfig) -> Core {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
-    let core = Core::start(store, config, Metrics::new()).unwrap();
-    let app = chat::App {
-        id: chat::AppId(0),
-        uuid: uuid::Uuid::from_u128(1),
-        name: "test".to_owned(),
-        identity: chat::Identity::Open,
-        is_default: true,
-        max_text_bytes: 65_536,
-        secret: chat::model::Secret("s".repeat(40)),
-        public_keys: String::new(),
-        created_at: Timestamp(0),
-    };
-    let actor = Arc::new(chat::Actor {
-        app: Arc::new(app.clone()),
-        subject: None,
-        session: None,
-    });
-    let command = chat::Command::CreateApp {
-        app: Box::new(app),
-        keys: Vec::new(),
-    };
-    core.queue.run(actor, command).await.unwrap();
-    core.directory.reload().unwrap();
-    core
-}
-
-struct Bell(Notify);
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.0.notify_one();
-    }
-}
-
-/// A client whose connection runs in a task of its own, as it does behind the listener.
-struct Client {
-    input: mpsc::UnboundedSender<String>,
-    output: mpsc::UnboundedReceiver<Packet>,
-    bell: Arc<Bell>,
-    last: Option<(u64, u64, Option<u64>)>,
-}
-
-impl Client {
-    async fn connect(core: &Core) -> Self {
-        Self::connect_as(core, None, "40").await
-    }
-
-    async fn connect_as(core: &Core, user_agent: Option<&str>, connect: &str) -> Self {
-        let bell = Arc::new(Bell(Notify::new()));
-        let handle = Handle::detached(Waker::from(Arc::clone(&bell)));
-        let peer = Peer {
-            user_agent: user_agent.map(Into::into),
-            ..Peer::local()
-        };
-        let driver = Door(Arc::clone(&core.hub)).open(peer, handle).unwrap();
-        let (input, from_test) = mpsc::unbounded_channel();
-        let (to_test, output) = mpsc::unbounded_channel();
-        tokio::spawn(drive(driver, Arc::clone(&bell), from_test, to_test));
-        let mut client = Self {
-            input,
-            output,
-            bell,
-            last: None,
-        };
-        client.send(connect);
-        let answer = client.next("the answer to CONNECT").await;
-        assert!(matches!(answer, Packet::Connect { .. }), "{answer:?}");
-        client
-    }
-
-    fn send(&self, packet: &str) {
-        self.input.send(packet.to_owned()).unwrap();
-    }
-
-    fn emit(&self, name: &str, payload: &Value) {
-        self.send(&format!("42{}", json!([name, payload])));
-    }
-
-    async fn next(&mut self, what: &str) -> Packet {
-        let packet = tokio::time::timeout(DEADLINE, self.output.recv()).await;
-        packet
-            .unwrap_or_else(|_| panic!("no {what}"))
-            .unwrap_or_else(|| panic!("closed: {what}"))
-    }
-
-    /// The next event of this name; others are passed over. Checks that offsets rise.
-    async fn event(&mut self, name: &str) -> Value {
-        loop {
-            if let Packet::Event(event) = self.next(name).await {
-                self.check_offset(&event);
-                if event.name == name {
-                    return serde_json::from_str(event.args[0].get()).unwrap();
-                }
-                assert_ne!(event.name, "error", "{:?}", event.args);
-            }
-        }
-    }
-
-    fn check_offset(&mut self, event: &Event) {
-        let offset: String = serde_json::from_str(event.args.last().unwrap().get()).unwrap();
-        let mut parts = offset
-            .split('.')
-            .skip(1)
-            .map(|n| u64::from_str_radix(n, 36).unwrap());
-        let key = (parts.next().unwrap(), parts.next().unwrap(), parts.next());
-        assert!(self.last < Some(key), "{key:?} came after {:?}", self.last);
-        self.last = Some(key);
-    }
-
-    async fn join(&mut self, me: u32, other: u32) -> (String, Vec<Value>) {
-        self.emit(
-            "join_chat",
-            &json!({ "userId": person(me), "targetUserId": person(other) }),
-        );
-        let room = self.event("room_joined").await;
-        let history = self.event("message_history").await;
-        let messages = history["messages"].as_array().unwrap().clone();
-        (room["roomId"].as_str().unwrap().to_owned(), messages)
-    }
-
-    fn say(&self, room: &str, me: u32, text: &str) {
-        let payload = json!({ "roomId": room, "senderId": person(me), "body": text });
-        self.emit("send_message", &payload);
-    }
-}
-
-fn person(number: u32) -> String {
-    uuid::Uuid::from_u128(0xaaaa_0000_0000_4000_8000_0000_0000_0000 + u128::from(number))
-        .to_string()
-}
-
-async fn drive(
-    mut driver: Box<dyn Driver>,
-    bell: Arc<Bell>,
-    mut input: mpsc::UnboundedReceiver<String>,
-    output: mpsc::UnboundedSender<Packet>,
-) {
-    let limits = wire::Limits {
-        max_text_bytes: 100_000_000,
-        ..wire::Limits::default()
-    };
-    loop {
-        let mut out = Outgoing::new(64 << 10);
-        let polled = driver.poll_output(Instant::now(), &mut out);
-        for frame in out
-            .chunks()
-            .iter()
-            .flat_map(|chunk| wire::frame::frames(chunk))
-        {
-            let text = std::str::from_utf8(frame.payload()).unwrap();
-            let packet = Packet::parse(text.strip_prefix('4').unwrap(), &limits)
-                .unwrap()
-                .0;
-            let _ = output.send(packet);
-        }
-        match polled {
-            Poll::Ready(Ok(())) => continue,
-            Poll::Ready(Err(reason)) => {
-                driver.closed(reason);
-                return;
-            }
-            Poll::Pending => {}
-        }
-        tokio::select! {
-            message = input.recv(), if driver.wants_input() => if let Some(text) = message {
-                let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
-                driver.receive(message, Instant::now()).unwrap();
-            } else {
-                driver.closed(Close::ClientClosed);
-                return;
-            },
-            () = bell.0.notified() => {}
-        }
-    }
-}
+use crate::client::{Client, config, core, person};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_reader_of_several_rooms_sees_one_order_without_a_gap() {
@@ -434,5 +223,70 @@ async fn clients_that_break_on_a_further_argument_are_spared_it() {
         };
         assert_eq!((event.name.as_str(), event.args.len()), ("new_message", 1));
     }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn refusals_and_pages_stand_between_the_messages_around_them() {
+    const ROUNDS: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut client = Client::connect(&core).await;
+    let (room, _) = client.join(1, 2).await;
+    let noise = Client::connect(&core).await;
+    for i in 0..ROUNDS {
+        client.say(&room, 1, &format!("mine {i}"));
+        client.emit(
+            "send_message",
+            &json!({ "roomId": room, "senderId": person(1), "body": i }),
+        );
+        client.emit("fetch_messages", &json!({ "roomId": room, "limit": 100 }));
+        if i % 10 == 0 {
+            noise.say(&room, 2, "noise");
+        }
+    }
+    let mut own = 0;
+    for i in 0..ROUNDS {
+        // Its own message, the refusal of what was sent next, the page as it was then.
+        for expected in ["new_message", "error", "more_messages"] {
+            loop {
+                let Packet::Event(event) = client.next(expected).await else {
+                    panic!("no acknowledgement was asked for")
+                };
+                client.check_offset(&event);
+                let payload: Value = serde_json::from_str(event.args[0].get()).unwrap();
+                match (event.name.as_str(), expected) {
+                    ("new_message", _) if payload["body"] == "noise" => continue,
+                    ("new_message", "new_message") => {
+                        assert_eq!(payload["body"], format!("mine {i}"));
+                        own += 1;
+                    }
+                    ("error", "error") => assert_eq!(payload["code"], "invalid"),
+                    ("more_messages", "more_messages") => {
+                        let page = payload["messages"].as_array().unwrap();
+                        let mut mine = page.iter().rev().filter(|m| m["body"] != "noise");
+                        let newest = mine.next().unwrap()["body"].as_str().unwrap().to_owned();
+                        assert_eq!(newest, format!("mine {}", own - 1), "a page from the past");
+                    }
+                    (name, _) => panic!("{name} came where {expected} was due: {payload}"),
+                }
+                break;
+            }
+        }
+    }
+    core.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_key_opens_the_door_and_a_server_key_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    Client::connect_as(&core, None, r#"40{"appKey":"a client key"}"#).await;
+    let mut wrong = Client::open(&core, None);
+    wrong.send(r#"40{"appKey":"a server key"}"#);
+    let Packet::ConnectError { error, .. } = wrong.next("the refusal").await else {
+        panic!("a server key must not be in a client")
+    };
+    assert!(error.get().contains("server_key"), "{error}");
     core.stop().await;
 }

@@ -1,0 +1,110 @@
+//! A store whose commits can be held up, so that a test decides what happens meanwhile.
+
+use std::{path::Path, sync::Arc};
+
+use chat::{
+    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, Store,
+    Topic, User, UserId,
+    model::{ApiKey, App},
+    session::StoredSession,
+    store::{Batch, Boot, CommitError, Counters, Found, Need},
+};
+use parking_lot::{Condvar, Mutex};
+use server::stores::sqlite::Sqlite;
+use uuid::Uuid;
+
+pub(crate) struct Gate {
+    store: Sqlite,
+    held: Mutex<bool>,
+    changed: Condvar,
+    waiting: Mutex<usize>,
+}
+
+impl Gate {
+    pub(crate) fn before(store: Sqlite) -> Self {
+        Self {
+            store,
+            held: Mutex::new(false),
+            changed: Condvar::new(),
+            waiting: Mutex::new(0),
+        }
+    }
+
+    /// Lets no commit through from now on.
+    pub(crate) fn hold(&self) {
+        *self.held.lock() = true;
+    }
+
+    /// Lets commits through again.
+    pub(crate) fn open(&self) {
+        *self.held.lock() = false;
+        self.changed.notify_all();
+    }
+
+    /// Whether a commit is being held up.
+    pub(crate) fn is_waiting(&self) -> bool {
+        *self.waiting.lock() > 0
+    }
+}
+
+impl Store for Gate {
+    fn commit(&self, batch: &Batch) -> Result<(), CommitError> {
+        let mut held = self.held.lock();
+        *self.waiting.lock() += 1;
+        while *held {
+            self.changed.wait(&mut held);
+        }
+        *self.waiting.lock() -= 1;
+        drop(held);
+        self.store.commit(batch)
+    }
+
+    fn boot(&self, epoch: u32) -> Result<Vec<Boot>, Fault> {
+        self.store.boot(epoch)
+    }
+    fn counters(&self) -> Result<Counters, Fault> {
+        self.store.counters()
+    }
+    fn load(&self, need: &Need) -> Result<Found, Fault> {
+        self.store.load(need)
+    }
+    fn apps(&self) -> Result<Vec<App>, Fault> {
+        self.store.apps()
+    }
+    fn key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, Fault> {
+        self.store.key(hash)
+    }
+    fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault> {
+        self.store.keys(app)
+    }
+    fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
+        self.store.conversation(app, uuid)
+    }
+    fn history(
+        &self,
+        conversation: &Arc<Conversation>,
+        at: G,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<MessageView>, Fault> {
+        self.store.history(conversation, at, offset, limit)
+    }
+    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
+        self.store.conversation_view(id)
+    }
+    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
+        self.store.user(id)
+    }
+    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
+        self.store.session(pid_hash)
+    }
+    fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
+        self.store.log(place, after, up_to, limit)
+    }
+    fn check(&self) -> Result<(), Fault> {
+        self.store.check()
+    }
+    fn backup(&self, folder: &Path) -> Result<(), Fault> {
+        self.store.backup(folder)
+    }
+}

@@ -1,0 +1,15 @@
+//! The hub without sockets: connections driven by hand, on several threads, over a real store.
+//!
+//! What must hold under any interleaving: one order, no gap, no double, answers in their place.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    missing_docs,
+    clippy::missing_panics_doc
+)]
+
+mod client;
+mod gate;
+mod returning;
+mod streams;

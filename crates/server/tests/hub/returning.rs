@@ -1,0 +1,232 @@
+//! What one gets who was away: everything that was missed, once and in order, or a word that it is gone.
+
+use std::{sync::Arc, time::Instant};
+
+use server::stores::sqlite::{Options, Sqlite};
+
+use serde_json::json;
+use wire::socketio::Packet;
+
+use crate::client::{Client, DEADLINE, config, core, core_over, person, restart};
+use crate::gate::Gate;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_comes_back_gets_what_was_missed_once_and_in_order() {
+    const MESSAGES: usize = 3_000;
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut reader = Client::connect(&core).await;
+    let (room, _) = reader.join(2, 1).await;
+    let mut sender = Client::connect(&core).await;
+    sender.join(1, 2).await;
+    let sending = tokio::spawn(async move {
+        for i in 0..MESSAGES {
+            sender.say(&room, 1, &i.to_string());
+            if i % 50 == 0 {
+                sender.event("new_message").await;
+            }
+        }
+        sender
+    });
+    let mut next = 0;
+    let mut returns = 0;
+    while next < MESSAGES {
+        // What is on its way when the transport breaks is lost, and must come again.
+        for _ in 0..(next % 37 + 1).min(MESSAGES - next) {
+            assert_eq!(reader.event("new_message").await["body"], next.to_string());
+            next += 1;
+        }
+        reader.cut();
+        let (back, recovered) = reader.come_back(&core).await;
+        assert!(recovered, "after message {next}");
+        reader = back;
+        returns += 1;
+    }
+    assert!(returns > 50);
+    drop(sending.await.unwrap());
+    assert_eq!(
+        core.metrics.store_reads.get(),
+        2,
+        "only the two joins read the store"
+    );
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_in_between_is_not_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = core(folder.path(), config()).await;
+    let mut reader = Client::connect(&core).await;
+    let mut rooms = Vec::new();
+    for other in 1..=3 {
+        rooms.push((other, reader.join(0, other).await.0));
+    }
+    let mut said = 0;
+    for _ in 0..4 {
+        let mut writer = Client::connect(&core).await;
+        for round in 0..30 {
+            for (other, room) in &rooms {
+                let body = format!("{said} in round {round}");
+                let payload = json!({ "roomId": room, "senderId": person(*other), "body": body });
+                writer.send(&format!("42{said}{}", json!(["send_message", payload])));
+                said += 1;
+            }
+        }
+        for _ in 0..90 {
+            let answer = writer.next("the acknowledgement").await;
+            assert!(matches!(answer, Packet::Ack(_)), "{answer:?}");
+        }
+        // The reader has seen some of it when everything stops.
+        for _ in 0..30 {
+            reader.event("new_message").await;
+        }
+        reader.cut();
+        drop(writer);
+        core.stop().await;
+        core = restart(folder.path()).await;
+        let (back, recovered) = reader.come_back(&core).await;
+        assert!(recovered);
+        reader = back;
+        for _ in 0..60 {
+            reader.event("new_message").await;
+        }
+    }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_had_any_more_is_said_and_the_rest_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut reader = Client::connect(&core).await;
+    let (room, _) = reader.join(2, 1).await;
+    let mut writer = Client::connect(&core).await;
+    writer.join(1, 2).await;
+    writer.say(&room, 1, "before");
+    reader.event("new_message").await;
+    reader.offset = Some("not an offset of ours".to_owned());
+    reader.cut();
+    let (mut back, recovered) = reader.come_back(&core).await;
+    assert!(!recovered);
+    // It joins nothing by itself, and yet it is in the room.
+    let again = back.event("room_joined").await;
+    assert_eq!(again["roomId"], room);
+    let history = back.event("message_history").await;
+    assert_eq!(history["messages"][0]["body"], "before");
+    writer.say(&room, 1, "after");
+    assert_eq!(back.event("new_message").await["body"], "after");
+    back.emit("fetch_messages", &json!({ "roomId": room }));
+    assert_eq!(
+        back.event("more_messages").await["messages"][1]["body"],
+        "after"
+    );
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_to_a_join_comes_again_if_it_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    for half_seen in [false, true] {
+        let mut reader = Client::connect(&core).await;
+        let decided = core.metrics.commands.get();
+        reader.emit(
+            "join_chat",
+            &json!({ "userId": person(2), "targetUserId": person(1) }),
+        );
+        // It is decided, and nobody has looked at the answer.
+        let begun = Instant::now();
+        while core.metrics.commands.get() <= decided {
+            assert!(begun.elapsed() < DEADLINE, "no join was decided");
+            tokio::task::yield_now().await;
+        }
+        if half_seen {
+            // The room has arrived, its history has not.
+            reader.event("room_joined").await;
+        }
+        reader.cut();
+        let (mut back, recovered) = reader.come_back(&core).await;
+        assert!(recovered);
+        if !half_seen {
+            back.event("room_joined").await;
+        }
+        back.event("message_history").await;
+    }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_take_over_silences_the_connection_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut first = Client::connect(&core).await;
+    let (room, _) = first.join(1, 2).await;
+    // The first connection is not cut: it is half open, as far as the server knows.
+    let auth = json!({ "pid": first.pid, "offset": first.offset });
+    let mut second = Client::connect_as(&core, None, &format!("40{auth}")).await;
+    assert_eq!(second.pid, first.pid);
+    second.say(&room, 1, "from the second");
+    second.event("new_message").await;
+    let heard = tokio::time::timeout(DEADLINE, async {
+        let mut heard = Vec::new();
+        while let Some(packet) = first.output.recv().await {
+            heard.push(packet);
+        }
+        heard
+    });
+    assert!(heard.await.expect("the first is closed").is_empty());
+    core.stop().await;
+}
+
+#[tokio::test]
+async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut client = Client::connect(&core).await;
+    let (room, _) = client.join(1, 2).await;
+    client.send("41");
+    let begun = Instant::now();
+    while core.metrics.sockets.get() > 0 {
+        assert!(begun.elapsed() < DEADLINE, "no goodbye");
+        tokio::task::yield_now().await;
+    }
+    let (mut back, recovered) = client.come_back(&core).await;
+    assert!(!recovered, "a logout is not undone");
+    back.emit("fetch_messages", &json!({ "roomId": room }));
+    let Packet::Event(error) = back.next("the refusal").await else {
+        panic!()
+    };
+    assert!(error.args[0].get().contains("not_identified"));
+    let guess = Client::connect_as(&core, None, r#"40{"pid":"guess","offset":"1.1.1"}"#).await;
+    assert_ne!(guess.pid.as_deref(), Some("guess"));
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_that_is_decided_after_a_take_over_is_answered_to_the_heir() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(folder.path(), &Options::default()).unwrap();
+    let gate = Arc::new(Gate::before(store));
+    let core = core_over(Arc::clone(&gate) as _, config()).await;
+    let client = Client::connect(&core).await;
+    gate.hold();
+    let people = json!({ "userId": person(2), "targetUserId": person(1) });
+    client.emit("join_chat", &people);
+    let begun = Instant::now();
+    while !gate.is_waiting() {
+        assert!(begun.elapsed() < DEADLINE, "no join came to the store");
+        tokio::task::yield_now().await;
+    }
+    // The join is on its way when the transport breaks and the client comes back.
+    let (mut heir, recovered) = client.come_back(&core).await;
+    assert!(recovered);
+    gate.open();
+    let room = heir.event("room_joined").await["roomId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    heir.event("message_history").await;
+    heir.say(&room, 2, "heard");
+    assert_eq!(heir.event("new_message").await["body"], "heard");
+    core.stop().await;
+}

@@ -283,4 +283,12 @@ fn a_member_is_told_again_what_came_after_they_came_in() {
     assert!(of(bob, 11).is_empty());
     assert_eq!(of(ann, 0), numbers);
     assert_eq!(of(Topic::Conversation(scene.chat.id), 4), numbers[4..]);
+    // Who came in after all of it has nothing to be told.
+    let came_in = "UPDATE member SET since_g = 12 WHERE user = ?1";
+    database.execute(came_in, [scene.bob.id.0]).unwrap();
+    for last_seq in [13, 10] {
+        let at = "UPDATE conversation SET last_seq = ?1";
+        database.execute(at, [last_seq]).unwrap();
+        assert!(of(bob, 3).is_empty());
+    }
 }

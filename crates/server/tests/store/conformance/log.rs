@@ -1,6 +1,12 @@
 //! Promises about the log of a place, by example. Next: `histories`, for any history.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use chat::{ConversationId, Event, G, Happening, MessageView, Store, Topic, UserId, store::Change};
 
@@ -152,12 +158,47 @@ pub(super) fn what_is_no_message_has_numbers_too(place: &dyn Place) {
         Topic::Person(talk.people[0]),
     ] {
         for after in 0..=last {
-            for up_to in [after + 1, after + 20, last] {
-                let events = log(&*store, place, after, up_to, 100);
-                assert_eq!(events, talk.due(place, after, up_to));
+            for (up_to, limit) in [(after + 20, 100), (last, 100), (last, 2), (last, 5)] {
+                let events = log(&*store, place, after, up_to, limit);
+                let mut due = talk.due(place, after, up_to);
+                due.truncate(limit as usize);
+                assert_eq!(events, due, "{place:?} after {after}");
             }
         }
     }
+}
+
+pub(super) fn a_log_is_of_one_moment(place: &dyn Place) {
+    let store = place.open();
+    let mut talk = Talk::new(&*store, 0);
+    let ann = Topic::Person(talk.people[0]);
+    let third = store.conversation_view(talk.chats[2]).unwrap().unwrap();
+    let chats = [third.conversation, Arc::clone(&talk.scene.chat)];
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    // Both of a batch, or none of it.
+                    let seen = log(&*store, ann, 0, u64::MAX, u32::MAX);
+                    let batches = seen.chunks(2).map(|pair| (pair.len(), pair[0].g));
+                    let whole: Vec<_> = (0..seen.len() / 2).map(|n| (2, 1 + 2 * n as G)).collect();
+                    assert_eq!(batches.collect::<Vec<_>>(), whole);
+                }
+            });
+        }
+        for _ in 0..200 {
+            let views = chats.each_ref().map(|chat| {
+                let sender = &chat.pair[0];
+                talk.scene.world.message(chat, sender, "x")
+            });
+            store
+                .commit(&talk.scene.world.batch(views.map(message)))
+                .unwrap();
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(log(&*store, ann, 0, u64::MAX, u32::MAX).len(), 400);
 }
 
 pub(super) fn where_nothing_happened_the_log_is_empty(place: &dyn Place) {

@@ -92,6 +92,7 @@ macro_rules! suite {
             the_longest_forgotten_sessions_are_listed_first
             a_log_is_what_happened_in_any_range
             a_log_is_read_in_pages
+            a_log_is_of_one_moment
             what_is_no_message_has_numbers_too
             where_nothing_happened_the_log_is_empty
             who_comes_back_finds_people_and_conversations

@@ -123,12 +123,15 @@ impl Hub {
             loop {
                 self.metrics.store_reads.inc();
                 let page = self.store.log(topic.place, after, floor, PAGE)?;
-                let Some(last) = page.last() else { break };
-                after = last.g;
+                after = page.last().map_or(floor, |last| last.g);
+                let is_last = page.len() < PAGE as usize;
                 if !page.iter().all(|event| budget.take(event.weight())) {
                     return Ok(false);
                 }
                 events.extend(page);
+                if is_last {
+                    break;
+                }
             }
             if topic.prepend(events, from, floor) {
                 self.note_segments(std::iter::once(topic));

@@ -19,7 +19,7 @@ use super::{
     offset::Key,
     session::Portrait,
     socket::{Delivery, Socket},
-    ticket::{LEAST_WEIGHT, State, Ticket},
+    ticket::{State, Ticket},
     topic::{Fetched, Grain, Render, Run, Topic},
 };
 use crate::listen::{Close, Outgoing};
@@ -153,25 +153,7 @@ impl Stream {
         ack: Option<u64>,
         request: Request,
     ) {
-        let weight = request
-            .command
-            .as_ref()
-            .map_or(LEAST_WEIGHT, chat::Command::weight);
-        let state = match &request.command {
-            Some(_) => State::Submitted,
-            None => State::Asking {
-                at: None,
-                reply: None,
-            },
-        };
-        self.push(Ticket {
-            ack,
-            dialect,
-            request: Some(request),
-            weight,
-            state,
-            again: false,
-        });
+        self.push(Ticket::asked(dialect, ack, request));
     }
 
     /// Takes a ticket for an event that is refused already; the words keep their place.
@@ -183,18 +165,7 @@ impl Stream {
         refusal: Refusal,
     ) {
         self.hub.metrics.count_refusal(&refusal);
-        let state = State::Done {
-            at: None,
-            result: Err(refusal),
-        };
-        self.push(Ticket {
-            ack,
-            dialect,
-            request,
-            weight: LEAST_WEIGHT,
-            state,
-            again: false,
-        });
+        self.push(Ticket::refused(dialect, ack, request, refusal));
     }
 
     fn push(&mut self, ticket: Ticket) {

@@ -2,13 +2,13 @@
 //! socket are answered in their order, each at its place in the stream.
 
 use bytes::Bytes;
-use chat::{G, Refusal, Reply};
+use chat::{Command, G, Refusal, Reply};
 use dialects::{Answered, Dialect, Request};
 
 use super::offset::Key;
 
 /// What a ticket without a command holds, roughly.
-pub(super) const LEAST_WEIGHT: usize = 256;
+const LEAST_WEIGHT: usize = 256;
 
 /// A client event that is not answered yet.
 pub(super) struct Ticket {
@@ -39,6 +39,54 @@ pub(super) enum State {
 }
 
 impl Ticket {
+    /// For an event that was read.
+    pub(super) fn asked(
+        dialect: Option<&'static dyn Dialect>,
+        ack: Option<u64>,
+        request: Request,
+    ) -> Self {
+        let weight = request
+            .command
+            .as_ref()
+            .map_or(LEAST_WEIGHT, Command::weight);
+        let state = match &request.command {
+            Some(_) => State::Submitted,
+            None => State::Asking {
+                at: None,
+                reply: None,
+            },
+        };
+        Self {
+            ack,
+            dialect,
+            request: Some(request),
+            weight,
+            state,
+            again: false,
+        }
+    }
+
+    /// For an event that is refused already.
+    pub(super) fn refused(
+        dialect: Option<&'static dyn Dialect>,
+        ack: Option<u64>,
+        request: Option<Request>,
+        refusal: Refusal,
+    ) -> Self {
+        let state = State::Done {
+            at: None,
+            result: Err(refusal),
+        };
+        Self {
+            ack,
+            dialect,
+            request,
+            weight: LEAST_WEIGHT,
+            state,
+            again: false,
+        }
+    }
+
     /// Answers a join again. `None` where the dialect answers none.
     pub(super) fn rejoin(
         dialect: &'static dyn Dialect,
@@ -98,6 +146,6 @@ impl Ticket {
             .request
             .as_ref()
             .and_then(|request| request.command.as_ref());
-        command.is_some_and(chat::Command::identifies)
+        command.is_some_and(Command::identifies)
     }
 }

@@ -53,6 +53,9 @@ use crate::{identity::Directory, listen::Close, metrics::Metrics};
 /// How long what happened stays in memory, if the budget allows, and a session without a socket.
 const RECENT: Duration = Duration::from_mins(5);
 
+/// Memory beyond the budget for what was brought back from the log and has to be read first.
+const BROUGHT_BACK: usize = 64 << 20;
+
 /// What can be set about the hub.
 #[derive(Clone)]
 pub struct HubConfig {
@@ -280,15 +283,21 @@ impl Hub {
             topic: Arc::downgrade(topic),
             at: now,
         }));
-        while let Some(oldest) = segments.front() {
-            let fits = self.topic_bytes.load(Ordering::Relaxed) <= self.config.recent_bytes;
+        // One look at each: those that have to stay for a while go to the end.
+        for _ in 0..segments.len() {
+            let Some(oldest) = segments.front() else {
+                break;
+            };
+            let held = self.topic_bytes.load(Ordering::Relaxed);
             let topic = oldest.topic.upgrade();
+            let fits = held <= self.config.recent_bytes;
             if topic.is_some() && fits && now.duration_since(oldest.at) < RECENT {
                 break;
             }
-            segments.pop_front();
-            if let Some(topic) = topic {
-                topic.drop_oldest();
+            let oldest = segments.pop_front();
+            let urgent = held > self.config.recent_bytes.saturating_add(BROUGHT_BACK);
+            if topic.is_some_and(|topic| !topic.drop_oldest(now, urgent)) {
+                segments.extend(oldest);
             }
         }
         let bytes = self.topic_bytes.load(Ordering::Relaxed);

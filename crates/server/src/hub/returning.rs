@@ -102,16 +102,8 @@ impl Hub {
         }
     }
 
-    /// Brings back what has left memory since `from`, for this reader and all others. False if it
-    /// is more than the reader may miss.
-    pub(super) fn refill(&self, topic: &Arc<Topic>, from: G) -> Result<bool, Fault> {
-        let mut budget = Budget {
-            events: MISSED_EVENTS,
-            bytes: MISSED_BYTES,
-        };
-        self.fill(topic, from, &mut budget)
-    }
-
+    /// Brings back what has left memory since `from`, for this client and all others. False if it is
+    /// more than a client may miss.
     fn fill(&self, topic: &Arc<Topic>, from: G, budget: &mut Budget) -> Result<bool, Fault> {
         let _one_reads_for_all = topic.filling.lock();
         loop {

@@ -55,8 +55,6 @@ pub(crate) enum Delivery {
     Joined { place: chat::Topic, at: G },
     /// Its oldest open command is decided.
     Decided(Outcome),
-    /// What had left memory is there again, or is too much (false).
-    Filled(bool),
     /// Its query is answered.
     Found(Result<View, QueryError>),
     /// Its oldest open command has an unknown outcome.

@@ -39,8 +39,6 @@ pub(crate) struct Stream {
     open_bytes: usize,
     /// It must go, for good.
     pub(crate) dismissed: bool,
-    /// What has left memory is being brought back; nothing is written meanwhile.
-    filling: bool,
     /// What was written before the last ping, and before the one before it.
     pinged: [Key; 2],
     /// Who the socket has said it is; it may be several.
@@ -66,7 +64,6 @@ impl Stream {
             tickets: VecDeque::new(),
             open_bytes: 0,
             dismissed: false,
-            filling: false,
             pinged: [Key::default(); 2],
             identities: Vec::new(),
         }
@@ -186,7 +183,7 @@ impl Stream {
         loop {
             let cap = self.cap(barrier);
             self.start_reading(cap, barrier);
-            if !self.collect_events(Key::end_of(cap), out) {
+            if !self.collect_events(Key::end_of(cap), out)? {
                 return Ok(());
             }
             let answerable = |ticket: &mut Ticket| ticket.is_done_by(barrier);
@@ -238,8 +235,6 @@ impl Stream {
                 Delivery::Joined { place, at } => self.join_late(dialect, place, at),
                 Delivery::Decided(outcome) => self.decided(outcome),
                 Delivery::Found(found) => self.found(found),
-                Delivery::Filled(true) => self.filling = false,
-                Delivery::Filled(false) => return Err(Close::Slow),
                 Delivery::Lost => return Err(Close::Fault),
                 Delivery::Dismissed => self.dismissed = true,
                 Delivery::Close(reason) => return Err(reason),
@@ -449,31 +444,28 @@ impl Stream {
         out.push(frame);
     }
 
-    /// Writes what the topics have up to `cap`. False when `out` is full before that, or something
-    /// is not in memory.
-    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> bool {
+    /// Writes what the topics have up to `cap`. False when `out` is full before that.
+    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         loop {
             if self.dirty.is_empty() {
-                return true;
+                return Ok(true);
             }
-            if out.is_full() || self.filling {
-                return false;
+            if out.is_full() {
+                return Ok(false);
             }
             let reached = match *self.dirty {
-                [slot] => self.collect_one(slot, cap, out),
-                _ => self.collect_merged(cap, out),
+                [slot] => self.collect_one(slot, cap, out)?,
+                _ => self.collect_merged(cap, out)?,
             };
             if reached {
-                return true;
+                return Ok(true);
             }
         }
     }
 
     /// The usual case: one topic has something new, and its segments go out as they are.
-    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> bool {
-        let Some(fetched) = self.fetch(slot, cap, out.room(), Grain::Segment) else {
-            return false;
-        };
+    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
+        let fetched = self.fetch(slot, cap, out.room(), Grain::Segment)?;
         if !fetched.full && !fetched.later {
             self.dirty.clear();
         }
@@ -483,21 +475,18 @@ impl Stream {
         if !fetched.full {
             self.pass(slot, cap);
         }
-        !fetched.full
+        Ok(!fetched.full)
     }
 
     /// Several topics have something new: their frames go out in the order of their keys. Where one
     /// topic has more than was fetched, nothing beyond what it gave may be written.
-    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> bool {
+    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
         self.dirty.sort_unstable();
         self.dirty.dedup();
         let slots = std::mem::take(&mut self.dirty);
         let (mut frames, mut until) = (Vec::new(), cap);
         for &slot in &slots {
-            let Some(fetched) = self.fetch(slot, cap, out.room(), Grain::Frame) else {
-                self.dirty = slots;
-                return false;
-            };
+            let fetched = self.fetch(slot, cap, out.room(), Grain::Frame)?;
             if let (true, Some(last)) = (fetched.full, fetched.runs.last()) {
                 until = until.min(last.last);
             }
@@ -517,7 +506,7 @@ impl Stream {
         for slot in slots {
             self.pass(slot, until);
         }
-        until == cap
+        Ok(until == cap)
     }
 
     /// Notes that a topic has given all that it has up to `until`, which may be nothing: what it
@@ -528,32 +517,20 @@ impl Stream {
         }
     }
 
-    /// What a topic has for this socket. `None` if it has left memory and is being brought back.
-    fn fetch(&mut self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Option<Fetched> {
+    /// What a topic has for this socket. Who is behind what memory holds is closed, and comes back to
+    /// be served from the log.
+    fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, Close> {
         let Some(Some(subscription)) = self.subscriptions.get(slot as usize) else {
-            return Some(Fetched::default());
+            return Ok(Fetched::default());
         };
         let render = Render {
             epochs: &self.hub.epochs,
             metrics: &self.hub.metrics,
             offsets: self.offsets,
         };
-        let (topic, cursor) = (&subscription.topic, subscription.cursor);
-        let fetched = topic.fetch(cursor, cap, budget, grain, &render);
-        if fetched.is_none() {
-            self.filling = true;
-            let (hub, topic) = (Arc::clone(&self.hub), Arc::clone(topic));
-            let socket = Arc::clone(&self.socket);
-            tokio::task::spawn_blocking(move || {
-                let filled = hub.refill(&topic, cursor.whole()).unwrap_or_else(|fault| {
-                    tracing::error!(%fault, "what has left memory could not be read again");
-                    false
-                });
-                socket.deliver(Delivery::Filled(filled));
-                socket.handle.wake();
-            });
-        }
-        fetched
+        let topic = &subscription.topic;
+        let fetched = topic.fetch(subscription.cursor, cap, budget, grain, &render);
+        fetched.ok_or(Close::Slow)
     }
 
     fn write(&mut self, slot: u32, run: Run, out: &mut Outgoing) {

@@ -9,6 +9,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -23,6 +24,9 @@ use super::{
     offset::{Epochs, Key},
     socket::{Delivery, Socket},
 };
+
+/// How long what was brought back from the log stays, whatever the budget.
+const PINNED: Duration = Duration::from_secs(10);
 
 /// One place in one dialect.
 pub(crate) struct Topic {
@@ -48,6 +52,8 @@ struct Ring {
     bytes: usize,
     /// Everything up to here has left memory.
     floor: G,
+    /// Until when nothing is let go of: what was brought back must stay until it is read.
+    pinned: Option<Instant>,
 }
 
 /// A socket that listens, and the number under which it knows this topic.
@@ -148,6 +154,7 @@ impl Topic {
             return false;
         }
         ring.floor = from;
+        ring.pinned = Instant::now().checked_add(PINNED);
         let segment = Segment::new(events);
         ring.bytes += segment.weight;
         self.memory.fetch_add(segment.weight, Ordering::Relaxed);
@@ -165,14 +172,18 @@ impl Topic {
         self.keepers.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Lets the oldest segment go.
-    pub(crate) fn drop_oldest(&self) {
+    /// Lets the oldest segment go. False if it has to stay for a while; not so when it is `urgent`.
+    pub(crate) fn drop_oldest(&self, now: Instant, urgent: bool) -> bool {
         let mut ring = self.ring.lock();
+        if !urgent && ring.pinned.is_some_and(|until| now < until) {
+            return false;
+        }
         if let Some(oldest) = ring.segments.pop_front() {
             ring.floor = oldest.last_g;
             ring.bytes -= oldest.weight;
             self.memory.fetch_sub(oldest.weight, Ordering::Relaxed);
         }
+        true
     }
 
     /// Frames after `cursor` up to `cap`, about `budget` bytes of them. `None` when what comes after

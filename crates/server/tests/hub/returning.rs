@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use server::stores::sqlite::{Options, Sqlite};
+use server::{
+    hub::HubConfig,
+    stores::sqlite::{Options, Sqlite},
+};
 
 use serde_json::json;
 use wire::socketio::Packet;
@@ -228,5 +231,38 @@ async fn a_join_that_is_decided_after_a_take_over_is_answered_to_the_heir() {
     heir.event("message_history").await;
     heir.say(&room, 2, "heard");
     assert_eq!(heir.event("new_message").await["body"], "heard");
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_memory_has_no_room_for_comes_from_the_log() {
+    const MISSED: usize = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let small = HubConfig {
+        recent_bytes: 16 << 10,
+        ..config()
+    };
+    let core = core(folder.path(), small).await;
+    let mut reader = Client::connect(&core).await;
+    let (room, _) = reader.join(2, 1).await;
+    let mut writer = Client::connect(&core).await;
+    writer.join(1, 2).await;
+    for round in 0..3 {
+        reader.cut();
+        for i in 0..MISSED {
+            writer.say(&room, 1, &(round * MISSED + i).to_string());
+            writer.event("new_message").await;
+        }
+        let reads = core.metrics.store_reads.get();
+        let (back, recovered) = reader.come_back(&core).await;
+        assert!(recovered);
+        reader = back;
+        for i in 0..MISSED {
+            let message = reader.event("new_message").await;
+            assert_eq!(message["body"], (round * MISSED + i).to_string());
+        }
+        // In later rounds it may still be in memory: what was brought back stays for a while.
+        assert!(round > 0 || core.metrics.store_reads.get() > reads);
+    }
     core.stop().await;
 }

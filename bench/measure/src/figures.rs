@@ -120,6 +120,7 @@ impl Spread {
 /// A number with about three digits.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
+        0.0 => "0".to_owned(),
         0.0..0.995 => format!("{value:.3}"),
         0.995..9.995 => format!("{value:.2}"),
         9.995..99.95 => format!("{value:.1}"),
@@ -157,10 +158,10 @@ mod tests {
 
     #[test]
     fn numbers_have_three_digits_or_groups() {
-        let shown = [0.1234, 1.2345, 12.345, 123.45, 1_234_567.0, -2000.0].map(number);
+        let shown = [0.0, 0.1234, 1.2345, 12.345, 123.45, 1_234_567.0, -2000.0].map(number);
         assert_eq!(
             shown,
-            ["0.123", "1.23", "12.3", "123", "1,234,567", "-2,000"]
+            ["0", "0.123", "1.23", "12.3", "123", "1,234,567", "-2,000"]
         );
     }
 

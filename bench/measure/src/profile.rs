@@ -7,22 +7,16 @@ use std::{
 
 /// Samples a second; not a divisor of anything that happens regularly.
 const FREQUENCY: &str = "997";
-/// Lines of the profile.
-const LINES: usize = 14;
+/// Lines of each part of the profile.
+const LINES: usize = 10;
 
 /// Begins to record a process for some seconds, from the core of the load client.
 pub(crate) fn record(pid: &str, seconds: f64, core: usize, to: &Path) -> Option<Child> {
     Command::new("taskset")
+        .args(["-c", &core.to_string()])
         .args([
-            "-c",
-            &core.to_string(),
-            "perf",
-            "record",
-            "-q",
-            "-F",
-            FREQUENCY,
+            "perf", "record", "-q", "-g", "-F", FREQUENCY, "-p", pid, "-o",
         ])
-        .args(["-p", pid, "-o"])
         .arg(to)
         .args(["--", "sleep", &seconds.to_string()])
         .stdin(Stdio::null())
@@ -32,36 +26,47 @@ pub(crate) fn record(pid: &str, seconds: f64, core: usize, to: &Path) -> Option<
         .ok()
 }
 
-/// The dearest functions: part of the time, where (`[k]` in the kernel), which.
+/// Parts of the process's time: by thread, by program, in system calls with all that they do, and
+/// in the dearest functions outside of the kernel.
 pub(crate) fn report(from: &Path) -> Option<String> {
-    let shares = perf_report(from, "dso", 4)?;
-    let functions = perf_report(from, "dso,symbol", LINES)?;
-    Some(format!("{shares}\n{functions}"))
-}
-
-fn perf_report(from: &Path, by: &str, lines: usize) -> Option<String> {
-    let done = Command::new("perf")
-        .args([
-            "report",
-            "--stdio",
-            "--no-children",
-            "-q",
-            "--sort",
-            by,
-            "-i",
-        ])
-        .arg(from)
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&done.stdout).into_owned();
-    let mut out = String::new();
-    let found = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    for line in found.take(lines) {
-        // Columns are padded to the widest of all lines.
-        let words: Vec<_> = line.split_whitespace().collect();
-        out += &words.join(" ");
-        out.push('\n');
-    }
-    (!out.is_empty()).then_some(out)
+    let part = |by: &str, inclusive: bool, keep: &dyn Fn(&str) -> bool| {
+        let children = if inclusive {
+            "--children"
+        } else {
+            "--no-children"
+        };
+        let done = Command::new("perf")
+            .args([
+                "report", "--stdio", "-q", "-g", "none", children, "-s", by, "-i",
+            ])
+            .arg(from)
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lines = lines.filter(|line| keep(line)).take(LINES);
+        let mut out = String::new();
+        for line in lines {
+            // Columns are padded to the widest of all lines; the last ones may be empty.
+            let words = line.split_whitespace().filter(|word| *word != "-");
+            out += &words.collect::<Vec<_>>().join(" ");
+            out.push('\n');
+        }
+        (!out.is_empty()).then_some(out)
+    };
+    let parts = [
+        ("thread", part("comm", false, &|_| true)?),
+        ("program", part("dso", false, &|_| true)?),
+        (
+            "system calls, of all and of their own",
+            part("sym", true, &|line| line.contains("_sys_")).unwrap_or_default(),
+        ),
+        (
+            "functions outside of the kernel",
+            part("sym", false, &|line| line.contains("[.]"))?,
+        ),
+    ];
+    let parts = parts.map(|(title, lines)| format!("{title}\n{lines}"));
+    Some(parts.join("\n"))
 }

@@ -4,9 +4,9 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 
 use crate::{
     figures::{Runs, Spread, number},
-    goals::goals,
+    goals::{goals, per},
     machine,
-    sample::{Counts, Sample},
+    sample::Sample,
     scenario::Scenario,
     servers::{Places, Server},
     table::table,
@@ -235,18 +235,29 @@ impl Page<'_> {
     fn counts(&self) -> String {
         let mut rows = Vec::new();
         for &scenario in self.scenarios {
-            let spread = |part: fn(&Counts) -> u64, whole: fn(&Counts) -> u64| {
-                let spread = self.runs.spread(scenario, Server::Palaver, |sample| {
-                    let counts = sample.counts.as_ref()?;
-                    Some(part(counts) as f64 / whole(counts) as f64)
-                });
+            let spread = |figure: fn(&Sample) -> Option<f64>| {
+                let spread = self.runs.spread(scenario, Server::Palaver, figure);
                 spread.map(Spread::show)
             };
-            let Some(writes) = spread(|counts| counts.writes, |counts| counts.deliveries) else {
+            let writes = |sample: &Sample| {
+                per(sample.counts.as_ref(), |counts| {
+                    (counts.writes, counts.deliveries)
+                })
+            };
+            let frames = |sample: &Sample| {
+                per(sample.life.as_ref(), |counts| {
+                    (counts.frames, counts.messages)
+                })
+            };
+            let batch = |sample: &Sample| {
+                per(sample.counts.as_ref(), |counts| {
+                    (counts.messages, counts.commits)
+                })
+            };
+            let Some(writes) = spread(writes) else {
                 continue;
             };
-            let frames = spread(|counts| counts.frames, |counts| counts.messages);
-            let batch = spread(|counts| counts.messages, |counts| counts.commits);
+            let (frames, batch) = (spread(frames), spread(batch));
             rows.push(vec![
                 scenario.title().to_owned(),
                 writes,

@@ -30,6 +30,8 @@ pub(crate) struct Sample {
     pub(crate) rejoined: u64,
     /// What Palaver says itself about that time.
     pub(crate) counts: Option<Counts>,
+    /// And about its whole life, at the end, when nothing is under way.
+    pub(crate) life: Option<Counts>,
     /// Memory with few and with many idle connections.
     pub(crate) idle: Option<Idle>,
     /// Whatever else went wrong.

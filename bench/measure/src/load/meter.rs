@@ -116,7 +116,7 @@ impl<'a> Window<'a> {
 }
 
 /// What Palaver's page says now.
-async fn counts(at: &str) -> Outcome<Counts> {
+pub(crate) async fn counts(at: &str) -> Outcome<Counts> {
     let page = get(at, "/metrics")
         .await
         .map_err(|error| format!("reading /metrics: {error}"))?;

@@ -68,6 +68,11 @@ struct Plan {
 }
 
 impl Plan {
+    /// Whether the server has a page of counters: Palaver has.
+    fn is_counted(&self) -> bool {
+        self.talk == Talk::Direct
+    }
+
     fn announce(&self) {
         println!("{OPEN} {}", self.pid);
     }

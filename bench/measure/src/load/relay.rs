@@ -18,14 +18,14 @@ use tokio::{
 use super::{
     Plan,
     crowd::gather,
-    meter::Window,
+    meter::{Window, counts},
     socket::{Outcome, Reader, Writer, connect},
     talk::{Room, Talk, read_ack, read_body},
 };
 use crate::sample::Sample;
 
-/// Time under load before measuring begins.
-const WARM_UP: Duration = Duration::from_secs(1);
+/// Time under load before measuring begins: compilers that compile while running need it.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// A stream whose message has not arrived everywhere after this goes on without.
 const STALLED: Duration = Duration::from_secs(3);
 /// Nothing more is expected when nothing has come for this long.
@@ -111,6 +111,9 @@ pub(super) async fn run(plan: &Plan, shape: &Shape, pace: Pace) -> Outcome<Sampl
         window.close(so_far, &mut sample).await?;
         relay.sending.set(false);
         relay.drain().await;
+    }
+    if plan.is_counted() {
+        sample.life = Some(counts(&plan.at).await?);
     }
     relay.settle(&mut sample);
     Ok(sample)
@@ -319,8 +322,7 @@ impl Relay {
     }
 
     async fn open<'a>(&self, plan: &'a Plan) -> Outcome<Window<'a>> {
-        let counted = plan.talk == Talk::Direct;
-        Window::open(&plan.at, plan.pid, counted, || self.so_far()).await
+        Window::open(&plan.at, plan.pid, plan.is_counted(), || self.so_far()).await
     }
 
     /// Waits until all has come, or nothing comes any longer.

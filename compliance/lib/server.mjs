@@ -23,6 +23,7 @@ const running = new Set();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 export function tempFolder(label = "data") {
   return fs.mkdtempSync(path.join(os.tmpdir(), `palaver-${label}-`));

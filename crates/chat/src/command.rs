@@ -6,8 +6,12 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::model::{
-    ApiKey, App, ConversationView, ExternalId, G, KeyId, MessageView, SessionId, User,
+use crate::{
+    model::{
+        ApiKey, App, ConversationView, ExternalId, G, KeyId, MessageView, SessionId, Timestamp,
+        User,
+    },
+    session::StoredSession,
 };
 
 /// How a command or query names a conversation.
@@ -52,6 +56,33 @@ pub enum Command {
         /// The same id from the same sender in the same conversation makes one message.
         client_id: Option<String>,
     },
+    /// Takes a session over for the asker's connection: whoever had it before is no longer meant.
+    /// The asker must be of the session's app, namespace and subject.
+    ResumeSession {
+        /// Which.
+        session: SessionId,
+        /// Up to where its client has everything. What came later is shown to it.
+        after: G,
+    },
+    /// Gives the asker's session, a new one, everything that an earlier one listens to, from now
+    /// on. The asker must be of the earlier session's app, namespace and subject. The earlier one
+    /// stays until it is ended: the answer that names the new one may be lost on its way, and then
+    /// the client comes with the old one again.
+    InheritSession {
+        /// The earlier one.
+        from: SessionId,
+    },
+    /// Notes that sessions are live, or were until now. Must be said of a live session more often
+    /// than [`Command::ForgetSessions`] looks back.
+    SeenSessions {
+        /// Which; those that are not stored are passed over.
+        sessions: Vec<SessionId>,
+    },
+    /// Forgets sessions that were not seen for long: one step of it, so that others need not wait.
+    ForgetSessions {
+        /// Those last seen earlier than this.
+        before: Timestamp,
+    },
     /// Forgets a session and its subscriptions: its client has said goodbye.
     EndSession {
         /// Which.
@@ -83,6 +114,10 @@ impl Command {
             Self::Register { user, .. } | Self::OpenDirect { user, .. } => Some(user),
             Self::Send { sender, .. } => Some(sender),
             Self::Fence
+            | Self::ResumeSession { .. }
+            | Self::InheritSession { .. }
+            | Self::SeenSessions { .. }
+            | Self::ForgetSessions { .. }
             | Self::EndSession { .. }
             | Self::CreateApp { .. }
             | Self::CreateKey { .. }
@@ -100,6 +135,7 @@ impl Command {
         const FIXED: usize = 256;
         match self {
             Self::Send { text, .. } => FIXED + text.len(),
+            Self::SeenSessions { sessions } => FIXED + size_of_val(sessions.as_slice()),
             _ => FIXED,
         }
     }
@@ -128,6 +164,16 @@ pub enum Reply {
         message: Arc<MessageView>,
         /// True if an earlier send made it.
         repeated: bool,
+    },
+    /// The session is the asker's now.
+    Resumed {
+        /// As of the G of this reply.
+        session: Arc<StoredSession>,
+    },
+    /// A step of forgetting is done.
+    Forgotten {
+        /// Whether another step would find more.
+        more: bool,
     },
     /// The app is made.
     AppCreated {

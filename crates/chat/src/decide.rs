@@ -9,16 +9,20 @@ use uuid::Uuid;
 use crate::{
     actor::Actor,
     command::{Command, Reply},
-    event::{Effect, Event, Happening, Topic},
+    event::{Effect, Event, Happening, Subscribe, Topic},
     facts::{Facts, Halt},
     mint::Mint,
     model::{
         ApiKey, App, AppId, Conversation, ConversationKind, ConversationView, ExternalId, G,
-        Identity, KeyId, Message, MessageView, Timestamp, User, pair_key,
+        Identity, KeyId, Message, MessageView, SessionId, Timestamp, User, pair_key,
     },
     refusal::Refusal,
+    session::{self, StoredSession, StoredSubscription},
     store::Change,
 };
+
+/// Sessions forgotten in one step: about a millisecond of the writer's time.
+const FORGET_STEP: u32 = 200;
 
 /// What a decision leads to.
 #[derive(Debug)]
@@ -62,6 +66,14 @@ pub fn decide(
             text,
             client_id,
         } => draft.send(*conversation, sender, text, client_id.as_deref())?,
+        Command::ResumeSession { session, after } => draft.resume_session(*session, *after)?,
+        Command::InheritSession { from } => draft.inherit_session(*from)?,
+        Command::SeenSessions { sessions } => {
+            let (sessions, at) = (sessions.clone(), now);
+            draft.changes.push(Change::SessionsSeen { sessions, at });
+            Reply::Done
+        }
+        Command::ForgetSessions { before } => draft.forget_sessions(*before)?,
         Command::EndSession { session } => {
             draft.changes.push(Change::SessionEnded(*session));
             Reply::Done
@@ -195,6 +207,78 @@ impl Draft<'_> {
         })
     }
 
+    fn resume_session(&mut self, id: SessionId, after: G) -> Result<Reply, Halt> {
+        let known = self.session_of_asker(id)?;
+        let change = Change::SessionResumed {
+            session: id,
+            generation: known.generation + 1,
+            at: self.now,
+        };
+        let mut state = Some(known);
+        session::apply(&mut state, &change);
+        let session = state.ok_or(Refusal::UnknownSession)?;
+        self.changes.push(change);
+        Ok(self.attach(session, after))
+    }
+
+    fn inherit_session(&mut self, from: SessionId) -> Result<Reply, Halt> {
+        let earlier = self.session_of_asker(from)?;
+        let own = self.actor.session.as_ref().ok_or(Refusal::UnknownSession)?;
+        let subscriptions: Vec<_> = earlier
+            .subscriptions
+            .iter()
+            .map(|subscription| StoredSubscription {
+                // Each has its own, as if it had been joined again: so their order stays.
+                since: self.mint.g(),
+                ..subscription.clone()
+            })
+            .collect();
+        let session = Arc::new(StoredSession {
+            seed: Arc::clone(own),
+            generation: 0,
+            subscriptions,
+            seen_at: self.now,
+            ..StoredSession::clone(&earlier)
+        });
+        self.changes
+            .push(Change::SessionBegun(Arc::clone(&session)));
+        Ok(self.attach(session, self.mint.last_g()))
+    }
+
+    fn attach(&mut self, session: Arc<StoredSession>, after: G) -> Reply {
+        self.effects.push(Effect::Attach {
+            session: Arc::clone(&session),
+            after,
+        });
+        Reply::Resumed { session }
+    }
+
+    /// A stored session, if whoever asks is what it is bound to.
+    fn session_of_asker(&self, id: SessionId) -> Result<Arc<StoredSession>, Halt> {
+        let known = self.facts.session(id)?.ok_or(Refusal::UnknownSession)?;
+        let subject = self.actor.subject.as_ref();
+        let namespace = self.actor.session.as_ref().map(|own| &own.namespace);
+        let is_bound_so = known.app == self.app()
+            && known.subject.as_ref() == subject.map(|subject| &subject.id.text)
+            && namespace == Some(&known.seed.namespace);
+        if is_bound_so {
+            Ok(Arc::clone(known))
+        } else {
+            Err(Refusal::UnknownSession.into())
+        }
+    }
+
+    fn forget_sessions(&mut self, before: Timestamp) -> Result<Reply, Halt> {
+        let old = self.facts.sessions_seen_before(before, FORGET_STEP)?;
+        let more = old.len() >= FORGET_STEP as usize;
+        let gone = old
+            .iter()
+            .filter(|id| self.facts.is_still_older(**id, before));
+        self.changes
+            .extend(gone.map(|id| Change::SessionEnded(*id)));
+        Ok(Reply::Forgotten { more })
+    }
+
     fn create_app(&mut self, app: &App, keys: &[ApiKey]) -> Result<Reply, Halt> {
         if self.facts.app(&app.name)?.is_some() {
             return Err(Refusal::NameTaken.into());
@@ -304,12 +388,13 @@ impl Draft<'_> {
             since,
             at: self.now,
         });
-        self.effects.push(Effect::Subscribe {
+        self.effects.push(Effect::Subscribe(Subscribe {
             session: session.id,
+            user: user.id,
             topic,
             dialect,
             since,
-        });
+        }));
     }
 
     fn show(&mut self, g: G, happening: Happening) {

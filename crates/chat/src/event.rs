@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{Conversation, ConversationId, G, MessageView, SessionId, UserId};
+use crate::{
+    model::{Conversation, ConversationId, G, MessageView, SessionId, UserId},
+    session::StoredSession,
+};
 
 /// Something that happened and lasts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its number on the node.
     pub g: G,
@@ -16,7 +19,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// A message was written.
     MessageSent(Arc<MessageView>),
@@ -58,15 +61,29 @@ pub enum Topic {
 pub enum Effect {
     /// Show an event to its listeners.
     Show(Arc<Event>),
-    /// Attach a session to a topic; it is shown what comes after `since`.
-    Subscribe {
-        /// Which session.
-        session: SessionId,
-        /// To what.
-        topic: Topic,
-        /// Through which dialect.
-        dialect: &'static str,
-        /// Its G.
-        since: G,
+    /// Attach a session to a topic.
+    Subscribe(Subscribe),
+    /// Attach the connection that has taken a session over to everything that the session listens
+    /// to. Of each topic it is shown what comes after `after` and after that subscription's `since`.
+    Attach {
+        /// The session as of this effect. A connection of another generation is not meant.
+        session: Arc<StoredSession>,
+        /// Up to where the client has everything.
+        after: G,
     },
+}
+
+/// A session listens to a topic from now on.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// Which session.
+    pub session: SessionId,
+    /// As whom.
+    pub user: UserId,
+    /// To what.
+    pub topic: Topic,
+    /// Through which dialect, by its name.
+    pub dialect: &'static str,
+    /// Its G: what comes after is shown.
+    pub since: G,
 }

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use crate::{
     model::{
         ApiKey, App, AppId, ConversationId, ConversationKind, ConversationView, KeyId, MessageView,
-        User, UserId,
+        SessionId, Timestamp, User, UserId,
     },
     refusal::Refusal,
+    session::{self, StoredSession},
     store::{Change, Found, Need},
 };
 
@@ -42,7 +43,17 @@ pub struct Facts {
     sent: HashMap<(ConversationId, UserId, String), Option<Arc<MessageView>>>,
     apps: HashMap<String, Option<Arc<App>>>,
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
+    sessions: HashMap<SessionId, Known, RandomState>,
+    seen_before: HashMap<(Timestamp, u32), Vec<SessionId>>,
     held: usize,
+}
+
+/// What is known of a session in this batch.
+enum Known {
+    /// What the batch has changed about it; nobody has asked what it was before.
+    Changes(Vec<Change>),
+    /// All of it.
+    State(Option<Arc<StoredSession>>),
 }
 
 impl Facts {
@@ -54,6 +65,9 @@ impl Facts {
         // A retry may come much later than its first send and is then looked up again, so what
         // this batch learned about sends is not worth keeping.
         self.sent.clear();
+        // Sessions are many, and asked for once, when a client comes back.
+        self.sessions.clear();
+        self.seen_before.clear();
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }
@@ -125,6 +139,32 @@ impl Facts {
             .ok_or(Halt::Need(Need::Key(id)))
     }
 
+    /// The session that has this id, if it is stored and has not ended.
+    pub fn session(&self, id: SessionId) -> Result<Option<&Arc<StoredSession>>, Halt> {
+        match self.sessions.get(&id) {
+            Some(Known::State(state)) => Ok(state.as_ref()),
+            Some(Known::Changes(_)) | None => Err(Halt::Need(Need::Session(id))),
+        }
+    }
+
+    /// Up to `limit` sessions that were last seen before a time, when this batch began.
+    pub fn sessions_seen_before(&self, time: Timestamp, limit: u32) -> Result<&[SessionId], Halt> {
+        self.seen_before
+            .get(&(time, limit))
+            .map(Vec::as_slice)
+            .ok_or(Halt::Need(Need::SessionsSeenBefore(time, limit)))
+    }
+
+    /// Whether a session that the store calls old still is after what this batch has changed.
+    pub fn is_still_older(&self, id: SessionId, time: Timestamp) -> bool {
+        match self.sessions.get(&id) {
+            None => true,
+            // Whatever changes a session has just seen it, or ends it.
+            Some(Known::Changes(_)) => false,
+            Some(Known::State(state)) => state.as_ref().is_some_and(|known| known.seen_at < time),
+        }
+    }
+
     /// Takes in what the store answered.
     pub fn learn(&mut self, need: Need, found: Found) {
         self.held += 1;
@@ -150,6 +190,18 @@ impl Facts {
             }
             (Need::Key(id), Found::Key(key)) => {
                 self.keys.insert(id, key);
+            }
+            (Need::Session(id), Found::Session(stored)) => {
+                let mut state = stored;
+                if let Some(Known::Changes(changes)) = self.sessions.get(&id) {
+                    for change in changes {
+                        session::apply(&mut state, change);
+                    }
+                }
+                self.sessions.insert(id, Known::State(state));
+            }
+            (Need::SessionsSeenBefore(time, limit), Found::Sessions(ids)) => {
+                self.seen_before.insert((time, limit), ids);
             }
             // A store that answers another question than the one asked has a bug of its own; the
             // executor gives up on the command because the same need comes again.
@@ -199,7 +251,11 @@ impl Facts {
                     self.sent.insert(key, Some(Arc::clone(view)));
                 }
             }
-            Change::Subscription { .. } | Change::SessionEnded(_) => {}
+            Change::Subscription { .. }
+            | Change::SessionBegun(_)
+            | Change::SessionResumed { .. }
+            | Change::SessionsSeen { .. }
+            | Change::SessionEnded(_) => self.apply_to_sessions(change),
             Change::App(app) => {
                 self.apps.insert(app.name.clone(), Some(Arc::clone(app)));
             }
@@ -210,6 +266,22 @@ impl Facts {
                 if let Some(Some(key)) = self.keys.get_mut(id) {
                     Arc::make_mut(key).revoked_at = Some(*at);
                 }
+            }
+        }
+    }
+
+    fn apply_to_sessions(&mut self, change: &Change) {
+        for id in session::sessions_of(change) {
+            let known = self.sessions.entry(*id);
+            match known.or_insert_with(|| Known::Changes(Vec::new())) {
+                Known::Changes(changes) => changes.push(match change {
+                    Change::SessionsSeen { at, .. } => Change::SessionsSeen {
+                        sessions: vec![*id],
+                        at: *at,
+                    },
+                    change => change.clone(),
+                }),
+                Known::State(state) => session::apply(state, change),
             }
         }
     }

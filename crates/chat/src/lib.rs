@@ -16,6 +16,7 @@ pub mod model;
 pub mod query;
 pub mod queue;
 pub mod refusal;
+pub mod session;
 pub mod store;
 
 pub use actor::{Actor, Role, SessionSeed, Subject};
@@ -29,4 +30,5 @@ pub use model::{
 pub use query::{Query, View};
 pub use queue::Queue;
 pub use refusal::{Fault, Refusal};
+pub use session::{StoredSession, StoredSubscription};
 pub use store::Store;

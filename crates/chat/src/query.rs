@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    AppId, ConversationRef, Fault, Refusal, Store, UserId,
+    AppId, ConversationId, ConversationRef, Fault, Refusal, Store, UserId,
     model::{ConversationView, G, MessageView},
 };
 
@@ -19,6 +19,13 @@ pub enum Query {
         /// How many to return at most.
         limit: u32,
     },
+    /// A conversation that was opened before, with its newest messages.
+    Reopen {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// How many messages at most.
+        limit: u32,
+    },
 }
 
 /// What a query found.
@@ -26,6 +33,13 @@ pub enum Query {
 pub enum View {
     /// Messages, oldest first.
     History {
+        /// The messages.
+        messages: Vec<MessageView>,
+    },
+    /// A conversation and its newest messages, oldest first.
+    Reopened {
+        /// The conversation.
+        conversation: ConversationView,
         /// The messages.
         messages: Vec<MessageView>,
     },
@@ -81,6 +95,21 @@ pub fn run(
                 .ok_or(QueryError::Refused(Refusal::UnknownConversation))?;
             let messages = store.history(&conversation, at, *offset, *limit)?;
             Ok(View::History { messages })
+        }
+        Query::Reopen {
+            conversation,
+            limit,
+        } => {
+            let view = store
+                .conversation_view(*conversation)?
+                .filter(|view| view.conversation.app == reader.app)
+                .filter(|view| reader.users.iter().any(|user| view.conversation.has(*user)))
+                .ok_or(QueryError::Refused(Refusal::UnknownConversation))?;
+            let messages = store.history(&view.conversation, at, 0, *limit)?;
+            Ok(View::Reopened {
+                conversation: view,
+                messages,
+            })
         }
     }
 }

@@ -38,6 +38,8 @@ pub enum Refusal {
     NameTaken,
     /// No such app or key.
     UnknownKey,
+    /// No such session, or not the asker's, or it has ended: the three are not told apart.
+    UnknownSession,
     /// The server cannot write just now; the command changed nothing and may be tried again.
     Unavailable,
 }
@@ -57,6 +59,7 @@ impl Refusal {
         "unknown_event",
         "name_taken",
         "unknown_key",
+        "unknown_session",
         "unavailable",
     ];
 
@@ -75,6 +78,7 @@ impl Refusal {
             Self::UnknownEvent => "unknown_event",
             Self::NameTaken => "name_taken",
             Self::UnknownKey => "unknown_key",
+            Self::UnknownSession => "unknown_session",
             Self::Unavailable => "unavailable",
         }
     }
@@ -98,6 +102,7 @@ impl fmt::Display for Refusal {
             Self::UnknownEvent => f.write_str("no such event here"),
             Self::NameTaken => f.write_str("name is taken"),
             Self::UnknownKey => f.write_str("no such app or key"),
+            Self::UnknownSession => f.write_str("no such session, or it has ended"),
             Self::Unavailable => {
                 f.write_str("the server cannot store anything just now; try again")
             }

@@ -7,12 +7,13 @@ use uuid::Uuid;
 
 use crate::{
     actor::SessionSeed,
-    event::Topic,
+    event::{Event, Topic},
     model::{
         ApiKey, App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, G,
         KeyId, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Fault,
+    session::StoredSession,
 };
 
 /// Something that a decision must know before it can be taken.
@@ -30,6 +31,10 @@ pub enum Need {
     AppByName(String),
     /// A key by id.
     Key(KeyId),
+    /// A session by id.
+    Session(SessionId),
+    /// Sessions last seen before a time, the longest forgotten first, so many at most.
+    SessionsSeenBefore(Timestamp, u32),
 }
 
 /// What [`Store::load`] found. The variant is that of the [`Need`].
@@ -45,6 +50,10 @@ pub enum Found {
     App(Option<Arc<App>>),
     /// For [`Need::Key`].
     Key(Option<Arc<ApiKey>>),
+    /// For [`Need::Session`].
+    Session(Option<Arc<StoredSession>>),
+    /// For [`Need::SessionsSeenBefore`].
+    Sessions(Vec<SessionId>),
 }
 
 /// One change within a batch.
@@ -57,7 +66,7 @@ pub enum Change {
     /// A new message. Moves its conversation's `last_seq`, `last_g`, `updated_at` and `last_message_at`.
     Message(Arc<MessageView>),
     /// A session gets what it listens to; stores the session if it is not stored yet. Doing it
-    /// again for the same session, topic and dialect keeps the first `since`.
+    /// again for the same session, topic and dialect keeps the first `since`. The session was seen.
     Subscription {
         /// The session.
         session: Arc<SessionSeed>,
@@ -73,6 +82,25 @@ pub enum Change {
         dialect: &'static str,
         /// Its own G.
         since: G,
+        /// When.
+        at: Timestamp,
+    },
+    /// A new session with everything that it listens to from the start.
+    SessionBegun(Arc<StoredSession>),
+    /// A connection has taken a session over. The session was seen.
+    SessionResumed {
+        /// Which.
+        session: SessionId,
+        /// Its generation from now on.
+        generation: u64,
+        /// When.
+        at: Timestamp,
+    },
+    /// Sessions were live at this time, or later if that is known already. Those that are not
+    /// stored are passed over.
+    SessionsSeen {
+        /// Which.
+        sessions: Vec<SessionId>,
         /// When.
         at: Timestamp,
     },
@@ -158,6 +186,18 @@ pub trait Store: Send + Sync {
         offset: u64,
         limit: u32,
     ) -> Result<Vec<MessageView>, Fault>;
+    /// What is kept of a conversation, by its inside id: for sessions that come back.
+    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault>;
+    /// A user by the inside id.
+    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault>;
+    /// The session whose recovery id has this SHA-256, if it has not ended. It may be older than
+    /// anybody should remember: the caller looks at `seen_at`.
+    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault>;
+    /// What happened at a place with `after < g <= up_to`, up to `limit` of it, in the order of G:
+    /// the same events as were shown there when they happened. For a person, what happened in all
+    /// their conversations, in each from where they see it. Fewer than `limit` means that there is
+    /// no more. What is newer than the newest commit at the time of the call is not there yet.
+    fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault>;
     /// Whether a read and the writer's connection answer: for readiness checks.
     fn check(&self) -> Result<(), Fault>;
     /// Copies a consistent state into `folder`, which must be empty or new, while work goes on.

@@ -9,7 +9,7 @@ pub mod json;
 pub mod payload;
 pub mod timestamp;
 
-use chat::{App, Command, Event, ExternalId, Query, Refusal, Reply, Subject, UserId, View};
+use chat::{App, Command, Event, ExternalId, Query, Refusal, Reply, Subject, Topic, UserId, View};
 use wire::socketio::Event as Incoming;
 
 /// All dialects, in the order in which a first event is offered to them.
@@ -38,6 +38,10 @@ pub trait Dialect: Sync {
 
     /// What the asker is told. `request` is `None` when reading the event was refused already.
     fn answer(&self, request: Option<&Request>, result: Result<&Answered, &Refusal>) -> Answer;
+
+    /// What answers a join of this place once more: for clients that come back after the first answer
+    /// may have been lost, and do not join again by themselves. `None` where joining has no answer.
+    fn rejoin(&self, place: Topic) -> Option<Query>;
 
     /// What listeners are told about an event: each part that this audience gets, in its fixed place.
     fn show(&self, event: &Event, audience: Audience) -> Vec<Shown>;
@@ -71,6 +75,13 @@ pub struct Answered {
     pub reply: Option<Reply>,
     /// Of the query.
     pub view: Option<View>,
+}
+
+impl Answered {
+    /// Whether a message is stored by it, now or before.
+    pub fn is_sent(&self) -> bool {
+        matches!(self.reply, Some(Reply::Sent { .. }))
+    }
 }
 
 /// What goes back to the asker, in this order: the events, then the acknowledgement.

@@ -1,4 +1,5 @@
-//! What the embedded store costs: bytes in the WAL, time per commit, time per read.
+//! What the embedded store costs: bytes in the WAL, time per commit, time per read, and what it
+//! takes to come back to a session and to what was missed.
 //!
 //!     cargo run --release -p server --example store-figures [FOLDER]
 //!
@@ -14,15 +15,16 @@
 )]
 
 use std::{
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use chat::{
     App, AppId, Conversation, ConversationId, ConversationKind, ExternalId, Identity, Message,
-    MessageView, Store, Timestamp, User, UserId,
+    MessageView, SessionId, SessionSeed, Store, Timestamp, Topic, User, UserId,
     model::{Secret, pair_key},
-    store::{Batch, Change, Need},
+    store::{Batch, Change, Found, Need},
 };
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
@@ -58,7 +60,9 @@ fn main() {
             }
         }
     }
-    println!("\n{}", lines.join("\n"));
+    println!("\n{}\n", lines.join("\n"));
+    come_back(&folder.path().join("come-back"));
+    keep_sessions(&folder.path().join("sessions"));
 }
 
 /// Commits batches and prints what they cost.
@@ -117,6 +121,155 @@ fn read(store: &Sqlite, world: &mut World) -> String {
         ms(history),
         ms(lookup),
     )
+}
+
+/// Pages of the log, out of a million messages of which half are in one conversation and a quarter
+/// in the 10,000 of one person.
+fn come_back(folder: &Path) {
+    const MESSAGES: u64 = 1_000_000;
+    let store = Sqlite::open(folder, &Options::default()).unwrap();
+    let mut world = World::populate(&store, 1_000, false);
+    let agent = world.befriend(&store, 10_000);
+    while world.g < MESSAGES {
+        let changes = (0..2_000)
+            .map(|number| match number % 4 {
+                0 | 2 => world.message_in(0),
+                1 => world.message(),
+                _ => {
+                    let place = 1_000 + world.random() as usize % 10_000;
+                    world.message_in(place)
+                }
+            })
+            .collect();
+        let last_g = world.g;
+        store.commit(&Batch { changes, last_g }).unwrap();
+    }
+    let hot = &world.conversations.first().unwrap().0;
+    let quiet = &world.conversations.get(500).unwrap().0;
+    let busy = hot.pair.first().unwrap().id;
+    println!("| a page of 500, of {MESSAGES} messages | missed | ms |\n| --- | ---: | ---: |");
+    let places = [
+        (
+            "the conversation with half of them",
+            Topic::Conversation(hot.id),
+        ),
+        (
+            "a conversation with a few hundred",
+            Topic::Conversation(quiet.id),
+        ),
+        (
+            "a person in 44 conversations, one with half",
+            Topic::Person(busy),
+        ),
+        ("a person in 10,000 conversations", Topic::Person(agent)),
+    ];
+    for (name, place) in places {
+        for missed in [MESSAGES, MESSAGES / 2, 10_000, 2_000, 20, 0] {
+            let after = MESSAGES - missed;
+            let rounds = 20;
+            let begun = Instant::now();
+            for _ in 0..rounds {
+                store.log(place, after, u64::MAX, 500).unwrap();
+            }
+            let found = store.log(place, after, u64::MAX, u32::MAX).unwrap().len();
+            println!("| {name} | {found} | {:.3} |", ms(begun.elapsed() / rounds));
+        }
+    }
+}
+
+/// Sessions that listen to much, and many sessions.
+fn keep_sessions(folder: &Path) {
+    const SESSIONS: i64 = 100_000;
+    let store = Sqlite::open(folder, &Options::default()).unwrap();
+    let mut world = World::populate(&store, 1_000, false);
+    let mut changes = Vec::new();
+    for id in 0..SESSIONS {
+        // One in a thousand listens to 100 places, the others to two.
+        let places = if id % 1_000 == 0 { 100 } else { 2 };
+        for _ in 0..places {
+            let place = world.place();
+            changes.push(world.subscription(id, place));
+        }
+        if changes.len() > 1_000 || id + 1 == SESSIONS {
+            let (changes, last_g) = (std::mem::take(&mut changes), world.g);
+            store.commit(&Batch { changes, last_g }).unwrap();
+        }
+    }
+    let timed = |name: &str, rounds: u32, act: &mut dyn FnMut(i64)| {
+        let begun = Instant::now();
+        (0..i64::from(rounds)).for_each(act);
+        println!("{name}: {:.4} ms", ms(begun.elapsed() / rounds));
+    };
+    println!("\nOf {SESSIONS} sessions:");
+    timed(
+        "one that listens to about 100 places",
+        1_000,
+        &mut |round| {
+            let found = store
+                .session(&pid_hash(round % 100 * 1_000))
+                .unwrap()
+                .unwrap();
+            assert!(found.subscriptions.len() > 90);
+        },
+    );
+    timed("one that listens to 2", 1_000, &mut |round| {
+        store
+            .session(&pid_hash(round * 97 % SESSIONS))
+            .unwrap()
+            .unwrap();
+    });
+    timed("none of them", 1_000, &mut |round| {
+        assert!(
+            store
+                .session(&pid_hash(SESSIONS + round))
+                .unwrap()
+                .is_none()
+        );
+    });
+    let commit = |name: &str, rounds: u32, changes: &mut dyn FnMut(i64) -> Vec<Change>| {
+        let bytes = store.wal_bytes();
+        timed(name, rounds, &mut |round| {
+            let (changes, last_g) = (changes(round), world.g);
+            store.commit(&Batch { changes, last_g }).unwrap();
+        });
+        let bytes = (store.wal_bytes() - bytes) / u64::from(rounds);
+        println!("    {bytes} bytes in the WAL");
+    };
+    let some = |round: i64, many: i64| {
+        (0..many).map(move |one| SessionId((round * many + one) * 7_919 % SESSIONS))
+    };
+    commit("a batch of 1,000 take-overs", 20, &mut |round| {
+        some(round, 1_000)
+            .map(|session| Change::SessionResumed {
+                session,
+                generation: 1,
+                at: Timestamp(round),
+            })
+            .collect()
+    });
+    commit("noting 1,000 as seen", 20, &mut |round| {
+        vec![Change::SessionsSeen {
+            sessions: some(round, 1_000).collect(),
+            at: Timestamp(1_000 + round),
+        }]
+    });
+    commit("forgetting 200", 100, &mut |_| {
+        let need = Need::SessionsSeenBefore(Timestamp(i64::MAX), 200);
+        let Found::Sessions(old) = store.load(&need).unwrap() else {
+            return Vec::new();
+        };
+        old.into_iter().map(Change::SessionEnded).collect()
+    });
+}
+
+fn pid_hash(id: i64) -> [u8; 32] {
+    let mut hash = [0; 32];
+    // As good as random, like a hash.
+    let spread = id.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for (place, byte) in hash.iter_mut().zip(spread.to_be_bytes()) {
+        *place = byte;
+    }
+    hash
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -196,13 +349,60 @@ impl World {
         Batch { changes, last_g }
     }
 
+    /// A person who has a conversation with each of so many others.
+    fn befriend(&mut self, store: &Sqlite, others: i64) -> UserId {
+        let person = |world: &mut Self, id: i64| {
+            Arc::new(User {
+                id: UserId(id),
+                app: AppId(1),
+                uuid: world.uuid(),
+                external: ExternalId::text(format!("person {id}")),
+                created_at: Timestamp(0),
+            })
+        };
+        let agent = person(self, 1_000_000);
+        let mut changes = vec![Change::User(Arc::clone(&agent))];
+        for id in 1..=others {
+            let other = person(self, 1_000_000 + id);
+            changes.push(Change::User(Arc::clone(&other)));
+            changes.push(Change::Conversation(self.direct(&agent, &other)));
+        }
+        store.commit(&Batch { changes, last_g: 0 }).unwrap();
+        agent.id
+    }
+
+    fn subscription(&mut self, session: i64, place: usize) -> Change {
+        self.g += 1;
+        let conversation = &self.conversations.get(place).unwrap().0;
+        Change::Subscription {
+            session: Arc::new(SessionSeed {
+                id: SessionId(session),
+                pid_hash: pid_hash(session),
+                sid: format!("sid {session:016}"),
+                namespace: "/".to_owned(),
+                start_g: 0,
+            }),
+            app: AppId(1),
+            user: conversation.pair.first().unwrap().id,
+            subject: None,
+            topic: Topic::Conversation(conversation.id),
+            dialect: "direct",
+            since: self.g,
+            at: Timestamp(0),
+        }
+    }
+
     /// A message in a conversation chosen at random.
     fn message(&mut self) -> Change {
+        let place = self.place();
+        self.message_in(place)
+    }
+
+    fn message_in(&mut self, place: usize) -> Change {
         let uuid = self.uuid();
         let client_id = self
             .client_ids
             .then(|| Uuid::from_u64_pair(self.random(), self.random()));
-        let place = self.place();
         let (conversation, seq) = self.conversations.get_mut(place).unwrap();
         *seq += 1;
         self.g += 1;

@@ -5,6 +5,7 @@
 use std::{
     sync::{Arc, Weak},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use chat::{Executor, Fault, Queue, Store};
@@ -62,6 +63,7 @@ impl Core {
         };
         let hub = Hub::new(parts, |listener| Arc::new(Local::new(listener)));
         tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
+        tokio::spawn(sweep(Arc::downgrade(&hub)));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
         let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub)).run(incoming));
         let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
@@ -87,6 +89,16 @@ impl Core {
         }
         // It ends by itself once the writer, the only one who sends it turns, has gone.
         let _ = self.sequencer.await;
+    }
+}
+
+/// Sessions and topics that nobody came back to are let go of.
+async fn sweep(hub: Weak<Hub>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        ticks.tick().await;
+        let Some(hub) = hub.upgrade() else { break };
+        hub.sweep();
     }
 }
 

@@ -39,6 +39,20 @@ fn config() -> HubConfig {
     }
 }
 
+/// A core over what a folder holds.
+async fn restart(folder: &std::path::Path) -> Core {
+    let begun = Instant::now();
+    // The connections of the core before let go of the store when their tasks end.
+    let store = loop {
+        match Sqlite::open(folder, &Options::default()) {
+            Ok(store) => break store,
+            Err(error) => assert!(begun.elapsed() < DEADLINE, "{error}"),
+        }
+        tokio::task::yield_now().await;
+    };
+    Core::start(Arc::new(store), config(), Metrics::new()).unwrap()
+}
+
 /// A core with an open default app, in a folder of its own.
 async fn core(folder: &std::path::Path, config: HubConfig) -> Core {
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
@@ -82,6 +96,9 @@ struct Client {
     output: mpsc::UnboundedReceiver<Packet>,
     bell: Arc<Bell>,
     last: Option<(u64, u64, Option<u64>)>,
+    /// What `socket.io-client` remembers.
+    pid: Option<String>,
+    offset: Option<String>,
 }
 
 impl Client {
@@ -105,11 +122,45 @@ impl Client {
             output,
             bell,
             last: None,
+            pid: None,
+            offset: None,
         };
         client.send(connect);
         let answer = client.next("the answer to CONNECT").await;
-        assert!(matches!(answer, Packet::Connect { .. }), "{answer:?}");
+        let Packet::Connect {
+            auth: Some(answer), ..
+        } = answer
+        else {
+            panic!("{answer:?}")
+        };
+        let answer: Value = serde_json::from_str(answer.get()).unwrap();
+        client.pid = answer["pid"].as_str().map(str::to_owned);
         client
+    }
+
+    /// Comes back as `socket.io-client` does, and tells whether it was recognised.
+    async fn come_back(self, core: &Core) -> (Self, bool) {
+        let (pid, offset, last) = (self.pid.clone(), self.offset.clone(), self.last);
+        let auth = match &offset {
+            Some(offset) => json!({ "pid": pid, "offset": offset }),
+            None => json!({ "pid": pid }),
+        };
+        let mut client = Self::connect_as(core, None, &format!("40{auth}")).await;
+        let recovered = client.pid == pid;
+        client.offset = offset;
+        if recovered {
+            client.last = last;
+        }
+        (client, recovered)
+    }
+
+    /// Loses its transport.
+    fn cut(&mut self) {
+        let (input, _) = mpsc::unbounded_channel();
+        self.input = input;
+        while let Ok(packet) = self.output.try_recv() {
+            drop(packet);
+        }
     }
 
     fn send(&self, packet: &str) {
@@ -149,6 +200,7 @@ impl Client {
         let key = (parts.next().unwrap(), parts.next().unwrap(), parts.next());
         assert!(self.last < Some(key), "{key:?} came after {:?}", self.last);
         self.last = Some(key);
+        self.offset = Some(offset);
     }
 
     async fn join(&mut self, me: u32, other: u32) -> (String, Vec<Value>) {
@@ -434,5 +486,244 @@ async fn clients_that_break_on_a_further_argument_are_spared_it() {
         };
         assert_eq!((event.name.as_str(), event.args.len()), ("new_message", 1));
     }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn refusals_and_pages_stand_between_the_messages_around_them() {
+    const ROUNDS: usize = 300;
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut client = Client::connect(&core).await;
+    let (room, _) = client.join(1, 2).await;
+    let noise = Client::connect(&core).await;
+    for i in 0..ROUNDS {
+        client.say(&room, 1, &format!("mine {i}"));
+        client.emit(
+            "send_message",
+            &json!({ "roomId": room, "senderId": person(1), "body": i }),
+        );
+        client.emit("fetch_messages", &json!({ "roomId": room, "limit": 100 }));
+        if i % 10 == 0 {
+            noise.say(&room, 2, "noise");
+        }
+    }
+    let mut own = 0;
+    for i in 0..ROUNDS {
+        // Its own message, the refusal of what was sent next, the page as it was then.
+        for expected in ["new_message", "error", "more_messages"] {
+            loop {
+                let Packet::Event(event) = client.next(expected).await else {
+                    panic!("no acknowledgement was asked for")
+                };
+                client.check_offset(&event);
+                let payload: Value = serde_json::from_str(event.args[0].get()).unwrap();
+                match (event.name.as_str(), expected) {
+                    ("new_message", _) if payload["body"] == "noise" => continue,
+                    ("new_message", "new_message") => {
+                        assert_eq!(payload["body"], format!("mine {i}"));
+                        own += 1;
+                    }
+                    ("error", "error") => assert_eq!(payload["code"], "invalid"),
+                    ("more_messages", "more_messages") => {
+                        let page = payload["messages"].as_array().unwrap();
+                        let mut mine = page.iter().rev().filter(|m| m["body"] != "noise");
+                        let newest = mine.next().unwrap()["body"].as_str().unwrap().to_owned();
+                        assert_eq!(newest, format!("mine {}", own - 1), "a page from the past");
+                    }
+                    (name, _) => panic!("{name} came where {expected} was due: {payload}"),
+                }
+                break;
+            }
+        }
+    }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_comes_back_gets_what_was_missed_once_and_in_order() {
+    const MESSAGES: usize = 3_000;
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut reader = Client::connect(&core).await;
+    let (room, _) = reader.join(2, 1).await;
+    let mut sender = Client::connect(&core).await;
+    sender.join(1, 2).await;
+    let sending = tokio::spawn(async move {
+        for i in 0..MESSAGES {
+            sender.say(&room, 1, &i.to_string());
+            if i % 50 == 0 {
+                sender.event("new_message").await;
+            }
+        }
+        sender
+    });
+    let mut next = 0;
+    let mut returns = 0;
+    while next < MESSAGES {
+        // What is on its way when the transport breaks is lost, and must come again.
+        for _ in 0..(next % 37 + 1).min(MESSAGES - next) {
+            assert_eq!(reader.event("new_message").await["body"], next.to_string());
+            next += 1;
+        }
+        reader.cut();
+        let (back, recovered) = reader.come_back(&core).await;
+        assert!(recovered, "after message {next}");
+        reader = back;
+        returns += 1;
+    }
+    assert!(returns > 50);
+    drop(sending.await.unwrap());
+    assert_eq!(
+        core.metrics.store_reads.get(),
+        2,
+        "only the two joins read the store"
+    );
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_in_between_is_not_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut core = core(folder.path(), config()).await;
+    let mut reader = Client::connect(&core).await;
+    let mut rooms = Vec::new();
+    for other in 1..=3 {
+        rooms.push((other, reader.join(0, other).await.0));
+    }
+    let mut said = 0;
+    for _ in 0..4 {
+        let mut writer = Client::connect(&core).await;
+        for round in 0..30 {
+            for (other, room) in &rooms {
+                let body = format!("{said} in round {round}");
+                let payload = json!({ "roomId": room, "senderId": person(*other), "body": body });
+                writer.send(&format!("42{said}{}", json!(["send_message", payload])));
+                said += 1;
+            }
+        }
+        for _ in 0..90 {
+            let answer = writer.next("the acknowledgement").await;
+            assert!(matches!(answer, Packet::Ack(_)), "{answer:?}");
+        }
+        // The reader has seen some of it when everything stops.
+        for _ in 0..30 {
+            reader.event("new_message").await;
+        }
+        reader.cut();
+        drop(writer);
+        core.stop().await;
+        core = restart(folder.path()).await;
+        let (back, recovered) = reader.come_back(&core).await;
+        assert!(recovered);
+        reader = back;
+        for _ in 0..60 {
+            reader.event("new_message").await;
+        }
+    }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_had_any_more_is_said_and_the_rest_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut reader = Client::connect(&core).await;
+    let (room, _) = reader.join(2, 1).await;
+    let mut writer = Client::connect(&core).await;
+    writer.join(1, 2).await;
+    writer.say(&room, 1, "before");
+    reader.event("new_message").await;
+    reader.offset = Some("not an offset of ours".to_owned());
+    reader.cut();
+    let (mut back, recovered) = reader.come_back(&core).await;
+    assert!(!recovered);
+    // It joins nothing by itself, and yet it is in the room.
+    let again = back.event("room_joined").await;
+    assert_eq!(again["roomId"], room);
+    let history = back.event("message_history").await;
+    assert_eq!(history["messages"][0]["body"], "before");
+    writer.say(&room, 1, "after");
+    assert_eq!(back.event("new_message").await["body"], "after");
+    back.emit("fetch_messages", &json!({ "roomId": room }));
+    assert_eq!(
+        back.event("more_messages").await["messages"][1]["body"],
+        "after"
+    );
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_answer_to_a_join_comes_again_if_it_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    for restarted in [false, true] {
+        let mut reader = Client::connect(&core).await;
+        reader.emit(
+            "join_chat",
+            &json!({ "userId": person(2), "targetUserId": person(1) }),
+        );
+        // It is decided and written, but nobody has looked at it.
+        let mut probe = Client::connect(&core).await;
+        probe.join(1, 2).await;
+        if restarted {
+            // Seen by half: the room has arrived, its history has not.
+            reader.event("room_joined").await;
+        }
+        reader.cut();
+        let (mut back, recovered) = reader.come_back(&core).await;
+        assert!(recovered);
+        if !restarted {
+            back.event("room_joined").await;
+        }
+        back.event("message_history").await;
+    }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_take_over_silences_the_connection_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut first = Client::connect(&core).await;
+    let (room, _) = first.join(1, 2).await;
+    // The first connection is not cut: it is half open, as far as the server knows.
+    let auth = json!({ "pid": first.pid, "offset": first.offset });
+    let mut second = Client::connect_as(&core, None, &format!("40{auth}")).await;
+    assert_eq!(second.pid, first.pid);
+    second.say(&room, 1, "from the second");
+    second.event("new_message").await;
+    let heard = tokio::time::timeout(DEADLINE, async {
+        let mut heard = Vec::new();
+        while let Some(packet) = first.output.recv().await {
+            heard.push(packet);
+        }
+        heard
+    });
+    assert!(heard.await.expect("the first is closed").is_empty());
+    core.stop().await;
+}
+
+#[tokio::test]
+async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut client = Client::connect(&core).await;
+    let (room, _) = client.join(1, 2).await;
+    client.send("41");
+    let begun = Instant::now();
+    while core.metrics.sockets.get() > 0 {
+        assert!(begun.elapsed() < DEADLINE, "no goodbye");
+        tokio::task::yield_now().await;
+    }
+    let (mut back, recovered) = client.come_back(&core).await;
+    assert!(!recovered, "a logout is not undone");
+    back.emit("fetch_messages", &json!({ "roomId": room }));
+    let Packet::Event(error) = back.next("the refusal").await else {
+        panic!()
+    };
+    assert!(error.args[0].get().contains("not_identified"));
+    let guess = Client::connect_as(&core, None, r#"40{"pid":"guess","offset":"1.1.1"}"#).await;
+    assert_ne!(guess.pid.as_deref(), Some("guess"));
     core.stop().await;
 }

@@ -75,6 +75,10 @@ const NOT_IN_TRANSCRIPTS: &[(&str, &str)] = &[
     ("name_taken", "only operators make apps"),
     ("unknown_key", "only operators revoke keys"),
     (
+        "unknown_session",
+        "a client whose session has ended is given a new one",
+    ),
+    (
         "unavailable",
         "needs a store that fails; tested with the hub and the store",
     ),

@@ -117,18 +117,19 @@ fn registering_makes_a_user_once_and_subscribes_each_session() {
         (SessionId(1), topic, "direct", 1),
         (SessionId(2), topic, "direct", 2),
     ];
-    assert_eq!(rows.subscriptions, expected);
+    assert_eq!(rows.subscriptions(), expected);
     let effects: Vec<_> = turn
         .effects
         .iter()
         .map(|effect| match effect {
-            Effect::Subscribe {
+            Effect::Subscribe(chat::event::Subscribe {
                 session,
                 topic,
                 dialect,
                 since,
-            } => (*session, *topic, *dialect, *since),
-            Effect::Show(event) => panic!("a subscription, got {event:?}"),
+                ..
+            }) => (*session, *topic, *dialect, *since),
+            other => panic!("a subscription, got {other:?}"),
         })
         .collect();
     assert_eq!(effects, expected);
@@ -146,7 +147,7 @@ fn without_a_session_nothing_is_subscribed_or_numbered() {
     assert!(turn.effects.is_empty());
     assert_eq!(turn.last_g, 0);
     let rows = world.store.rows();
-    assert!(rows.subscriptions.is_empty());
+    assert!(rows.sessions.is_empty());
     assert_eq!((rows.users.len(), rows.conversations.len()), (2, 1));
 }
 
@@ -390,25 +391,6 @@ fn what_one_app_asks_in_vain_another_still_finds() {
     world.one(&here, send(chat.uuid, "ann", "hi")).unwrap();
 }
 
-#[test]
-fn an_ended_session_is_forgotten() {
-    let mut world = World::new();
-    world.one(&somebody(1, Some(1)), register("ann")).unwrap();
-    world.one(&somebody(1, Some(2)), register("ann")).unwrap();
-    let end = Command::EndSession {
-        session: SessionId(1),
-    };
-    world.one(&somebody(1, None), end).unwrap();
-    let left: Vec<_> = world
-        .store
-        .rows()
-        .subscriptions
-        .iter()
-        .map(|row| row.0)
-        .collect();
-    assert_eq!(left, [SessionId(2)]);
-}
-
 fn api_key(app: AppId) -> ApiKey {
     ApiKey {
         id: KeyId(0),
@@ -511,6 +493,7 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::UnknownEvent,
         Refusal::NameTaken,
         Refusal::UnknownKey,
+        Refusal::UnknownSession,
         Refusal::Unavailable,
     ];
     let codes: Vec<_> = refusals.iter().map(Refusal::code).collect();

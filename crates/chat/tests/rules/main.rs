@@ -1,4 +1,4 @@
-//! The rules (`decisions`), what the writer remembers (`facts`), the order in which it works
+//! The rules (`decisions`, `sessions`), what the writer remembers (`facts`), the order in which it works
 //! (`turns`, `queue`), and what holds for any sequence of commands (`properties`).
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -8,5 +8,6 @@ mod facts;
 mod model;
 mod properties;
 mod queue;
+mod sessions;
 mod turns;
 mod world;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chat::{
-    AppId, Conversation, ConversationView, Fault, G, MessageView, SessionId, Store, Topic, User,
+    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, Happening, MessageView,
+    SessionId, Store, StoredSession, StoredSubscription, Topic, User, UserId,
     model::{ApiKey, App},
     store::{Batch, Boot, Change, CommitError, Counters, Found, Need},
 };
@@ -41,7 +42,7 @@ pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,
     pub(crate) conversations: Vec<ConversationView>,
     pub(crate) messages: Vec<Arc<MessageView>>,
-    pub(crate) subscriptions: Vec<(SessionId, Topic, &'static str, G)>,
+    pub(crate) sessions: Vec<StoredSession>,
     pub(crate) last_commit: Vec<Change>,
 }
 
@@ -73,6 +74,25 @@ impl Model {
 }
 
 impl Rows {
+    /// The session of this id.
+    pub(crate) fn session(&self, id: i64) -> Option<&StoredSession> {
+        self.sessions
+            .iter()
+            .find(|row| row.seed.id == SessionId(id))
+    }
+
+    /// All subscriptions, session by session.
+    pub(crate) fn subscriptions(&self) -> Vec<(SessionId, Topic, &str, G)> {
+        let of = |row: &'_ StoredSession| {
+            let id = row.seed.id;
+            let all = row.subscriptions.clone();
+            all.into_iter().map(move |one| (id, one.topic, one.since))
+        };
+        let all = self.sessions.iter().flat_map(of);
+        all.map(|(id, topic, since)| (id, topic, "direct", since))
+            .collect()
+    }
+
     fn find(&self, need: &Need) -> Found {
         match need {
             Need::User(app, text) => {
@@ -107,6 +127,14 @@ impl Rows {
                 let key = self.keys.iter().find(|key| key.id == *id);
                 Found::Key(key.cloned().map(Arc::new))
             }
+            Need::Session(id) => Found::Session(self.session(id.0).cloned().map(Arc::new)),
+            Need::SessionsSeenBefore(time, limit) => {
+                let mut old: Vec<_> = self.sessions.iter().collect();
+                old.retain(|row| row.seen_at < *time);
+                old.sort_by_key(|row| row.seen_at);
+                old.truncate(*limit as usize);
+                Found::Sessions(old.into_iter().map(|row| row.seed.id).collect())
+            }
         }
     }
 
@@ -116,9 +144,10 @@ impl Rows {
     }
 
     fn apply(&mut self, batch: &Batch) {
-        let counters = &mut self.counters;
-        counters.last_g = counters.last_g.max(batch.last_g);
+        self.counters.last_g = self.counters.last_g.max(batch.last_g);
         for change in &batch.changes {
+            self.apply_to_sessions(change);
+            let counters = &mut self.counters;
             match change {
                 Change::User(user) => {
                     counters.last_user = user.id.0;
@@ -149,22 +178,11 @@ impl Rows {
                         }
                     }
                 }
-                Change::Subscription {
-                    session,
-                    topic,
-                    dialect,
-                    since,
-                    ..
-                } => {
-                    let is_it = |row: &(SessionId, Topic, &str, G)| {
-                        (row.0, row.1, row.2) == (session.id, *topic, *dialect)
-                    };
-                    if !self.subscriptions.iter().any(is_it) {
-                        self.subscriptions
-                            .push((session.id, *topic, dialect, *since));
-                    }
-                }
-                Change::SessionEnded(id) => self.subscriptions.retain(|row| row.0 != *id),
+                Change::Subscription { .. }
+                | Change::SessionBegun(_)
+                | Change::SessionResumed { .. }
+                | Change::SessionsSeen { .. }
+                | Change::SessionEnded(_) => {}
                 Change::App(app) => {
                     counters.last_app = app.id.0;
                     self.apps.push(Arc::clone(app));
@@ -181,6 +199,72 @@ impl Rows {
             }
         }
         self.last_commit.clone_from(&batch.changes);
+    }
+
+    fn apply_to_sessions(&mut self, change: &Change) {
+        match change {
+            Change::Subscription { .. } => self.subscribe(change),
+            Change::SessionBegun(session) => {
+                assert!(self.session(session.seed.id.0).is_none(), "it is new");
+                self.sessions.push(StoredSession::clone(session));
+            }
+            Change::SessionResumed {
+                session,
+                generation,
+                at,
+            } => {
+                let all = self.sessions.iter_mut();
+                for row in all.filter(|row| row.seed.id == *session) {
+                    row.generation = *generation;
+                    row.seen_at = row.seen_at.max(*at);
+                }
+            }
+            Change::SessionsSeen { sessions, at } => {
+                let all = self.sessions.iter_mut();
+                for row in all.filter(|row| sessions.contains(&row.seed.id)) {
+                    row.seen_at = row.seen_at.max(*at);
+                }
+            }
+            Change::SessionEnded(id) => self.sessions.retain(|row| row.seed.id != *id),
+            _ => {}
+        }
+    }
+
+    fn subscribe(&mut self, change: &Change) {
+        let Change::Subscription {
+            session,
+            app,
+            user,
+            subject,
+            topic,
+            dialect,
+            since,
+            at,
+        } = change
+        else {
+            return;
+        };
+        if self.session(session.id.0).is_none() {
+            self.sessions.push(StoredSession {
+                seed: Arc::clone(session),
+                app: *app,
+                subject: subject.clone(),
+                generation: 0,
+                subscriptions: Vec::new(),
+                seen_at: *at,
+            });
+        }
+        let mut rows = self.sessions.iter_mut();
+        let row = rows.find(|row| row.seed.id == session.id).unwrap();
+        row.seen_at = row.seen_at.max(*at);
+        if !row.subscriptions.iter().any(|old| old.topic == *topic) {
+            row.subscriptions.push(StoredSubscription {
+                topic: *topic,
+                user: *user,
+                dialect: (*dialect).to_owned(),
+                since: *since,
+            });
+        }
     }
 }
 
@@ -260,6 +344,42 @@ impl Store for Model {
             .collect();
         found.reverse();
         Ok(found)
+    }
+
+    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
+        let all = self.rows().conversations.into_iter();
+        Ok(all.into_iter().find(|view| view.conversation.id == id))
+    }
+
+    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
+        Ok(self.rows().users.into_iter().find(|user| user.id == id))
+    }
+
+    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
+        let all = self.rows().sessions.into_iter();
+        Ok(all.into_iter().find(|row| row.seed.pid_hash == *pid_hash))
+    }
+
+    fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
+        let rows = self.rows();
+        let here = |view: &&Arc<MessageView>| match place {
+            Topic::Conversation(id) => view.conversation.id == id,
+            Topic::Person(user) => view.conversation.has(user),
+        };
+        let events = rows
+            .messages
+            .iter()
+            .filter(|view| after < view.message.g && view.message.g <= up_to)
+            .filter(here)
+            .take(limit as usize);
+        let event = |view: &Arc<MessageView>| {
+            Arc::new(Event {
+                g: view.message.g,
+                origin: view.message.origin,
+                happening: Happening::MessageSent(Arc::clone(view)),
+            })
+        };
+        Ok(events.map(event).collect())
     }
 
     fn check(&self) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chat::{Command, Effect, Happening, Reply, SessionId};
+use chat::{Command, Effect, Happening, Reply, SessionId, Timestamp, Turn};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -22,6 +22,10 @@ enum Ask {
     /// Where (of those that exist), who, whether the text is blank, under which client id.
     Send(usize, usize, bool, Option<u8>),
     End,
+    /// Which (of the sessions that exist), and up to where its client has everything.
+    Resume(usize, u64),
+    Inherit(usize),
+    Seen(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ enum Step {
     Batch(Vec<(i64, Ask)>),
     Fail(Failure, Vec<(i64, Ask)>),
     Restart,
+    /// Those last seen so many batches ago.
+    Forget(i64),
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
@@ -40,6 +46,9 @@ fn ask() -> impl Strategy<Value = Ask> {
         12 => (0..8_usize, person, prop::bool::weighted(0.1), prop::option::of(0..3_u8))
             .prop_map(|(place, who, blank, id)| Ask::Send(place, who, blank, id)),
         1 => Just(Ask::End),
+        3 => (0..5_usize, 0..30_u64).prop_map(|(which, after)| Ask::Resume(which, after)),
+        1 => (0..5_usize).prop_map(Ask::Inherit),
+        1 => (0..5_usize).prop_map(Ask::Seen),
     ]
 }
 
@@ -54,10 +63,12 @@ fn step() -> impl Strategy<Value = Step> {
         8 => batch().prop_map(Step::Batch),
         1 => (failure, batch()).prop_map(|(failure, batch)| Step::Fail(failure, batch)),
         1 => Just(Step::Restart),
+        1 => (0..9_i64).prop_map(Step::Forget),
     ]
 }
 
-fn command(ask: &Ask, session: i64, known: &[Uuid]) -> Command {
+fn command(ask: &Ask, session: SessionId, known: &[Uuid], sessions: &[SessionId]) -> Command {
+    let stored = |which: usize| sessions.get(which).copied().unwrap_or(SessionId(77));
     match ask {
         Ask::Fence => Command::Fence,
         Ask::Register(who) => register(PEOPLE[*who]),
@@ -70,16 +81,27 @@ fn command(ask: &Ask, session: i64, known: &[Uuid]) -> Command {
                 None => send(uuid, PEOPLE[*who], text),
             }
         }
-        Ask::End => Command::EndSession {
-            session: SessionId(session),
+        Ask::End => Command::EndSession { session },
+        Ask::Resume(which, after) => Command::ResumeSession {
+            session: stored(*which),
+            after: *after,
+        },
+        Ask::Inherit(which) => Command::InheritSession {
+            from: stored(*which),
+        },
+        Ask::Seen(which) => Command::SeenSessions {
+            sessions: vec![stored(*which), SessionId(77)],
         },
     }
 }
 
-fn g_of(effect: &Effect) -> u64 {
+/// The number of an effect; coming back to a session has none.
+fn g_of(effect: &Effect) -> Option<u64> {
     match effect {
-        Effect::Show(event) => event.g,
-        Effect::Subscribe { since, .. } => *since,
+        Effect::Show(event) => Some(event.g),
+        Effect::Subscribe(chat::event::Subscribe { since, .. }) => Some(*since),
+        Effect::Attach { session, after } if session.generation == 0 => Some(*after),
+        Effect::Attach { .. } => None,
     }
 }
 
@@ -118,6 +140,43 @@ fn check_rows(rows: &Rows) {
     assert_eq!(names.len(), rows.users.len(), "one user for one name");
 }
 
+/// What was answered about sessions is what is stored of them.
+fn check_sessions(asks: &[(i64, Ask)], turn: &Turn, before: &Rows, after: &Rows) {
+    let generation = |row: &chat::StoredSession| (row.seed.id, row.generation);
+    let mut generations: HashMap<_, _> = before.sessions.iter().map(generation).collect();
+    let mut answered = HashMap::new();
+    for ((session, ask), (_, outcome)) in asks.iter().zip(&turn.answers) {
+        match (ask, &outcome.result) {
+            (Ask::End, _) => {
+                generations.remove(&SessionId(*session));
+                answered.remove(&SessionId(*session));
+            }
+            (Ask::Resume(..), Ok(Reply::Resumed { session })) => {
+                let generation = generations.entry(session.seed.id).or_insert(0);
+                *generation += 1;
+                assert_eq!(session.generation, *generation, "each take-over counts");
+                answered.insert(session.seed.id, session);
+            }
+            (Ask::Inherit(_), Ok(Reply::Resumed { session })) => {
+                assert_eq!(session.generation, 0);
+                assert!(!generations.contains_key(&session.seed.id), "it is new");
+                answered.insert(session.seed.id, session);
+            }
+            _ => {}
+        }
+    }
+    for row in &after.sessions {
+        let id = row.seed.id;
+        assert_eq!(row.generation, generations.get(&id).copied().unwrap_or(0));
+        let places = row.subscriptions.iter().map(|one| one.since);
+        assert!(places.is_sorted(), "the oldest first");
+        if let Some(answer) = answered.remove(&id) {
+            assert!(row.subscriptions.starts_with(&answer.subscriptions));
+        }
+    }
+    assert!(answered.is_empty(), "what was answered is stored");
+}
+
 /// Runs one batch, and checks what it shows against what is stored.
 fn run(world: &mut World, asks: &[(i64, Ask)], failure: Option<Failure>, highest_shown: &mut u64) {
     let before = world.store.rows();
@@ -126,9 +185,18 @@ fn run(world: &mut World, asks: &[(i64, Ask)], failure: Option<Failure>, highest
         .iter()
         .map(|view| view.conversation.uuid)
         .collect();
-    let commands: Vec<_> = asks
-        .iter()
-        .map(|(session, ask)| (somebody(1, Some(*session)), command(ask, *session, &known)))
+    let sessions: Vec<_> = before.sessions.iter().map(|row| row.seed.id).collect();
+    let commands: Vec<_> = (0..)
+        .zip(asks)
+        .map(|(number, (session, ask))| {
+            let session = match ask {
+                // Who carries on has a new session.
+                Ask::Inherit(_) => world.now * 100 + number,
+                _ => *session,
+            };
+            let command = command(ask, SessionId(session), &known, &sessions);
+            (somebody(1, Some(session)), command)
+        })
         .collect();
     if let Some(failure) = failure {
         world.store.fail_next_commit(failure);
@@ -166,11 +234,13 @@ fn run(world: &mut World, asks: &[(i64, Ask)], failure: Option<Failure>, highest
     }
     let mut shown = Vec::new();
     for effect in &turn.effects {
-        assert!(
-            g_of(effect) > *highest_shown,
-            "effects come in the order of G, over all batches"
-        );
-        *highest_shown = g_of(effect);
+        if let Some(g) = g_of(effect) {
+            assert!(
+                g > *highest_shown,
+                "effects come in the order of G, over all batches"
+            );
+            *highest_shown = g;
+        }
         if let Effect::Show(event) = effect {
             let Happening::MessageSent(view) = &event.happening;
             shown.push(view.clone());
@@ -191,6 +261,7 @@ fn run(world: &mut World, asks: &[(i64, Ask)], failure: Option<Failure>, highest
             }
         }
     }
+    check_sessions(asks, &turn, &before, &rows);
     // Nothing that failed left a number that is given again.
     assert!(turn.last_g >= before.counters.last_g);
 }
@@ -213,6 +284,14 @@ proptest! {
                     world.store.forget_failure();
                 }
                 Step::Restart => world = world.restart(),
+                Step::Forget(ago) => {
+                    let (before, limit) = (world.store.rows().sessions, world.now - ago);
+                    let before = before.iter().filter(|row| row.seen_at.0 >= limit);
+                    let left: Vec<_> = before.cloned().collect();
+                    let forget = Command::ForgetSessions { before: Timestamp(limit) };
+                    world.one(&somebody(1, None), forget).unwrap();
+                    prop_assert_eq!(world.store.rows().sessions, left);
+                }
             }
         }
         // After all that the writer still writes.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, AppId, Command, Conversation, Effect, Executor, Fault, G, MessageView, Refusal, Reply,
-    Store, Timestamp, Turn,
+    Actor, AppId, Command, Conversation, ConversationId, ConversationView, Effect, Event, Executor,
+    Fault, G, MessageView, Refusal, Reply, Store, StoredSession, Timestamp, Topic, Turn, User,
+    UserId,
     model::{ApiKey, App},
     store::{Batch, Boot, CommitError, Counters, Found, Need},
 };
@@ -18,7 +19,8 @@ use crate::{
 fn effect_g(effect: &Effect) -> G {
     match effect {
         Effect::Show(event) => event.g,
-        Effect::Subscribe { since, .. } => *since,
+        Effect::Subscribe(chat::event::Subscribe { since, .. }) => *since,
+        Effect::Attach { session, .. } => panic!("nobody comes back here: {session:?}"),
     }
 }
 
@@ -232,6 +234,18 @@ impl Store for Confused {
         _: u64,
         _: u32,
     ) -> Result<Vec<MessageView>, Fault> {
+        Ok(Vec::new())
+    }
+    fn conversation_view(&self, _: ConversationId) -> Result<Option<ConversationView>, Fault> {
+        Ok(None)
+    }
+    fn user(&self, _: UserId) -> Result<Option<Arc<User>>, Fault> {
+        Ok(None)
+    }
+    fn session(&self, _: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
+        Ok(None)
+    }
+    fn log(&self, _: Topic, _: G, _: G, _: u32) -> Result<Vec<Arc<Event>>, Fault> {
         Ok(Vec::new())
     }
     fn check(&self) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 //!
 //! Checks forms only; what is allowed is decided in `chat`. `outgoing` is the way back.
 
-use chat::{Command, ConversationRef, Query, Refusal};
+use chat::{Command, ConversationRef, Query, Refusal, Topic};
 
 use crate::{
     Incoming, Request,
@@ -73,6 +73,17 @@ fn read_join_chat(event: &Incoming) -> Result<Request, Refusal> {
         }),
         needs_identity: false,
     })
+}
+
+/// What `join_chat` is answered with, once more.
+pub(super) fn rejoin(place: Topic) -> Option<Query> {
+    match place {
+        Topic::Conversation(conversation) => Some(Query::Reopen {
+            conversation,
+            limit: HISTORY,
+        }),
+        Topic::Person(_) => None,
+    }
 }
 
 /// `send_message { roomId, senderId, body, clientMessageId? }`

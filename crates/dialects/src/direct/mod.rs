@@ -8,7 +8,7 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use chat::{Event, ExternalId, Refusal, Subject};
+use chat::{Event, ExternalId, Query, Refusal, Subject, Topic};
 use uuid::Uuid;
 
 use crate::{Answer, Answered, Audience, Dialect, Incoming, Request, Seat, Shown, payload};
@@ -43,6 +43,10 @@ impl Dialect for Direct {
             Ok(answered) => outgoing::answer(request, answered),
             Err(refusal) => outgoing::refuse(request, refusal),
         }
+    }
+
+    fn rejoin(&self, place: Topic) -> Option<Query> {
+        incoming::rejoin(place)
     }
 
     fn show(&self, event: &Event, audience: Audience) -> Vec<Shown> {

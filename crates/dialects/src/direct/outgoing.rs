@@ -32,9 +32,15 @@ pub(super) fn answer(request: Option<&Request>, answered: &Answered) -> Answer {
                 ack,
             }
         }
-        (Some(Reply::Opened { conversation, .. }), view) => {
-            room_joined(conversation, view.as_ref())
-        }
+        (Some(Reply::Opened { conversation, .. }), Some(View::History { messages }))
+        | (
+            _,
+            Some(View::Reopened {
+                conversation,
+                messages,
+            }),
+        ) => room_joined(conversation, messages),
+        (Some(Reply::Opened { conversation, .. }), None) => room_joined(conversation, &[]),
         (Some(Reply::Sent { message, .. }), _) => {
             let mut ack = String::with_capacity(message.message.text.len() + MESSAGE_BYTES);
             ack.push_str(r#"{"success":true,"#);
@@ -54,7 +60,7 @@ pub(super) fn answer(request: Option<&Request>, answered: &Answered) -> Answer {
 }
 
 /// `room_joined { roomId, room }`, then `message_history { messages }`.
-fn room_joined(view: &ConversationView, history: Option<&View>) -> Answer {
+fn room_joined(view: &ConversationView, messages: &[MessageView]) -> Answer {
     let mut room = String::with_capacity(512);
     room.push_str(r#"{"roomId":"#);
     write_uuid(&mut room, view.conversation.uuid);
@@ -69,10 +75,6 @@ fn room_joined(view: &ConversationView, history: Option<&View>) -> Answer {
     write_room_fields(&mut ack, view);
     ack.push('}');
 
-    let messages: &[MessageView] = match history {
-        Some(View::History { messages }) => messages,
-        None => &[],
-    };
     let mut past = String::new();
     past.push('{');
     write_messages(&mut past, messages);
@@ -97,7 +99,7 @@ fn room_joined(view: &ConversationView, history: Option<&View>) -> Answer {
 fn more_messages(request: Option<&Request>, messages: &[MessageView]) -> Answer {
     let asked = match request.and_then(|request| request.query.as_ref()) {
         Some(Query::History { offset, .. }) => *offset,
-        None => 0,
+        Some(Query::Reopen { .. }) | None => 0,
     };
     let mut page = String::new();
     write_messages(&mut page, messages);

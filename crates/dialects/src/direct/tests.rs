@@ -232,7 +232,7 @@ proptest! {
         match Direct.read(&crate::tests::seat(), &event) {
             Ok(request) => {
                 let page = |query: &Query| {
-                    let Query::History { limit, .. } = query;
+                    let Query::History { limit, .. } = query else { panic!("{query:?}") };
                     (1..=100).contains(limit)
                 };
                 prop_assert!(request.query.as_ref().is_none_or(page));

@@ -8,7 +8,7 @@ mod commands;
 mod demo;
 mod serve;
 
-use std::{fmt, io, path::PathBuf, process::ExitCode};
+use std::{fmt, io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -62,7 +62,7 @@ struct ServeArgs {
     settings: Settings,
     /// The address to listen on. With port 0 the system chooses one.
     #[arg(long, value_name = "ADDR:PORT")]
-    listen: Option<String>,
+    listen: Option<SocketAddr>,
     /// Make an app to try things out with, and print how.
     #[arg(long)]
     demo: bool,
@@ -269,7 +269,7 @@ impl Settings {
     }
 
     /// The settings, with what other flags say over them.
-    fn load_with(&self, listen: Option<&str>) -> Result<Config, Problems> {
+    fn load_with(&self, listen: Option<SocketAddr>) -> Result<Config, Problems> {
         let mut flags: Vec<_> = self
             .set
             .iter()
@@ -282,7 +282,7 @@ impl Settings {
             flag("--data", "server.data", data.to_string_lossy().into_owned());
         }
         if let Some(listen) = listen {
-            flag("--listen", "server.listen", listen.to_owned());
+            flag("--listen", "server.listen", listen.to_string());
         }
         config::load(&Sources {
             file: self.config.as_deref(),

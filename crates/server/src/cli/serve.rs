@@ -20,7 +20,7 @@ use crate::{config::Config, logging, operate::Desk, stores::sqlite::Sqlite};
 const BACKLOG: i32 = 4_096;
 
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
-    let config = args.settings.load_with(args.listen.as_deref())?;
+    let config = args.settings.load_with(args.listen)?;
     logging::start(&config.log);
     raise_open_files();
     let store = Arc::new(Sqlite::open(&config.server.data, &store_options(&config))?);

@@ -1,24 +1,29 @@
 //! A client's connection as the listener sees it: lets clients into namespaces, hands their events
 //! to its seats, and collects what those have to say. The rest of a socket is in `seat`.
 
-use std::{borrow::Cow, fmt, sync::Arc, task::Poll, time::Instant};
+use std::{sync::Arc, task::Poll, time::Instant};
 
-use chat::{Actor, App, SessionId, SessionSeed, model::KeyId};
+use chat::{Actor, Fault, SessionSeed};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 use wire::{
     engineio::Message,
     frame,
-    socketio::{Input, Session},
+    socketio::{Input, Session as Packets},
 };
 
-use super::{Hub, seat::Seat, socket::Socket, stream::Stream, timers};
-use crate::{
-    identity,
-    listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
-    writer,
+use super::{
+    Hub,
+    admission::{self, Admitted, Names, TurnedDown},
+    offset::Key,
+    returning::Returning,
+    seat::Seat,
+    session::Session,
+    socket::Socket,
+    stream::Stream,
+    timers,
 };
+use crate::listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer};
 
 /// Makes connections for a hub.
 pub struct Door(pub Arc<Hub>);
@@ -26,7 +31,7 @@ pub struct Door(pub Arc<Hub>);
 impl Accept for Door {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal> {
         let hub = Arc::clone(&self.0);
-        let session = Session::new(Arc::clone(&hub.config.limits), Instant::now());
+        let session = Packets::new(Arc::clone(&hub.config.limits), Instant::now());
         let limiter = hub.config.rate.map(|rate| {
             let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
             Box::new(RateLimiter::direct(quota))
@@ -39,6 +44,7 @@ impl Accept for Door {
             handle,
             session,
             seats,
+            connecting: None,
             notices,
             limiter,
             paused: None,
@@ -51,8 +57,10 @@ struct Connection {
     hub: Arc<Hub>,
     peer: Peer,
     handle: Handle,
-    session: Session,
+    session: Packets,
     seats: Vec<Seat>,
+    /// It is not read until it is let in.
+    connecting: Option<Box<Connecting>>,
     /// Frames outside any stream: answers to CONNECT, and DISCONNECT.
     notices: Vec<u8>,
     limiter: Option<Box<DefaultDirectRateLimiter>>,
@@ -60,13 +68,10 @@ struct Connection {
     paused: Option<Instant>,
 }
 
-/// What a client may bring with a CONNECT. What else it brings is for the page's own use.
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Credentials {
-    token: Option<String>,
-    app_key: Option<String>,
-    recovery: Option<bool>,
+/// A client of which the store must be asked.
+struct Connecting {
+    admitted: Admitted,
+    answer: oneshot::Receiver<Result<Returning, Fault>>,
 }
 
 impl Driver for Connection {
@@ -101,11 +106,14 @@ impl Driver for Connection {
 
     fn wants_input(&self) -> bool {
         let is_paused = self.paused.is_some_and(|until| Instant::now() < until);
-        !is_paused && self.seats.iter().all(Seat::has_room)
+        !is_paused && self.connecting.is_none() && self.seats.iter().all(Seat::has_room)
     }
 
     fn poll_output(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let before = out.bytes();
+        if let Err(reason) = self.poll_connecting(now) {
+            return Poll::Ready(Err(reason));
+        }
         out.push(std::mem::take(&mut self.notices).into());
         for seat in &mut self.seats {
             if let Err(reason) = seat.collect(now, out) {
@@ -125,14 +133,20 @@ impl Driver for Connection {
     }
 
     fn has_pending(&self) -> bool {
-        self.seats.iter().any(Seat::has_pending)
+        self.connecting.is_some() || self.seats.iter().any(Seat::has_pending)
     }
 
-    // What was written before the ping has arrived; nothing is kept until then so far.
-    fn ponged(&mut self, _now: Instant) {}
+    fn heartbeat(&mut self, _now: Instant) -> Result<(), Close> {
+        self.seats.iter_mut().for_each(Seat::pinged);
+        Ok(())
+    }
+
+    fn ponged(&mut self, _now: Instant) {
+        self.seats.iter_mut().for_each(Seat::ponged);
+    }
 
     fn connect_due(&mut self, _now: Instant) -> Result<(), Close> {
-        if self.seats.is_empty() {
+        if self.seats.is_empty() && self.connecting.is_none() {
             Err(Close::NoConnect)
         } else {
             Ok(())
@@ -178,189 +192,162 @@ impl Connection {
         auth: Option<&serde_json::value::RawValue>,
         now: Instant,
     ) -> Result<(), Close> {
-        match self.admit(namespace, auth) {
-            Ok(seat) if self.session.accept(namespace) => {
-                self.seats.push(seat);
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(turned_down) => {
-                let code = turned_down.code();
-                self.hub.metrics.count_connect_refused(code);
-                let data = format!(r#"{{"code":"{code}"}}"#);
-                let words = turned_down.to_string();
-                frame::write_connect_error(&mut self.notices, namespace, &words, Some(&data));
-                let turned_down = self.session.reject(namespace, now);
-                turned_down.map_err(|violation| Close::Protocol(violation.to_string().into()))
-            }
+        match admission::admit(&self.hub, &self.peer, namespace, auth) {
+            Ok(admitted) => self.enter(admitted, now),
+            Err(turned_down) => self.turn_down(namespace, &turned_down, now),
         }
     }
 
-    /// Checks who wants to come in and writes the answer that lets them. An error is told by
-    /// CONNECT_ERROR, after which a client does not try again by itself.
-    fn admit(
+    fn turn_down(
         &mut self,
         namespace: &str,
-        auth: Option<&serde_json::value::RawValue>,
-    ) -> Result<Seat, TurnedDown> {
-        let dialects = self.hub.config.dialects.iter();
-        let mut spoken = dialects.flat_map(|dialect| dialect.namespaces());
-        let Some(&namespace) = spoken.find(|spoken| **spoken == namespace) else {
-            return Err(TurnedDown::Namespace);
-        };
-        let credentials: Credentials = match auth {
-            None => Credentials::default(),
-            Some(auth) => serde_json::from_str(auth.get()).map_err(TurnedDown::Auth)?,
-        };
-        let query = wire::engineio::Query::new(&self.peer.raw_query);
-        let in_query = |key| query.get(key).map(Cow::into_owned);
-        let (app, key) = match credentials.app_key.or_else(|| in_query("appKey")) {
-            Some(text) => {
-                let (app, key) = self
-                    .hub
-                    .directory
-                    .by_key(&text)
-                    .ok_or(TurnedDown::UnknownKey)?;
-                (app, Some(key.id))
-            }
-            None => (
-                self.hub.directory.default_app().ok_or(TurnedDown::NoApp)?,
-                None,
-            ),
-        };
-        let verified = match &credentials.token {
-            None => None,
-            Some(token) => {
-                let verified = identity::verify(&app, token, writer::now());
-                Some(verified.map_err(TurnedDown::Token)?)
-            }
-        };
-        let opted_out = credentials.recovery == Some(false)
-            || in_query("recovery").is_some_and(|value| value == "0")
-            || self.peer.user_agent.as_deref().is_some_and(|agent| {
-                self.hub
-                    .config
-                    .without_recovery
-                    .iter()
-                    .any(|prefix| agent.starts_with(&**prefix))
-            });
-        let names = Names::random()?;
-        let answer = if opted_out {
-            format!(r#"{{"sid":"{}"}}"#, names.sid)
-        } else {
-            format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
-        };
-        frame::write_connect(&mut self.notices, namespace, &answer);
-        Ok(self.seat(namespace, &app, key, verified, names, !opted_out))
+        turned_down: &TurnedDown,
+        now: Instant,
+    ) -> Result<(), Close> {
+        let code = turned_down.code();
+        self.hub.metrics.count_connect_refused(code);
+        let data = format!(r#"{{"code":"{code}"}}"#);
+        let words = turned_down.to_string();
+        frame::write_connect_error(&mut self.notices, namespace, &words, Some(&data));
+        let rejected = self.session.reject(namespace, now);
+        rejected.map_err(|violation| Close::Protocol(violation.to_string().into()))
     }
 
-    fn seat(
-        &self,
-        namespace: &'static str,
-        app: &Arc<App>,
-        key: Option<KeyId>,
-        verified: Option<identity::Verified>,
-        names: Names,
-        offsets: bool,
-    ) -> Seat {
+    /// Lets a client in, at once if memory can tell whether it was here before.
+    fn enter(&mut self, admitted: Admitted, now: Instant) -> Result<(), Close> {
+        let Some(claim) = admitted.claim() else {
+            return self.settle(admitted, Returning::Stranger, now);
+        };
+        if let Some(returning) = self.hub.recall(&claim) {
+            return self.settle(admitted, returning, now);
+        }
+        let (sender, answer) = oneshot::channel();
+        let (hub, handle) = (Arc::clone(&self.hub), self.handle.clone());
+        tokio::task::spawn_blocking(move || {
+            // The client may have gone away meanwhile.
+            let _ = sender.send(hub.recover(&claim));
+            handle.wake();
+        });
+        self.connecting = Some(Box::new(Connecting { admitted, answer }));
+        Ok(())
+    }
+
+    /// Goes on with a client once the store has answered.
+    fn poll_connecting(&mut self, now: Instant) -> Result<(), Close> {
+        let Some(mut connecting) = self.connecting.take() else {
+            return Ok(());
+        };
+        match connecting.answer.try_recv() {
+            Ok(Ok(returning)) => self.settle(connecting.admitted, returning, now),
+            Ok(Err(fault)) => {
+                tracing::error!(%fault, "a session could not be looked up");
+                Err(Close::Fault)
+            }
+            Err(oneshot::error::TryRecvError::Empty) => {
+                self.connecting = Some(connecting);
+                Ok(())
+            }
+            Err(oneshot::error::TryRecvError::Closed) => Err(Close::Fault),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        admitted: Admitted,
+        returning: Returning,
+        now: Instant,
+    ) -> Result<(), Close> {
+        let namespace = admitted.namespace;
+        let names = match Names::random() {
+            Ok(names) => names,
+            Err(turned_down) => return self.turn_down(namespace, &turned_down, now),
+        };
+        if !self.session.accept(namespace) {
+            return Ok(());
+        }
+        let seat = match returning {
+            Returning::Resume(session, from) => self.resume(admitted, &session, from),
+            Returning::Inherit(old) => {
+                let mut seat = self.begin(admitted, names);
+                seat.inherit(&old);
+                seat
+            }
+            Returning::Stranger => self.begin(admitted, names),
+        };
+        self.seats.push(seat);
+        Ok(())
+    }
+
+    /// A new session.
+    fn begin(&mut self, admitted: Admitted, names: Names) -> Seat {
+        let recovery = admitted.recovery;
+        let answer = if recovery {
+            format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
+        } else {
+            format!(r#"{{"sid":"{}"}}"#, names.sid)
+        };
+        frame::write_connect(&mut self.notices, admitted.namespace, &answer);
+        let seed = Arc::new(SessionSeed {
+            id: names.session,
+            pid_hash: admission::hash(&names.pid),
+            sid: names.sid,
+            namespace: admitted.namespace.to_owned(),
+            start_g: self.hub.barrier(),
+        });
+        let subject = admitted
+            .verified
+            .as_ref()
+            .map(|verified| verified.subject.id.text.clone());
+        let session = Arc::new(Session::new(seed, admitted.app.id, subject));
+        let session = self.hub.sessions.lock().insert(session, recovery);
+        let from = Key::end_of(session.seed.start_g);
+        self.seat(admitted, &session, from)
+    }
+
+    /// A session that goes on after `from`: CONNECT first, then what was missed, as events that
+    /// come before the answer would neither count nor be forgotten by the client.
+    fn resume(&mut self, admitted: Admitted, session: &Arc<Session>, from: Key) -> Seat {
+        let pid = admitted.pid.as_deref().unwrap_or_default();
+        let answer = serde_json::json!({ "sid": session.seed.sid, "pid": pid }).to_string();
+        frame::write_connect(&mut self.notices, admitted.namespace, &answer);
+        self.hub.metrics.recovered.inc();
+        let mut seat = self.seat(admitted, session, from);
+        seat.resume(from);
+        seat
+    }
+
+    fn seat(&self, admitted: Admitted, session: &Arc<Session>, from: Key) -> Seat {
         let hub = &self.hub;
+        let Admitted {
+            namespace,
+            app,
+            key,
+            verified,
+            recovery,
+            ..
+        } = admitted;
         let permits = hub.app_permits(app.id);
         let socket = Arc::new(Socket::new(
-            names.session,
-            app.id,
+            Arc::clone(session),
             namespace,
             key,
             self.handle.clone(),
             Arc::clone(&permits),
         ));
-        hub.enter_socket(&socket);
+        if let Some(old) = session.attach(&socket) {
+            old.take_over();
+        }
+        hub.metrics.sockets.inc();
         let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
             pending.push(timers::expire_later(&socket, expires_at));
         }
-        let session = Arc::new(SessionSeed {
-            id: names.session,
-            pid_hash: Sha256::digest(names.pid.as_bytes()).into(),
-            sid: names.sid,
-            namespace: namespace.to_owned(),
-            start_g: hub.barrier(),
-        });
         let actor = Arc::new(Actor {
-            app: Arc::clone(app),
+            app,
             subject: verified.map(|verified| verified.subject),
-            session: Some(session),
+            session: Some(Arc::clone(&session.seed)),
         });
-        let stream = Stream::new(Arc::clone(hub), socket, offsets);
+        let stream = Stream::new(Arc::clone(hub), socket, recovery, from);
         Seat::new(Arc::clone(hub), actor, stream, permits, pending)
-    }
-}
-
-/// The names of a new session.
-struct Names {
-    session: SessionId,
-    sid: String,
-    /// Private: whoever has it can go on with the session. Never logged; stored hashed.
-    pid: String,
-}
-
-impl Names {
-    fn random() -> Result<Self, TurnedDown> {
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-        let mut random = [0; 8 + 15 + 16];
-        getrandom::fill(&mut random).map_err(|_| TurnedDown::NoRandomness)?;
-        let (id, rest) = random.split_at(8);
-        let (sid, pid) = rest.split_at(15);
-        let id = id.iter().fold(0, |id, byte| (id << 8) | i64::from(*byte));
-        Ok(Self {
-            session: SessionId(id & i64::MAX),
-            sid: URL_SAFE_NO_PAD.encode(sid),
-            pid: URL_SAFE_NO_PAD.encode(pid),
-        })
-    }
-}
-
-/// Why a CONNECT is answered by CONNECT_ERROR. The code goes with the words, as `data.code`.
-enum TurnedDown {
-    /// No dialect is spoken in this namespace.
-    Namespace,
-    /// `auth` is not of its form.
-    Auth(serde_json::Error),
-    /// The key that was brought is none, or not any longer.
-    UnknownKey,
-    /// No key was brought, and there is no default app.
-    NoApp,
-    /// The token is refused.
-    Token(identity::TokenError),
-    /// Our fault.
-    NoRandomness,
-}
-
-impl TurnedDown {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Namespace => "unknown_namespace",
-            Self::Auth(_) => "invalid_auth",
-            Self::UnknownKey => "unknown_key",
-            Self::NoApp => "key_required",
-            Self::Token(error) => error.code(),
-            Self::NoRandomness => "internal",
-        }
-    }
-}
-
-impl fmt::Display for TurnedDown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            // The words of the reference server, for which clients may look.
-            Self::Namespace => f.write_str("Invalid namespace"),
-            Self::Auth(error) => write!(
-                f,
-                "auth: token and appKey must be strings, recovery a boolean ({error})"
-            ),
-            Self::UnknownKey => f.write_str("appKey: no such key"),
-            Self::NoApp => f.write_str("appKey: is needed here"),
-            Self::Token(error) => write!(f, "token: {error}"),
-            Self::NoRandomness => f.write_str("the server has no random numbers"),
-        }
     }
 }

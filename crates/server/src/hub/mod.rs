@@ -4,27 +4,32 @@
 //! (`socket`, `stream`) reads its topics from cursors; `connection` is what the listener sees.
 //! The barrier is the highest G that is committed and entered everywhere: no socket reads past it.
 
+mod admission;
 mod connection;
 mod offset;
 mod permits;
+mod returning;
 mod seat;
 mod sequencer;
+mod session;
 mod socket;
 mod stream;
+mod ticket;
 mod timers;
 mod topic;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use chat::{
-    AppId, Event, G, Queue, SessionId, Store,
+    AppId, Event, G, Queue, SessionId, Store, UserId,
     bus::{Bus, Listener},
     store::Boot,
 };
@@ -37,12 +42,16 @@ pub use self::{
     sequencer::{Sequencer, TURNS_AHEAD},
 };
 use self::{
-    offset::Epochs,
+    offset::{Epochs, Key},
     permits::Permits,
-    socket::{Delivery, Socket},
+    session::Sessions,
+    socket::Delivery,
     topic::Topic,
 };
 use crate::{identity::Directory, listen::Close, metrics::Metrics};
+
+/// How long what happened stays in memory, if the budget allows, and a session without a socket.
+const RECENT: Duration = Duration::from_mins(5);
 
 /// What can be set about the hub.
 #[derive(Clone)]
@@ -97,7 +106,11 @@ pub struct Hub {
     epochs: Epochs,
     barrier: AtomicU64,
     topics: Mutex<Topics>,
-    sockets: Mutex<HashMap<SessionId, Arc<Socket>, RandomState>>,
+    sessions: Mutex<Sessions>,
+    /// Every segment in memory, oldest first; each entry stands for the oldest one of its topic.
+    segments: Mutex<VecDeque<Sealed>>,
+    /// The highest G of the turn under way, or of the last one.
+    entering: AtomicU64,
     /// Topics that got events in the turn under way.
     touched: Mutex<Vec<Arc<Topic>>>,
     /// What all topics hold in memory, in bytes.
@@ -108,6 +121,12 @@ pub struct Hub {
 
 /// The topics of each place: one for each dialect and namespace that has listeners there.
 type Topics = HashMap<chat::Topic, Vec<Arc<Topic>>, RandomState>;
+
+/// A segment that a topic keeps.
+struct Sealed {
+    topic: Weak<Topic>,
+    at: Instant,
+}
 
 /// What the hub is built on.
 pub struct HubParts {
@@ -150,7 +169,9 @@ impl Hub {
             epochs: Epochs::new(boots),
             barrier: AtomicU64::new(last_g),
             topics: Mutex::default(),
-            sockets: Mutex::default(),
+            sessions: Mutex::default(),
+            segments: Mutex::default(),
+            entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
             permits,
@@ -196,50 +217,88 @@ impl Hub {
         }
     }
 
-    /// Lets a socket listen to a place from `since` on. Listening twice changes nothing.
-    fn join(&self, session: SessionId, place: chat::Topic, dialect: &'static str, since: G) {
-        let Some(socket) = self.sockets.lock().get(&session).map(Arc::clone) else {
+    /// Lets a session listen to a place from `since` on, in step with the events. Listening twice
+    /// changes nothing.
+    fn join(&self, session: SessionId, place: chat::Topic, dialect: &str, since: G) {
+        let Some(session) = self.sessions.lock().by_id.get(&session).map(Arc::clone) else {
             return;
         };
         let Some(dialect) = dialects::by_name(dialect) else {
             return;
         };
+        let topic = self.topic(place, dialect, &session.seed.namespace, || since);
+        session.listen(&topic, since);
+        if let Some(socket) = session.socket() {
+            topic.add(&socket, Key::end_of(since));
+        }
+    }
+
+    /// A session is these users from now on.
+    fn identify(&self, session: SessionId, users: &[UserId]) {
+        if let Some(session) = self.sessions.lock().by_id.get(&session) {
+            for user in users {
+                session.identify(*user);
+            }
+        }
+    }
+
+    /// The topic of a place, made if there is none. What it shows begins behind `floor`, which is
+    /// asked for while no event can be entered; what was before is in the store.
+    fn topic(
+        &self,
+        place: chat::Topic,
+        dialect: &'static dyn Dialect,
+        namespace: &str,
+        floor: impl FnOnce() -> G,
+    ) -> Arc<Topic> {
         let mut topics = self.topics.lock();
         let variants = topics.entry(place).or_default();
         let same = |topic: &&Arc<Topic>| {
-            topic.dialect.name() == dialect.name() && topic.namespace == socket.namespace
+            topic.dialect.name() == dialect.name() && topic.namespace == namespace
         };
-        let found = variants.iter().find(same).map(Arc::clone);
-        let topic = found.unwrap_or_else(|| {
-            if let (true, Some(bus)) = (variants.is_empty(), self.bus()) {
-                bus.listen(place);
+        if let Some(topic) = variants.iter().find(same) {
+            return Arc::clone(topic);
+        }
+        if let (true, Some(bus)) = (variants.is_empty(), self.bus()) {
+            bus.listen(place);
+        }
+        let namespaces = dialect.namespaces().iter();
+        let namespace = namespaces.copied().find(|known| *known == namespace);
+        let memory = Arc::clone(&self.topic_bytes);
+        let topic = Topic::new(place, dialect, namespace.unwrap_or("/"), floor(), memory);
+        let topic = Arc::new(topic);
+        self.metrics.topics.inc();
+        variants.push(Arc::clone(&topic));
+        topic
+    }
+
+    /// Notes that a topic keeps one more segment, and lets go of what is over the budget or too old.
+    fn note_segments<'a>(&self, topics: impl Iterator<Item = &'a Arc<Topic>>) {
+        let now = Instant::now();
+        let mut segments = self.segments.lock();
+        segments.extend(topics.map(|topic| Sealed {
+            topic: Arc::downgrade(topic),
+            at: now,
+        }));
+        while let Some(oldest) = segments.front() {
+            let fits = self.topic_bytes.load(Ordering::Relaxed) <= self.config.recent_bytes;
+            let topic = oldest.topic.upgrade();
+            if topic.is_some() && fits && now.duration_since(oldest.at) < RECENT {
+                break;
             }
-            let memory = Arc::clone(&self.topic_bytes);
-            let topic = Arc::new(Topic::new(place, dialect, socket.namespace, since, memory));
-            self.metrics.topics.inc();
-            variants.push(Arc::clone(&topic));
-            topic
-        });
-        topic.add(&socket, since);
-        self.tidy(&mut topics, &topic);
-    }
-
-    fn enter_socket(&self, socket: &Arc<Socket>) {
-        self.sockets
-            .lock()
-            .insert(socket.session, Arc::clone(socket));
-        self.metrics.sockets.inc();
-    }
-
-    fn leave_socket(&self, socket: &Arc<Socket>) {
-        self.sockets.lock().remove(&socket.session);
-        self.metrics.sockets.dec();
+            segments.pop_front();
+            if let Some(topic) = topic {
+                topic.drop_oldest();
+            }
+        }
+        let bytes = self.topic_bytes.load(Ordering::Relaxed);
+        self.metrics.topic_bytes.set(bytes as u64);
     }
 
     /// Closes every connection: nobody can say what is stored and what is not, so nobody's stream
     /// can be trusted to be whole. Clients come back to what is really there.
     fn break_off(&self) {
-        for socket in self.sockets.lock().values() {
+        for socket in self.sessions.lock().sockets() {
             socket.deliver(Delivery::Close(Close::Fault));
             socket.handle.wake();
         }
@@ -247,12 +306,28 @@ impl Hub {
 
     /// Puts out every socket whose key has been revoked.
     pub(crate) fn dismiss_revoked(&self) {
-        let sockets = self.sockets.lock();
-        for socket in sockets.values() {
+        for socket in self.sessions.lock().sockets() {
             if socket.key.is_some_and(|key| !self.directory.works(key)) {
                 socket.deliver(Delivery::Dismissed);
                 socket.handle.wake();
             }
+        }
+    }
+
+    /// Lets go of sessions that have had no socket for a while, and of topics that nobody needs.
+    pub(crate) fn sweep(&self) {
+        if let Some(before) = Instant::now().checked_sub(RECENT) {
+            self.sessions.lock().forget(before);
+        }
+        let mut topics = self.topics.lock();
+        let unneeded: Vec<_> = topics
+            .values()
+            .flatten()
+            .filter(|topic| topic.is_empty())
+            .map(Arc::clone)
+            .collect();
+        for topic in unneeded {
+            self.tidy(&mut topics, &topic);
         }
     }
 

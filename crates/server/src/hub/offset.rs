@@ -20,12 +20,21 @@ impl Key {
     /// The part of answers: after everything that a dialect can show of the same change.
     pub(crate) const ANSWER: u8 = 35;
 
-    /// After everything that is shown of `g`.
+    /// After everything that a dialect shows of `g`, before the answers at it.
     pub(crate) fn end_of(g: G) -> Self {
         Self {
             g,
-            part: u8::MAX,
+            part: Self::ANSWER - 1,
             r: u32::MAX,
+        }
+    }
+
+    /// Everything that is shown up to this G lies before the key or at it.
+    pub(crate) fn whole(self) -> G {
+        if self >= Self::end_of(self.g) {
+            self.g
+        } else {
+            self.g.saturating_sub(1)
         }
     }
 }
@@ -49,6 +58,25 @@ impl Epochs {
             .map_or(0, |boot| boot.epoch)
     }
 
+    /// The key that an offset names. `None` if it is no offset of ours, or of a G that its epoch
+    /// never gave, or of one that nobody has been shown yet.
+    pub(crate) fn key(&self, offset: &str, barrier: G) -> Option<Key> {
+        if offset.len() > Offset::LONGEST {
+            return None;
+        }
+        let mut numbers = offset.split('.').map(number);
+        let epoch = numbers.next()??;
+        let g = numbers.next()??;
+        let part = u8::try_from(numbers.next()??).ok()?;
+        let r = match (part, numbers.next()) {
+            (Key::ANSWER, Some(r)) => u32::try_from(r?).ok()?,
+            (0..Key::ANSWER, None) => 0,
+            _ => return None,
+        };
+        let is_ours = u64::from(self.of(g)) == epoch && g <= barrier;
+        (numbers.next().is_none() && is_ours).then_some(Key { g, part, r })
+    }
+
     /// The offset that stands behind the event or answer at `key`.
     pub(crate) fn offset(&self, key: Key) -> Offset {
         let mut offset = Offset {
@@ -64,6 +92,15 @@ impl Epochs {
         offset.start += 1;
         offset
     }
+}
+
+/// A number in base 36, in the one form in which we write it.
+fn number(text: &str) -> Option<u64> {
+    let is_ours = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_lowercase();
+    let is_shortest = text == "0" || !text.starts_with('0');
+    (is_shortest && text.bytes().all(is_ours))
+        .then(|| u64::from_str_radix(text, 36).ok())
+        .flatten()
 }
 
 /// A written offset, without an allocation.
@@ -149,5 +186,52 @@ mod tests {
             epochs().offset(longest).as_str(),
             "1z141z3.3w5e11264sgsf.z.1z141z3"
         );
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else_is() {
+        let epochs = epochs();
+        for key in [
+            Key {
+                g: 99,
+                part: 0,
+                r: 0,
+            },
+            Key {
+                g: 100,
+                part: 34,
+                r: 0,
+            },
+            Key {
+                g: 500,
+                part: Key::ANSWER,
+                r: 7,
+            },
+        ] {
+            let text = epochs.offset(key).as_str().to_owned();
+            assert_eq!(epochs.key(&text, 500), Some(key), "{text}");
+            assert_eq!(epochs.key(&text, key.g - 1), None, "not shown yet");
+        }
+        for wrong in [
+            "",
+            "OK",
+            "z",
+            "z.2r",
+            "z.2r.0.1",
+            "z.2r.z",
+            "z.2s.0",
+            "1z141z3.2r.0",
+            "Z.2r.0",
+            "z.02r.0",
+            "z.2r.0 ",
+            "z.2r.-1",
+            "z.2r.10",
+            "z.2r.z.1.1",
+            "z..0",
+            "....",
+            "zzzzzzzzzzzzzzzzzzzz.1.0",
+        ] {
+            assert_eq!(epochs.key(wrong, 500), None, "{wrong:?}");
+        }
     }
 }

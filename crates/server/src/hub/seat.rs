@@ -12,7 +12,14 @@ use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
 
-use super::{Hub, permits::Permits, stream::Stream, timers};
+use super::{
+    Hub,
+    offset::Key,
+    permits::Permits,
+    session::{Portrait, Session},
+    stream::Stream,
+    timers,
+};
 use crate::listen::{Close, Outgoing};
 
 /// Commands of one socket that may be open at once.
@@ -63,13 +70,59 @@ impl Seat {
         }
     }
 
+    /// Goes on with its session after `from`.
+    pub(super) fn resume(&mut self, from: Key) {
+        if let Some(dialect) = self.stream.resume(from) {
+            self.speak(dialect);
+        }
+    }
+
+    /// Takes over who an old session was and what it listened to, from now on.
+    pub(super) fn inherit(&mut self, old: &Arc<Session>) {
+        let Portrait {
+            dialect,
+            identities,
+            places,
+            ..
+        } = old.portrait(Key::default());
+        if let Some(dialect) = dialect {
+            self.speak(dialect);
+        }
+        if let Some(socket) = old.socket() {
+            socket.take_over();
+        }
+        if places.is_empty() {
+            self.stream.identify(&identities);
+            return;
+        }
+        let from = old.seed.id;
+        let command = Command::InheritSession { from };
+        let request = Request {
+            command: Some(command),
+            query: None,
+            needs_identity: false,
+        };
+        self.submit(None, Ok(request));
+    }
+
+    /// A heartbeat goes out now.
+    pub(super) fn pinged(&mut self) {
+        self.stream.pinged();
+    }
+
+    /// The last heartbeat is answered.
+    pub(super) fn ponged(&mut self) {
+        self.stream.ponged();
+    }
+
     pub(super) fn namespace(&self) -> &'static str {
         self.stream.socket.namespace
     }
 
     /// Whether it may ask for more.
     pub(super) fn has_room(&self) -> bool {
-        self.stream.open_tickets() < OPEN_TICKETS
+        !self.stream.socket.is_closed()
+            && self.stream.open_tickets() < OPEN_TICKETS
             && self.stream.open_bytes() < OPEN_BYTES
             && self.permits.open(&self.stream.socket)
     }
@@ -120,24 +173,22 @@ impl Seat {
     /// The client has said goodbye: what is stored of its session goes, so that a logout is not
     /// undone by whoever comes with the same recovery id.
     pub(super) fn end_session(&self) {
-        let Some(session) = &self.actor.session else {
-            return;
-        };
+        let session = &self.stream.socket.session;
         if self.stream.has_stored_session() {
-            let command = Command::EndSession {
-                session: session.id,
-            };
+            let session = session.seed.id;
             self.hub.queue.submit(Submission {
                 actor: Arc::clone(&self.actor),
-                command,
+                command: Command::EndSession { session },
                 asker: Arc::new(Nobody),
             });
         }
+        session.end();
     }
 
     /// The socket speaks this dialect from now on.
     fn speak(&mut self, dialect: &'static dyn Dialect) {
         self.dialect = Some(dialect);
+        self.stream.socket.session.speak(dialect);
         if let Some(subject) = &self.actor.subject {
             let subject = Subject {
                 id: dialect.person(subject),

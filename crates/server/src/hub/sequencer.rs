@@ -4,59 +4,39 @@
 //! answers with the askers, move the barrier, wake everybody. Were the barrier moved while topics
 //! are still being marked, a socket could write one topic's later event before another's earlier.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Weak, atomic::Ordering},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, atomic::Ordering};
 
-use chat::{Asker, Effect, Turn};
+use chat::{Asker, Effect, Turn, event::Subscribe};
 use tokio::{sync::mpsc, task::yield_now};
 
 use super::{Hub, socket::Socket, topic::Topic};
 
 /// Turns that may wait between the writer and the sequencer.
 pub const TURNS_AHEAD: usize = 2;
-/// How long what happened stays in memory, if the budget allows.
-const RECENT: Duration = Duration::from_mins(5);
-
 /// The one task that moves the barrier.
 pub struct Sequencer {
     hub: Arc<Hub>,
-    /// Every segment in memory, oldest first.
-    segments: VecDeque<Sealed>,
-}
-
-/// A segment that a topic keeps.
-struct Sealed {
-    topic: Weak<Topic>,
-    at: Instant,
 }
 
 impl Sequencer {
     /// For a hub; there must be only one.
     pub fn new(hub: Arc<Hub>) -> Self {
-        Self {
-            hub,
-            segments: VecDeque::new(),
-        }
+        Self { hub }
     }
 
     /// Works until the writer is gone.
-    pub async fn run(mut self, mut turns: mpsc::Receiver<Turn>) {
+    pub async fn run(self, mut turns: mpsc::Receiver<Turn>) {
         while let Some(turn) = turns.recv().await {
             self.turn(turn).await;
         }
     }
 
-    async fn turn(&mut self, turn: Turn) {
+    async fn turn(&self, turn: Turn) {
+        self.hub.entering.store(turn.last_g, Ordering::Release);
         self.enter(turn.effects);
         let topics = std::mem::take(&mut *self.hub.touched.lock());
-        let now = Instant::now();
         for topic in &topics {
             topic.seal();
-            let topic = Arc::downgrade(topic);
-            self.segments.push_back(Sealed { topic, at: now });
         }
         for_each_member(&topics, |socket, slot| socket.mark(slot)).await;
         let is_unknown = !turn.lost.is_empty();
@@ -70,7 +50,7 @@ impl Sequencer {
         if is_unknown {
             self.hub.break_off();
         }
-        self.forget(now);
+        self.hub.note_segments(topics.iter());
     }
 
     fn enter(&self, effects: Vec<Effect>) {
@@ -83,36 +63,25 @@ impl Sequencer {
                         bus.publish(chat::Topic::Person(person), &event);
                     }
                 }
-                Effect::Subscribe {
+                Effect::Subscribe(Subscribe {
                     session,
+                    user,
                     topic,
                     dialect,
                     since,
-                } => {
+                }) => {
+                    self.hub.identify(session, &[user]);
                     self.hub.join(session, topic, dialect, since);
+                }
+                Effect::Attach { session, .. } => {
+                    self.hub.identify(session.seed.id, &session.identities());
+                    for joined in &session.subscriptions {
+                        let (place, dialect) = (joined.topic, &joined.dialect);
+                        self.hub.join(session.seed.id, place, dialect, joined.since);
+                    }
                 }
             }
         }
-    }
-
-    /// Lets go of what is over the budget or too old.
-    fn forget(&mut self, now: Instant) {
-        let held = &self.hub.topic_bytes;
-        while let Some(oldest) = self.segments.front() {
-            let fits = held.load(Ordering::Relaxed) <= self.hub.config.recent_bytes;
-            let topic = oldest.topic.upgrade();
-            if topic.is_some() && fits && now.duration_since(oldest.at) < RECENT {
-                break;
-            }
-            if let Some(topic) = topic {
-                topic.drop_oldest();
-            }
-            self.segments.pop_front();
-        }
-        self.hub
-            .metrics
-            .topic_bytes
-            .set(held.load(Ordering::Relaxed) as u64);
     }
 }
 

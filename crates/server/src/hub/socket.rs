@@ -9,17 +9,16 @@ use std::{
     },
 };
 
-use chat::{AppId, Asker, G, KeyId, Outcome, SessionId, View, query::QueryError};
+use chat::{Asker, KeyId, Outcome, View, query::QueryError};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::{permits::Permits, topic::Topic};
+use super::{offset::Key, permits::Permits, session::Session, topic::Topic};
 use crate::listen::{Close, Handle};
 
 /// One Socket.IO socket: a client's presence on one namespace.
 pub(crate) struct Socket {
-    pub(crate) session: SessionId,
-    pub(crate) app: AppId,
+    pub(crate) session: Arc<Session>,
     pub(crate) namespace: &'static str,
     /// The key with which it came, if it named one.
     pub(crate) key: Option<KeyId>,
@@ -50,10 +49,12 @@ pub(crate) enum Delivery {
         slot: u32,
         topic: Arc<Topic>,
         member: usize,
-        since: G,
+        cursor: Key,
     },
     /// Its oldest open command is decided.
     Decided(Outcome),
+    /// What had left memory is there again, or is too much (false).
+    Filled(bool),
     /// Its query is answered.
     Found(Result<View, QueryError>),
     /// Its oldest open command has an unknown outcome.
@@ -70,8 +71,7 @@ const MORE: u32 = 63;
 
 impl Socket {
     pub(crate) fn new(
-        session: SessionId,
-        app: AppId,
+        session: Arc<Session>,
         namespace: &'static str,
         key: Option<KeyId>,
         handle: Handle,
@@ -79,7 +79,6 @@ impl Socket {
     ) -> Self {
         Self {
             session,
-            app,
             namespace,
             key,
             handle,
@@ -149,6 +148,19 @@ impl Socket {
     /// Takes all that was left, oldest first.
     pub(crate) fn take_inbox(&self) -> VecDeque<Delivery> {
         std::mem::take(&mut self.inbox.lock().deliveries)
+    }
+
+    /// Another connection goes on with the session: this one stops at once, and what is still
+    /// decided for it goes nowhere.
+    pub(crate) fn take_over(&self) {
+        self.deliver(Delivery::Close(Close::TakenOver));
+        self.close();
+        self.handle.wake();
+    }
+
+    /// Whether it takes nothing more in.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inbox.lock().closed
     }
 
     /// Takes nothing more in.

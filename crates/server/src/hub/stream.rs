@@ -6,22 +6,23 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use bytes::Bytes;
 use chat::{
     ConversationView, G, Outcome, Refusal, Reply, UserId, View,
     query::{self, QueryError, Reader},
+    session::StoredSession,
 };
-use dialects::{Answer, Answered, Dialect, Request};
+use dialects::{Answer, Answered, Dialect, Emit, Request};
 
 use super::{
     Hub,
     offset::Key,
+    session::Portrait,
     socket::{Delivery, Socket},
+    ticket::{LEAST_WEIGHT, State, Ticket},
     topic::{Fetched, Grain, Render, Run, Topic},
 };
 use crate::listen::{Close, Outgoing};
-
-/// What a ticket without a command holds, roughly.
-const LEAST_WEIGHT: usize = 256;
 
 /// The cursors and tickets of one socket. Only its connection touches them.
 pub(crate) struct Stream {
@@ -38,6 +39,10 @@ pub(crate) struct Stream {
     open_bytes: usize,
     /// It must go, for good.
     pub(crate) dismissed: bool,
+    /// What has left memory is being brought back; nothing is written meanwhile.
+    filling: bool,
+    /// What was written before the last ping, and before the one before it.
+    pinged: [Key; 2],
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
 }
@@ -48,33 +53,9 @@ struct Subscription {
     cursor: Key,
 }
 
-/// A client event that is not answered yet.
-struct Ticket {
-    /// The id under which the client waits for an acknowledgement, if it does.
-    ack: Option<u64>,
-    dialect: Option<&'static dyn Dialect>,
-    request: Option<Request>,
-    weight: usize,
-    state: State,
-}
-
-enum State {
-    /// The writer has it.
-    Submitted,
-    /// Its command is decided, or it has none; its query has not begun.
-    Asking { at: Option<G>, reply: Option<Reply> },
-    /// Its query is under way, as of `at`; the stream stops there.
-    Reading { at: G, reply: Option<Reply> },
-    /// Done. Without a place of its own it stands where the stream is when its turn comes.
-    Done {
-        at: Option<G>,
-        result: Result<Answered, Refusal>,
-    },
-}
-
 impl Stream {
-    pub(crate) fn new(hub: Arc<Hub>, socket: Arc<Socket>, offsets: bool) -> Self {
-        let written = Key::end_of(hub.barrier());
+    /// A stream that begins after `written`.
+    pub(crate) fn new(hub: Arc<Hub>, socket: Arc<Socket>, offsets: bool, written: Key) -> Self {
         Self {
             socket,
             hub,
@@ -85,8 +66,64 @@ impl Stream {
             tickets: VecDeque::new(),
             open_bytes: 0,
             dismissed: false,
+            filling: false,
+            pinged: [Key::default(); 2],
             identities: Vec::new(),
         }
+    }
+
+    /// Goes on after `from`: listens to what the session listened to, says again what may not have
+    /// arrived, each thing at the place that it had. Gives the dialect that it spoke.
+    pub(crate) fn resume(&mut self, from: Key) -> Option<&'static dyn Dialect> {
+        let Portrait {
+            dialect,
+            identities,
+            places,
+            answers,
+        } = self.socket.session.portrait(from);
+        self.identities = identities;
+        let mut again: Vec<Ticket> = Vec::new();
+        for (topic, since) in places {
+            topic.add(&self.socket, from.max(Key::end_of(since)));
+            let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
+            if since >= from.g && !answers.iter().any(is_kept) {
+                let rejoin = |dialect| Ticket::rejoin(dialect, topic.place, since);
+                again.extend(dialect.and_then(rejoin));
+            }
+        }
+        again.extend(
+            answers
+                .into_iter()
+                .map(|(key, frame)| Ticket::kept(key, frame)),
+        );
+        again.sort_by_key(Ticket::place);
+        for ticket in again {
+            self.push(ticket);
+        }
+        dialect
+    }
+
+    /// The socket is these users.
+    pub(crate) fn identify(&mut self, users: &[UserId]) {
+        for &user in users {
+            self.socket.session.identify(user);
+            if !self.identities.contains(&user) {
+                self.identities.push(user);
+            }
+        }
+    }
+
+    /// A heartbeat goes out now.
+    pub(crate) fn pinged(&mut self) {
+        let [_, last] = self.pinged;
+        self.pinged = [last, self.written];
+    }
+
+    /// The last heartbeat is answered. Over polling a ping may overtake what was written just
+    /// before it, so only what came before the ping before counts as confirmed.
+    pub(crate) fn ponged(&mut self) {
+        let [confirmed, _] = self.pinged;
+        self.socket.session.confirm(confirmed);
     }
 
     /// Events that are not answered yet.
@@ -133,6 +170,7 @@ impl Stream {
             request: Some(request),
             weight,
             state,
+            again: false,
         });
     }
 
@@ -155,6 +193,7 @@ impl Stream {
             request,
             weight: LEAST_WEIGHT,
             state,
+            again: false,
         });
     }
 
@@ -174,10 +213,9 @@ impl Stream {
         self.socket.take_dirty(&mut self.dirty);
         self.take_inbox(dialect)?;
         loop {
-            self.start_reading(barrier);
-            let front = self.tickets.front().and_then(Ticket::place);
-            let cap = front.map_or(barrier, |at| at.min(barrier));
-            if !self.collect_events(Key::end_of(cap), out)? {
+            let cap = self.cap(barrier);
+            self.start_reading(cap, barrier);
+            if !self.collect_events(Key::end_of(cap), out) {
                 return Ok(());
             }
             let answerable = |ticket: &mut Ticket| ticket.is_done_by(barrier);
@@ -191,6 +229,19 @@ impl Stream {
         }
     }
 
+    /// How far the stream may go before the front ticket is answered. One without a place of its
+    /// own comes before what the tickets behind it have changed.
+    fn cap(&self, barrier: G) -> G {
+        let Some(front) = self.tickets.front() else {
+            return barrier;
+        };
+        let at = front.place().or_else(|| {
+            let next = self.tickets.iter().find_map(Ticket::place)?;
+            Some((next - 1).max(self.written.g))
+        });
+        at.map_or(barrier, |at| at.min(barrier))
+    }
+
     fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
         for delivery in self.socket.take_inbox() {
             match delivery {
@@ -198,12 +249,12 @@ impl Stream {
                     slot,
                     topic,
                     member,
-                    since,
+                    cursor,
                 } => {
                     let subscription = Subscription {
                         topic,
                         member,
-                        cursor: Key::end_of(since),
+                        cursor,
                     };
                     let slot = slot as usize;
                     if self.subscriptions.len() <= slot {
@@ -215,6 +266,8 @@ impl Stream {
                 }
                 Delivery::Decided(outcome) => self.decided(outcome),
                 Delivery::Found(found) => self.found(found),
+                Delivery::Filled(true) => self.filling = false,
+                Delivery::Filled(false) => return Err(Close::Slow),
                 Delivery::Lost => return Err(Close::Fault),
                 Delivery::Dismissed => self.dismissed = true,
                 Delivery::Close(reason) => return Err(reason),
@@ -226,40 +279,55 @@ impl Stream {
 
     /// Outcomes come in the order of submission, so this one is the first submitted ticket's.
     fn decided(&mut self, outcome: Outcome) {
-        let submitted = |ticket: &&mut Ticket| matches!(ticket.state, State::Submitted);
-        let Some(ticket) = self.tickets.iter_mut().find(submitted) else {
+        let is_submitted = |ticket: &Ticket| matches!(ticket.state, State::Submitted);
+        let Some(place) = self.tickets.iter().position(is_submitted) else {
             return;
         };
         let at = Some(outcome.g);
-        ticket.state = match outcome.result {
-            Ok(reply) => {
-                if let Reply::Registered { user } | Reply::Opened { user, .. } = &reply
-                    && !self.identities.contains(&user.id)
-                {
-                    self.identities.push(user.id);
-                }
-                let reply = Some(reply);
-                if ticket
-                    .request
-                    .as_ref()
-                    .is_some_and(|request| request.query.is_some())
-                {
-                    State::Asking { at, reply }
-                } else {
-                    State::Done {
-                        at,
-                        result: Ok(Answered { reply, view: None }),
-                    }
-                }
+        match &outcome.result {
+            Ok(Reply::Registered { user } | Reply::Opened { user, .. }) => {
+                self.identify(&[user.id]);
             }
-            Err(refusal) => {
-                self.hub.metrics.count_refusal(&refusal);
-                State::Done {
-                    at,
-                    result: Err(refusal),
-                }
-            }
+            Ok(Reply::Resumed { session }) => self.join_again(place, session),
+            Ok(_) => {}
+            Err(refusal) => self.hub.metrics.count_refusal(refusal),
+        }
+        let Some(ticket) = self.tickets.get_mut(place) else {
+            return;
         };
+        let has_query = |request: &Request| request.query.is_some();
+        let asks = ticket.request.as_ref().is_some_and(has_query);
+        ticket.state = match outcome.result {
+            Ok(reply) if asks => State::Asking {
+                at,
+                reply: Some(reply),
+            },
+            Ok(reply) => State::Done {
+                at,
+                result: Ok(Answered {
+                    reply: Some(reply),
+                    view: None,
+                }),
+            },
+            Err(refusal) => State::Done {
+                at,
+                result: Err(refusal),
+            },
+        };
+    }
+
+    /// The session has taken over what an earlier one listened to. Its page will not join again by
+    /// itself, so each join is answered anew, behind the ticket at `place`.
+    fn join_again(&mut self, place: usize, session: &StoredSession) {
+        self.identify(&session.identities());
+        let joins = session.subscriptions.iter().filter_map(|subscription| {
+            let dialect = dialects::by_name(&subscription.dialect)?;
+            Ticket::rejoin(dialect, subscription.topic, subscription.since)
+        });
+        for (count, ticket) in joins.enumerate() {
+            self.open_bytes += ticket.weight;
+            self.tickets.insert(place + 1 + count, ticket);
+        }
     }
 
     fn found(&mut self, found: Result<View, QueryError>) {
@@ -288,14 +356,14 @@ impl Stream {
     }
 
     /// Begins the query of the front ticket: everything asked before it is answered by then.
-    fn start_reading(&mut self, barrier: G) {
+    fn start_reading(&mut self, cap: G, barrier: G) {
         let Some(ticket) = self.tickets.front_mut() else {
             return;
         };
         let State::Asking { at, reply } = &mut ticket.state else {
             return;
         };
-        let at = at.unwrap_or(barrier);
+        let at = at.unwrap_or(cap);
         // Its own command may be decided but not passed by the barrier yet; the wake comes after.
         if at > barrier {
             return;
@@ -326,7 +394,7 @@ impl Stream {
 
     fn read(&self, query: chat::Query, at: G, opened: Option<ConversationView>) {
         let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
-        let (app, users) = (self.socket.app, self.identities.clone());
+        let (app, users) = (self.socket.session.app, self.identities.clone());
         hub.metrics.store_reads.inc();
         tokio::task::spawn_blocking(move || {
             let reader = Reader { app, users: &users };
@@ -339,73 +407,87 @@ impl Stream {
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.
     fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
         self.open_bytes -= ticket.weight;
-        let State::Done { result, .. } = ticket.state else {
-            return;
+        let result = match ticket.state {
+            State::Done { result, .. } => result,
+            State::Kept { key, frame } => {
+                self.written = key;
+                self.socket.session.keep_answer(key, frame.clone());
+                return out.push(frame);
+            }
+            State::Submitted | State::Asking { .. } | State::Reading { .. } => return,
         };
         let Answer { events, ack } = match (ticket.dialect, &result) {
             (Some(dialect), result) => dialect.answer(ticket.request.as_ref(), result.as_ref()),
             (None, Err(refusal)) => dialects::refuse(refusal),
             (None, Ok(_)) => Answer::default(),
         };
-        let mut bytes = Vec::new();
-        for emit in &events {
-            let r = if self.written.g == cap && self.written.part == Key::ANSWER {
-                self.written.r + 1
-            } else {
-                0
-            };
-            self.written = Key {
-                g: cap.max(self.written.g),
-                part: Key::ANSWER,
-                r,
-            };
-            let offset = self.offsets.then(|| self.hub.epochs.offset(self.written));
-            let offset = offset.as_ref().map(super::offset::Offset::as_str);
-            wire::frame::write_event(
-                &mut bytes,
-                self.socket.namespace,
-                emit.name,
-                &emit.args,
-                offset,
-            );
+        for (count, emit) in (0..).zip(&events) {
+            let key = self.next_answer(cap, ticket.again.then_some(count));
+            if key > self.written {
+                self.written = key;
+                self.write_answer(key, emit, out);
+            }
         }
         if let Some(id) = ticket.ack {
-            wire::frame::write_ack(&mut bytes, self.socket.namespace, id, &ack);
-            if matches!(
-                &result,
-                Ok(Answered {
-                    reply: Some(Reply::Sent { .. }),
-                    ..
-                })
-            ) {
+            let mut acknowledgement = Vec::new();
+            wire::frame::write_ack(&mut acknowledgement, self.socket.namespace, id, &ack);
+            if matches!(&result, Ok(answered) if answered.is_sent()) {
                 self.hub.metrics.acked_messages.inc();
             }
+            out.push(acknowledgement.into());
         }
-        out.push(bytes.into());
     }
 
-    /// Writes what the topics have up to `cap`. False when `out` is full before that.
-    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
+    /// The key of the next answer at `cap`; of the answer `again`, it is the one that it had before.
+    fn next_answer(&self, cap: G, again: Option<u32>) -> Key {
+        let g = cap.max(self.written.g);
+        let is_next = self.written.g == g && self.written.part == Key::ANSWER;
+        let next = if is_next { self.written.r + 1 } else { 0 };
+        Key {
+            g,
+            part: Key::ANSWER,
+            r: again.unwrap_or(next),
+        }
+    }
+
+    fn write_answer(&self, key: Key, emit: &Emit, out: &mut Outgoing) {
+        let offset = self.offsets.then(|| self.hub.epochs.offset(key));
+        let offset = offset.as_ref().map(super::offset::Offset::as_str);
+        let mut bytes = Vec::new();
+        let namespace = self.socket.namespace;
+        wire::frame::write_event(&mut bytes, namespace, emit.name, &emit.args, offset);
+        let frame = Bytes::from(bytes);
+        if self.offsets {
+            self.socket.session.keep_answer(key, frame.clone());
+        }
+        out.push(frame);
+    }
+
+    /// Writes what the topics have up to `cap`. False when `out` is full before that, or something
+    /// is not in memory.
+    fn collect_events(&mut self, cap: Key, out: &mut Outgoing) -> bool {
         loop {
             if self.dirty.is_empty() {
-                return Ok(true);
+                return true;
             }
-            if out.is_full() {
-                return Ok(false);
+            if out.is_full() || self.filling {
+                return false;
             }
             let reached = match *self.dirty {
-                [slot] => self.collect_one(slot, cap, out)?,
-                _ => self.collect_merged(cap, out)?,
+                [slot] => self.collect_one(slot, cap, out),
+                _ => self.collect_merged(cap, out),
             };
             if reached {
-                return Ok(true);
+                return true;
             }
         }
     }
 
     /// The usual case: one topic has something new, and its segments go out as they are.
-    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
-        let fetched = self.fetch(slot, cap, out.room(), Grain::Segment)?;
+    fn collect_one(&mut self, slot: u32, cap: Key, out: &mut Outgoing) -> bool {
+        let Some(fetched) = self.fetch(slot, cap, out.room(), Grain::Segment) else {
+            return false;
+        };
         if !fetched.full && !fetched.later {
             self.dirty.clear();
         }
@@ -415,18 +497,21 @@ impl Stream {
         if !fetched.full {
             self.pass(slot, cap);
         }
-        Ok(!fetched.full)
+        !fetched.full
     }
 
     /// Several topics have something new: their frames go out in the order of their keys. Where one
     /// topic has more than was fetched, nothing beyond what it gave may be written.
-    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> Result<bool, Close> {
+    fn collect_merged(&mut self, cap: Key, out: &mut Outgoing) -> bool {
         self.dirty.sort_unstable();
         self.dirty.dedup();
         let slots = std::mem::take(&mut self.dirty);
         let (mut frames, mut until) = (Vec::new(), cap);
         for &slot in &slots {
-            let fetched = self.fetch(slot, cap, out.room(), Grain::Frame)?;
+            let Some(fetched) = self.fetch(slot, cap, out.room(), Grain::Frame) else {
+                self.dirty = slots;
+                return false;
+            };
             if let (true, Some(last)) = (fetched.full, fetched.runs.last()) {
                 until = until.min(last.last);
             }
@@ -446,7 +531,7 @@ impl Stream {
         for slot in slots {
             self.pass(slot, until);
         }
-        Ok(until == cap)
+        until == cap
     }
 
     /// Notes that a topic has given all that it has up to `until`, which may be nothing: what it
@@ -457,19 +542,32 @@ impl Stream {
         }
     }
 
-    fn fetch(&self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Result<Fetched, Close> {
+    /// What a topic has for this socket. `None` if it has left memory and is being brought back.
+    fn fetch(&mut self, slot: u32, cap: Key, budget: usize, grain: Grain) -> Option<Fetched> {
         let Some(Some(subscription)) = self.subscriptions.get(slot as usize) else {
-            return Ok(Fetched::default());
+            return Some(Fetched::default());
         };
         let render = Render {
             epochs: &self.hub.epochs,
             metrics: &self.hub.metrics,
             offsets: self.offsets,
         };
-        let topic = &subscription.topic;
-        topic
-            .fetch(subscription.cursor, cap, budget, grain, &render)
-            .ok_or(Close::Slow)
+        let (topic, cursor) = (&subscription.topic, subscription.cursor);
+        let fetched = topic.fetch(cursor, cap, budget, grain, &render);
+        if fetched.is_none() {
+            self.filling = true;
+            let (hub, topic) = (Arc::clone(&self.hub), Arc::clone(topic));
+            let socket = Arc::clone(&self.socket);
+            tokio::task::spawn_blocking(move || {
+                let filled = hub.refill(&topic, cursor.whole()).unwrap_or_else(|fault| {
+                    tracing::error!(%fault, "what has left memory could not be read again");
+                    false
+                });
+                socket.deliver(Delivery::Filled(filled));
+                socket.handle.wake();
+            });
+        }
+        fetched
     }
 
     fn write(&mut self, slot: u32, run: Run, out: &mut Outgoing) {
@@ -490,29 +588,10 @@ impl Drop for Stream {
         for subscription in self.subscriptions.iter().flatten() {
             self.hub.leave(&subscription.topic, subscription.member);
         }
-        self.hub.leave_socket(&self.socket);
-    }
-}
-
-impl Ticket {
-    /// The G that the stream must not pass before this ticket is answered, if it is known.
-    fn place(&self) -> Option<G> {
-        match self.state {
-            State::Submitted => None,
-            State::Asking { at, .. } | State::Done { at, .. } => at,
-            State::Reading { at, .. } => Some(at),
+        self.socket.session.detach(&self.socket);
+        if !self.offsets {
+            self.hub.sessions.lock().remove(&self.socket.session);
         }
-    }
-
-    fn is_done_by(&self, barrier: G) -> bool {
-        matches!(self.state, State::Done { at, .. } if at.is_none_or(|at| at <= barrier))
-    }
-
-    fn identifies(&self) -> bool {
-        let command = self
-            .request
-            .as_ref()
-            .and_then(|request| request.command.as_ref());
-        command.is_some_and(chat::Command::identifies)
+        self.hub.metrics.sockets.dec();
     }
 }

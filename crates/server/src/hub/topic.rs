@@ -31,6 +31,10 @@ pub(crate) struct Topic {
     pub(crate) namespace: &'static str,
     ring: Mutex<Ring>,
     members: Mutex<Slab<Member>>,
+    /// Sessions that listen, whether they have a socket or not.
+    keepers: AtomicUsize,
+    /// Held while what has left memory is brought back, so that one reads for all.
+    pub(crate) filling: Mutex<()>,
     /// What all topics hold in memory together, in bytes.
     memory: Arc<AtomicUsize>,
 }
@@ -98,6 +102,8 @@ impl Topic {
             namespace,
             ring: Mutex::new(ring),
             members: Mutex::default(),
+            keepers: AtomicUsize::new(0),
+            filling: Mutex::default(),
             memory,
         }
     }
@@ -109,9 +115,13 @@ impl Topic {
         }
     }
 
-    /// Takes an event into the turn under way. True for the first one of the turn.
+    /// Takes an event into the turn under way. True for the first one of the turn. What is below
+    /// the floor was there before the topic and is found in the store.
     pub(crate) fn enter(&self, event: Arc<Event>) -> bool {
         let mut ring = self.ring.lock();
+        if event.g <= ring.floor {
+            return false;
+        }
         ring.open.push(event);
         ring.open.len() == 1
     }
@@ -123,6 +133,36 @@ impl Topic {
         ring.bytes += segment.weight;
         self.memory.fetch_add(segment.weight, Ordering::Relaxed);
         ring.segments.push_back(Arc::new(segment));
+    }
+
+    /// Everything up to here has left memory.
+    pub(crate) fn floor(&self) -> G {
+        self.ring.lock().floor
+    }
+
+    /// Brings back what happened after `from`, up to the `floor` at which it was asked for. False
+    /// if more has left memory meanwhile.
+    pub(crate) fn prepend(&self, events: Vec<Arc<Event>>, from: G, floor: G) -> bool {
+        let mut ring = self.ring.lock();
+        if ring.floor != floor {
+            return false;
+        }
+        ring.floor = from;
+        let segment = Segment::new(events);
+        ring.bytes += segment.weight;
+        self.memory.fetch_add(segment.weight, Ordering::Relaxed);
+        ring.segments.push_front(Arc::new(segment));
+        true
+    }
+
+    /// One more session listens.
+    pub(crate) fn keep(&self) {
+        self.keepers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One session fewer listens.
+    pub(crate) fn release(&self) {
+        self.keepers.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Lets the oldest segment go.
@@ -148,7 +188,7 @@ impl Topic {
         let mut fetched = Fetched::default();
         let segments: Vec<Arc<Segment>> = {
             let ring = self.ring.lock();
-            if cursor.g < ring.floor {
+            if cursor.whole() < ring.floor {
                 return None;
             }
             // Readers are close to the end, so the search starts there. The segment in which the
@@ -178,9 +218,9 @@ impl Topic {
         Some(fetched)
     }
 
-    /// Lets a socket listen to what comes after `since`. Only the sequencer calls this, so it is in
-    /// step with the events. Nothing happens if the socket listens already or is gone.
-    pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, since: G) {
+    /// Lets a socket listen to what comes after `cursor`. Nothing happens if it listens already or
+    /// is gone.
+    pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, cursor: Key) {
         let Some(slot) = socket.next_slot(self.place) else {
             return;
         };
@@ -190,12 +230,16 @@ impl Topic {
             slot,
         });
         let topic = Arc::clone(self);
-        if !socket.deliver(Delivery::Attached {
+        let attached = Delivery::Attached {
             slot,
             topic,
             member,
-            since,
-        }) {
+            cursor,
+        };
+        if socket.deliver(attached) {
+            drop(members);
+            socket.mark(slot);
+        } else {
             members.remove(member);
         }
     }
@@ -209,9 +253,9 @@ impl Topic {
         }
     }
 
-    /// Whether nobody listens.
+    /// Whether nobody listens, and no session may come back to it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.members.lock().is_empty()
+        self.keepers.load(Ordering::Acquire) == 0 && self.members.lock().is_empty()
     }
 
     /// Does something to up to [`Self::STRIDE`] members, beginning at place `from`; returns the

@@ -10,7 +10,7 @@ use std::{
 
 use chat::{
     App, AppId, Fault, Store,
-    model::{ApiKey, KeyId, Scope},
+    model::{ApiKey, KeyId},
 };
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -83,12 +83,6 @@ impl Directory {
         let found = snapshot.keys.get(&key::hash(text))?;
         let app = snapshot.apps.get(&found.app)?;
         Some((Arc::clone(app), Arc::clone(found)))
-    }
-
-    /// The app whose client key this is.
-    pub fn by_client_key(&self, text: &str) -> Option<Arc<App>> {
-        let (app, key) = self.by_key(text)?;
-        (key.scope == Scope::Client).then_some(app)
     }
 
     /// Whether this key still works.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,7 +22,7 @@ use super::listener::Listener;
 use super::metrics::Refused;
 use super::shared::Order;
 use super::socket::Socket;
-use super::{Accept, ListenConfig, ListenMetrics, http};
+use super::{Accept, ListenConfig, ListenMetrics, http as requests};
 use crate::tls::Tls;
 
 /// Waits after a failed accept, doubling from the first to the second.
@@ -56,7 +58,7 @@ enum Stop {
 }
 
 impl Server {
-    /// Serves until `shutdown` is ready; then takes no more sockets, lets each connection flush and closes its transport
+    /// Serves until `shutdown` is ready; then refuses handshakes (503), lets each connection flush and closes its transport
     /// (never with a Socket.IO DISCONNECT, after which clients would stay away), for at most
     /// [`shutdown_timeout`](ListenConfig::shutdown_timeout).
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
@@ -77,12 +79,16 @@ impl Server {
             () = accept_all(&shared, &listener, self.tls.as_ref(), &stopped) => {}
             () = shared.deadlines.run() => {}
         }
-        drop(listener);
         shared.stop();
         shared.order_all(Order::Stop);
         let end = async {
-            // Sockets stay a little longer: over polling, a client's next request comes to fetch what is left for it.
-            shared.connections_ended().await;
+            // Sockets stay a little longer, and new ones are taken: over polling, a client's next request comes to fetch
+            // what is left for it. Handshakes are refused (503).
+            tokio::select! {
+                () = shared.connections_ended() => {}
+                () = accept_all(&shared, &listener, self.tls.as_ref(), &stopped) => {}
+            }
+            drop(listener);
             stop.send_replace(Stop::AfterRequest);
             shared.sockets_ended().await;
         };
@@ -229,7 +235,12 @@ async fn speak_http(
         let listener = Arc::clone(&listener);
         async move {
             let ip = address.ip().to_canonical();
-            Ok::<_, Infallible>(http::answer(listener, ip, secure, request).await)
+            let mut answer = requests::answer(Arc::clone(&listener), ip, secure, request).await;
+            if listener.is_stopping() {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().entry(CONNECTION).or_insert(close);
+            }
+            Ok::<_, Infallible>(answer)
         }
     });
     let connection = http1::Builder::new()

@@ -27,7 +27,7 @@ const ROUNDS: usize = 4;
 /// How long a connection that has ended waits for its client to hear of it.
 const FAREWELL_TIME: Duration = Duration::from_secs(5);
 /// The same while the whole server waits for it to stop.
-const LAST_FAREWELL_TIME: Duration = Duration::from_secs(1);
+const LAST_FAREWELL_TIME: Duration = Duration::from_secs(3);
 /// A deadline that is noticed later than this is counted from when it was noticed: then the whole process stood still,
 /// and clients shall not pay for it.
 const PUNCTUAL: Duration = Duration::from_millis(50);

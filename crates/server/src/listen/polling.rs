@@ -74,7 +74,12 @@ impl Polling {
         core: &mut Core,
         now: Instant,
     ) {
-        if !core.is_open() {
+        if let Some(reason) = core.reason() {
+            if reason.flushes() {
+                // Thrown away. A refusal would make the client close, and not fetch what is left for it.
+                let _ = reply.send(Answer::Received);
+                core.shared.end_post();
+            }
             return;
         }
         match core.machine.begin_post() {

@@ -61,6 +61,8 @@ pub struct Metrics {
 
     /// Sockets connected to a namespace now.
     pub sockets: Level,
+    /// Clients that came back and went on with their session.
+    pub recovered: Counter,
     /// Connections to a namespace that were refused, by why.
     pub connects_refused: Family<ByCode, Counter>,
     /// Events from clients, by the dialect of the socket.
@@ -107,6 +109,7 @@ impl Metrics {
             faults: count(r, "faults", "Faults of the server's own"),
             barrier: level(r, "barrier", "Highest number committed and shown"),
             sockets: level(r, "sockets", "Sockets connected to a namespace"),
+            recovered: count(r, "recovered", "Clients that went on with their session"),
             connects_refused: keep(
                 r,
                 "connects_refused",

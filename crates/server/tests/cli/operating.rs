@@ -10,6 +10,7 @@ fn what_is_not_understood_ends_with_2() {
         "",
         "sing",
         "serve --port 5",
+        "serve --listen here",
         "serve --set nonsense",
         "app",
         "app create",
@@ -203,7 +204,11 @@ fn the_configuration_is_printed_and_checked() {
     // A server does not start on it either.
     let words = refuse(&format!("serve --config {file} --data {}", folder.data()));
     assert!(words.contains("conections"), "{words}");
-    assert!(refuse("serve --listen here").contains("--listen: server.listen must be an address"));
+    let words = refuse("config check --set server.listen=here");
+    assert!(
+        words.contains("--set server.listen: server.listen must be an address"),
+        "{words}"
+    );
     let output = palaver("config check")
         .env("PALAVER_LIMITS_NAMESPACES", "none")
         .output()

@@ -14,12 +14,12 @@ use server::listen::{
     Outgoing, Peer, Server,
 };
 use server::tls::Tls;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 use wire::engineio::Packet;
 use wire::frame::{self, Frame};
 
-use super::client::{request_on, within};
+use super::client::within;
 
 #[derive(Default)]
 struct State {
@@ -204,7 +204,6 @@ pub(crate) struct Running {
     pub(crate) metrics: Arc<ListenMetrics>,
     door: Arc<Door>,
     scripts: tokio::sync::Mutex<mpsc::UnboundedReceiver<Script>>,
-    spare: tokio::sync::Mutex<TcpStream>,
     stop: Mutex<Option<oneshot::Sender<()>>>,
     ended: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
@@ -243,7 +242,6 @@ pub(crate) async fn start_with(
         metrics,
         door,
         scripts: tokio::sync::Mutex::new(scripts),
-        spare: tokio::sync::Mutex::new(TcpStream::connect(address).await.unwrap()),
         stop: Mutex::new(Some(stop)),
         ended: Mutex::new(Some(ended)),
     }
@@ -263,14 +261,6 @@ impl Running {
     /// Lets another thread say this as soon as a driver is there.
     pub(crate) fn say_at_open(&self, words: &str) {
         *self.door.first_words.lock() = Some(words.to_owned());
-    }
-
-    /// A poll on a socket that was opened at the start.
-    pub(crate) async fn poll_on_spare(&self, sid: &str) -> (u16, String) {
-        let path = format!("/socket.io/?EIO=4&transport=polling&sid={sid}");
-        let mut spare = self.spare.lock().await;
-        let answer = request_on(&mut spare, "GET", &path, "", "").await;
-        (answer.status, answer.body)
     }
 
     pub(crate) fn stop(&self) {

@@ -255,3 +255,32 @@ fn sessions_and_subscriptions_are_rows() {
         ["-2"]
     );
 }
+
+#[test]
+fn a_member_is_told_again_what_came_after_they_came_in() {
+    let place = TempDir::new().unwrap();
+    let store = open(place.path()).unwrap();
+    let mut scene = Scene::new(&store);
+    for number in 0..10 {
+        store.commit(&scene.say(number.to_string())).unwrap();
+    }
+    let numbers: Vec<_> = (1..=10).collect();
+    let of = |place, after| -> Vec<u64> {
+        let events = store.log(place, after, u64::MAX, 100).unwrap();
+        events.iter().map(|event| event.g).collect()
+    };
+    let (ann, bob) = (Topic::Person(scene.ann.id), Topic::Person(scene.bob.id));
+    assert_eq!(of(bob, 0), numbers);
+    // There is no way in later for now, and nothing else that lasts; the layout has room for both.
+    let database = Connection::open(place.path().join("palaver.db")).unwrap();
+    let came_in = "UPDATE member SET since_g = 6 WHERE user = ?1";
+    database.execute(came_in, [scene.bob.id.0]).unwrap();
+    let changed = "UPDATE conversation SET last_seq = last_seq + 3, last_g = last_g + 3";
+    database.execute(changed, []).unwrap();
+    assert_eq!(of(bob, 0), numbers[6..]);
+    assert_eq!(of(bob, 3), numbers[6..]);
+    assert_eq!(of(bob, 8), numbers[8..]);
+    assert!(of(bob, 11).is_empty());
+    assert_eq!(of(ann, 0), numbers);
+    assert_eq!(of(Topic::Conversation(scene.chat.id), 4), numbers[4..]);
+}

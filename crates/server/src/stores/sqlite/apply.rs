@@ -10,7 +10,10 @@ use chat::{
 use rusqlite::{Connection, Result, params};
 use uuid::Uuid;
 
-use super::convert::{identity_name, kind_name, scope_name, signed, topic};
+use super::{
+    convert::{identity_name, kind_name, scope_name, signed},
+    sessions,
+};
 
 /// What a batch comes to beside its rows: written once at its end.
 #[derive(Default)]
@@ -35,15 +38,40 @@ pub(super) fn batch(connection: &Connection, batch: &Batch) -> Result<()> {
                 add_conversation(connection, conversation, &mut sums)?;
             }
             Change::Message(view) => add_message(connection, view, &mut sums)?,
-            Change::Subscription { .. } => subscribe(connection, change)?,
-            Change::SessionEnded(session) => {
-                for end in [
-                    "DELETE FROM subscription WHERE session = ?1",
-                    "DELETE FROM session WHERE id = ?1",
-                ] {
-                    connection.prepare_cached(end)?.execute([session.0])?;
-                }
+            Change::Subscription {
+                session,
+                app,
+                user,
+                subject,
+                topic,
+                dialect,
+                since,
+                at,
+            } => {
+                let beginning = sessions::Beginning {
+                    seed: session,
+                    app: *app,
+                    subject: subject.as_deref(),
+                    at: *at,
+                };
+                sessions::begin(connection, &beginning)?;
+                let listening = sessions::Listening {
+                    topic: *topic,
+                    user: *user,
+                    dialect,
+                    since: *since,
+                    at: *at,
+                };
+                sessions::subscribe(connection, session.id, &listening)?;
             }
+            Change::SessionBegun(session) => sessions::begin_with_all(connection, session)?,
+            Change::SessionResumed {
+                session,
+                generation,
+                at,
+            } => sessions::resume(connection, *session, *generation, *at)?,
+            Change::SessionsSeen { sessions, at } => sessions::see(connection, sessions, *at)?,
+            Change::SessionEnded(session) => sessions::end(connection, *session)?,
             Change::App(app) => add_app(connection, app, &mut sums)?,
             Change::Key(key) => add_key(connection, key, &mut sums)?,
             Change::KeyRevoked(id, at) => {
@@ -152,58 +180,6 @@ fn add_message(connection: &Connection, view: &MessageView, sums: &mut Sums) -> 
             message.created_at.0,
             message.origin.map(|session| session.0),
             message.client_id,
-        ])?;
-    Ok(())
-}
-
-/// Whoever is subscribed already keeps the older place.
-fn subscribe(connection: &Connection, change: &Change) -> Result<()> {
-    let Change::Subscription {
-        session,
-        app,
-        user,
-        subject,
-        topic: about,
-        dialect,
-        since,
-        at,
-    } = change
-    else {
-        return Ok(());
-    };
-    connection
-        .prepare_cached(
-            "INSERT INTO session
-                (id, app, pid_hash, sid, namespace, subject, start_g, generation, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8)
-             ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
-            session.id.0,
-            app.0,
-            session.pid_hash,
-            session.sid,
-            session.namespace,
-            subject,
-            signed(session.start_g)?,
-            at.0,
-        ])?;
-    let (kind, id) = topic(*about);
-    connection
-        .prepare_cached(
-            "INSERT INTO subscription
-                (session, topic, topic_id, dialect, user, since_g, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
-            session.id.0,
-            kind,
-            id,
-            dialect,
-            user.0,
-            signed(*since)?,
-            at.0,
         ])?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Between the domain's values and those of columns. Integers are signed 64 bits in SQLite.
 
-use chat::{ConversationKind, Identity, Topic, model::Scope};
+use chat::{ConversationId, ConversationKind, Identity, Topic, UserId, model::Scope};
 use rusqlite::{
     Error, Result,
     types::{FromSqlError, Type},
@@ -81,6 +81,15 @@ pub(super) fn topic(topic: Topic) -> (&'static str, i64) {
     match topic {
         Topic::Conversation(id) => ("conversation", id.0),
         Topic::Person(id) => ("person", id.0),
+    }
+}
+
+/// A topic out of its two columns.
+pub(super) fn topic_of(name: &str, id: i64) -> Result<Topic> {
+    match name {
+        "conversation" => Ok(Topic::Conversation(ConversationId(id))),
+        "person" => Ok(Topic::Person(UserId(id))),
+        _ => Err(unknown(name)),
     }
 }
 

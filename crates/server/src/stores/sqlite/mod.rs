@@ -8,9 +8,11 @@ mod apply;
 mod backup;
 mod checkpoint;
 mod convert;
+mod log;
 mod open;
 mod read;
 mod readers;
+mod sessions;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -25,7 +27,8 @@ use std::{
 };
 
 use chat::{
-    AppId, Conversation, Fault, G, MessageView, Store,
+    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, Store,
+    StoredSession, Topic, User, UserId,
     model::{ApiKey, App},
     store::{Batch, Boot, CommitError, Counters, Found, Need},
 };
@@ -207,6 +210,31 @@ impl Store for Sqlite {
     ) -> Result<Vec<MessageView>, Fault> {
         self.read("reading the history of a conversation", |connection| {
             read::history(connection, conversation, at, offset, limit)
+        })
+    }
+
+    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
+        self.read("reading a conversation", |connection| {
+            read::conversation_by_id(connection, id)
+        })
+    }
+
+    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
+        let found = self.read("reading a user", |connection| {
+            read::user_by_id(connection, id)
+        })?;
+        Ok(found.map(Arc::new))
+    }
+
+    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
+        self.read("reading a session", |connection| {
+            sessions::by_pid(connection, pid_hash)
+        })
+    }
+
+    fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
+        self.read("reading the log of a place", |connection| {
+            log::read(connection, place, after, up_to, limit)
         })
     }
 

@@ -35,7 +35,10 @@ const READER_CACHE: i64 = 4 << 10;
 
 /// The steps from an empty database to the current layout, oldest first. A step that was released
 /// never changes; its number is the version of the layout that it leads to.
-const STEPS: &[(&str, &str)] = &[("V1__first", include_str!("migrations/V1__first.sql"))];
+const STEPS: &[(&str, &str)] = &[
+    ("V1__first", include_str!("migrations/V1__first.sql")),
+    ("V2__seen", include_str!("migrations/V2__seen.sql")),
+];
 
 /// The version of the layout that this program reads and writes.
 #[expect(clippy::cast_possible_wrap, reason = "a handful of steps")]

@@ -14,7 +14,10 @@ use chat::{
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, params};
 use uuid::Uuid;
 
-use super::convert::{identity, kind, kind_name, scope, signed, small, unsigned, uuid};
+use super::{
+    convert::{identity, kind, kind_name, scope, signed, small, unsigned, uuid},
+    sessions,
+};
 
 macro_rules! select {
     (user $rest:literal) => {
@@ -62,6 +65,9 @@ const MESSAGE_BY_CLIENT_ID: &str =
     select!(message "WHERE conversation = ?1 AND sender = ?2 AND client_id = ?3");
 const HISTORY: &str = select!(message
     "WHERE conversation = ?1 AND g <= ?2 ORDER BY seq DESC LIMIT ?3 OFFSET ?4");
+/// From a place in a conversation on, oldest first.
+pub(super) const MESSAGES_FROM: &str =
+    select!(message "WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3");
 const APPS: &str = select!(app "ORDER BY id");
 const APP_BY_NAME: &str = select!(app "WHERE name = ?1");
 const KEY_BY_ID: &str = select!(key "WHERE id = ?1");
@@ -79,6 +85,7 @@ pub(super) const LOOKUPS: &[&str] = &[
     CONVERSATION_BY_UUID,
     MESSAGE_BY_CLIENT_ID,
     HISTORY,
+    MESSAGES_FROM,
     APP_BY_NAME,
     KEY_BY_ID,
     KEY_BY_HASH,
@@ -86,7 +93,7 @@ pub(super) const LOOKUPS: &[&str] = &[
 ];
 
 /// The first row of a query, if there is one.
-fn one<T>(
+pub(super) fn one<T>(
     connection: &Connection,
     query: &str,
     params: impl Params,
@@ -97,7 +104,7 @@ fn one<T>(
 }
 
 /// All rows of a query.
-fn all<T>(
+pub(super) fn all<T>(
     connection: &Connection,
     query: &str,
     params: impl Params,
@@ -158,6 +165,10 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
             Found::App(one(connection, APP_BY_NAME, [name], app)?.map(Arc::new))
         }
         Need::Key(id) => Found::Key(one(connection, KEY_BY_ID, [id.0], key)?.map(Arc::new)),
+        Need::Session(id) => Found::Session(sessions::by_id(connection, *id)?.map(Arc::new)),
+        Need::SessionsSeenBefore(time, limit) => {
+            Found::Sessions(sessions::seen_before(connection, *time, *limit)?)
+        }
     })
 }
 
@@ -185,25 +196,41 @@ pub(super) fn history(
     let params = params![conversation.id.0, at, limit, offset];
     let row = |row: &Row<'_>| message(row, conversation.id);
     let messages = all(connection, HISTORY, params, row)?;
-    let mut senders: HashMap<UserId, Arc<User>> = HashMap::new();
-    for user in &conversation.pair {
-        senders.insert(user.id, Arc::clone(user));
-    }
+    let mut people = People::default();
+    people.meet(&conversation.pair);
     let view = |message: Message| {
-        let sender = match senders.entry(message.sender) {
-            Entry::Occupied(known) => Arc::clone(known.get()),
-            Entry::Vacant(free) => {
-                let sender = user_by_id(connection, message.sender)?;
-                Arc::clone(free.insert(Arc::new(sender)))
-            }
-        };
         Ok(MessageView {
             conversation: Arc::clone(conversation),
-            sender,
+            sender: people.find(connection, message.sender)?,
             message,
         })
     };
     messages.into_iter().rev().map(view).collect()
+}
+
+/// Users that a read has come across.
+#[derive(Default)]
+pub(super) struct People(HashMap<UserId, Arc<User>>);
+
+impl People {
+    /// Takes in users that are known.
+    pub(super) fn meet(&mut self, users: &[Arc<User>]) {
+        for user in users {
+            self.0.insert(user.id, Arc::clone(user));
+        }
+    }
+
+    /// The user of this id, looked up at most once.
+    pub(super) fn find(&mut self, connection: &Connection, id: UserId) -> Result<Arc<User>> {
+        Ok(match self.0.entry(id) {
+            Entry::Occupied(known) => Arc::clone(known.get()),
+            Entry::Vacant(free) => {
+                let found = user_by_id(connection, id)?;
+                let found = found.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                Arc::clone(free.insert(Arc::new(found)))
+            }
+        })
+    }
 }
 
 pub(super) fn apps(connection: &Connection) -> Result<Vec<App>> {
@@ -218,9 +245,16 @@ pub(super) fn keys(connection: &Connection, app: AppId) -> Result<Vec<ApiKey>> {
     all(connection, KEYS_OF_APP, [app.0], key)
 }
 
-fn user_by_id(connection: &Connection, id: UserId) -> Result<User> {
-    let found = one(connection, USER_BY_ID, [id.0], user)?;
-    found.ok_or(rusqlite::Error::QueryReturnedNoRows)
+pub(super) fn user_by_id(connection: &Connection, id: UserId) -> Result<Option<User>> {
+    one(connection, USER_BY_ID, [id.0], user)
+}
+
+pub(super) fn conversation_by_id(
+    connection: &Connection,
+    id: ConversationId,
+) -> Result<Option<ConversationView>> {
+    let found = one(connection, CONVERSATION_BY_ID, [id.0], conversation)?;
+    with_pair(connection, found)
 }
 
 /// The message that a sender made under a client id.
@@ -235,13 +269,11 @@ fn sent(
     let Some(message) = one(connection, MESSAGE_BY_CLIENT_ID, params, row)? else {
         return Ok(None);
     };
-    let found = one(connection, CONVERSATION_BY_ID, [place.0], conversation)?;
-    let view = with_pair(connection, found)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    let one_of_two = view.conversation.pair.iter().find(|user| user.id == sender);
-    let sender = match one_of_two {
-        Some(sender) => Arc::clone(sender),
-        None => Arc::new(user_by_id(connection, sender)?),
-    };
+    let found = conversation_by_id(connection, place)?;
+    let view = found.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let mut people = People::default();
+    people.meet(&view.conversation.pair);
+    let sender = people.find(connection, sender)?;
     Ok(Some(Arc::new(MessageView {
         conversation: view.conversation,
         sender,
@@ -297,7 +329,7 @@ fn conversation(row: &Row<'_>) -> Result<ConversationView> {
     })
 }
 
-fn message(row: &Row<'_>, conversation: ConversationId) -> Result<Message> {
+pub(super) fn message(row: &Row<'_>, conversation: ConversationId) -> Result<Message> {
     Ok(Message {
         g: unsigned(row.get(0)?)?,
         conversation,

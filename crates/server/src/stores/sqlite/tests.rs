@@ -5,7 +5,7 @@
 use std::{path::Path, sync::Arc};
 
 use chat::{
-    AppId, ExternalId, Store, Timestamp, User, UserId,
+    AppId, ConversationId, ExternalId, SessionId, Store, Timestamp, Topic, User, UserId,
     store::{Batch, Change, CommitError},
 };
 use rusqlite::Connection;
@@ -13,15 +13,18 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    Options, Sqlite,
+    Options, Sqlite, log,
     open::{FILE, LATEST, Place, failure},
-    read::LOOKUPS,
+    read, sessions,
 };
 use crate::stores::Folder;
 
 /// For each version of the layout, from 1 on, rows as a server of that version has left them:
 /// whoever adds a version adds its rows.
-const ROWS: &[&str] = &[include_str!("migrations/V1__rows.sql")];
+const ROWS: &[&str] = &[
+    include_str!("migrations/V1__rows.sql"),
+    include_str!("migrations/V2__rows.sql"),
+];
 
 fn place(folder: &Path) -> Place {
     Place::new(&Folder::hold(folder).unwrap(), &Options::default())
@@ -72,6 +75,30 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
             0
         );
         assert_eq!(number("SELECT count(*) FROM pragma_foreign_key_check"), 0);
+        drop(database);
+
+        // Who was there before the upgrade comes back after it, and finds what was said.
+        let store = Sqlite::open(old.path(), &Options::default()).unwrap();
+        let session = store.session(&[0; 32]).unwrap().unwrap();
+        assert_eq!(
+            (session.seed.id, session.seed.sid.as_str()),
+            (SessionId(-5), "sid")
+        );
+        let place = Topic::Conversation(ConversationId(1));
+        assert_eq!(session.subscriptions.first().unwrap().topic, place);
+        assert_eq!(
+            (session.dialect(), session.identities()),
+            (Some("direct"), vec![UserId(1)])
+        );
+        let year_2023 = Timestamp(1_700_000_000_000);
+        assert!(session.seen_at >= year_2023, "not as old as when it began");
+        for place in [place, Topic::Person(UserId(2))] {
+            let events = store.log(place, 0, 9, 9).unwrap();
+            assert_eq!(
+                events.iter().map(|event| event.g).collect::<Vec<_>>(),
+                [2, 3]
+            );
+        }
     }
 }
 
@@ -81,7 +108,7 @@ fn every_lookup_has_an_index() {
     let place = place(folder.path());
     place.prepare().unwrap();
     let database = place.writer().unwrap();
-    for query in LOOKUPS {
+    for query in [read::LOOKUPS, log::LOOKUPS, sessions::LOOKUPS].concat() {
         let mut plan = database
             .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
             .unwrap();

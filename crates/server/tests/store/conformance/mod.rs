@@ -1,8 +1,11 @@
 //! The promises of `chat::Store`, one test each, for every engine. An engine joins with one line
 //! at `suite!` below.
 
+mod histories;
+mod log;
 mod messages;
 mod records;
+mod sessions;
 
 use std::{path::Path, sync::Arc};
 
@@ -10,13 +13,15 @@ use chat::Store;
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
 
-use self::{messages::*, records::*};
+use self::{histories::*, log::*, messages::*, records::*, sessions::*};
 use crate::child;
 
 /// A place where one store's data is. Opening it again, after the store before was dropped, finds
 /// what that one committed.
 pub(crate) trait Place {
     fn open(&self) -> Arc<dyn Store>;
+    /// A further place like this one, with nothing in it.
+    fn another(&self) -> Box<dyn Place>;
     /// Opens what [`Store::backup`] wrote.
     fn open_backup(&self, folder: &Path) -> Arc<dyn Store>;
 }
@@ -26,6 +31,9 @@ struct Embedded(TempDir);
 impl Place for Embedded {
     fn open(&self) -> Arc<dyn Store> {
         self.open_backup(&self.0.path().join("data"))
+    }
+    fn another(&self) -> Box<dyn Place> {
+        Box::new(Self(TempDir::new().unwrap()))
     }
     fn open_backup(&self, folder: &Path) -> Arc<dyn Store> {
         Arc::new(Sqlite::open(folder, &Options::default()).unwrap())
@@ -77,6 +85,17 @@ macro_rules! suite {
             keys_are_found_by_hash_and_by_app
             subscribing_again_is_no_fault
             ending_a_session_that_is_not_there_is_no_fault
+            a_session_is_found_with_all_that_it_listens_to
+            a_session_without_a_token_is_bound_to_nobody
+            a_session_may_begin_with_all_that_it_listens_to
+            a_session_follows_its_changes
+            the_longest_forgotten_sessions_are_listed_first
+            a_log_is_what_happened_in_any_range
+            a_log_is_read_in_pages
+            what_is_no_message_has_numbers_too
+            where_nothing_happened_the_log_is_empty
+            who_comes_back_finds_people_and_conversations
+            any_history_is_told_again_as_it_was_shown
             readers_see_whole_batches
             it_says_that_it_is_well
             a_backup_is_one_moment_of_a_working_store

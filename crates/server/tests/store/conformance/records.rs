@@ -75,6 +75,8 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Sent(found) => found.is_none(),
         Found::App(found) => found.is_none(),
         Found::Key(found) => found.is_none(),
+        Found::Session(found) => found.is_none(),
+        Found::Sessions(found) => found.is_empty(),
     };
     let direct = ConversationKind::Direct;
     for need in [
@@ -86,6 +88,8 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::Sent(chat.id, ann.id, "id".to_owned()),
         Need::AppByName("SHOP".to_owned()),
         Need::Key(chat::model::KeyId(1)),
+        Need::Session(chat::SessionId(1)),
+        Need::SessionsSeenBefore(Timestamp(i64::MAX), 9),
     ] {
         assert!(none(&need), "{need:?}");
     }

@@ -1,0 +1,188 @@
+//! Clients that come back: finds their session, sees whether what they missed can be had, and
+//! brings what has left memory back from the log.
+//!
+//! There is no second code path for what they missed: it is the same stream from an older place.
+
+use std::sync::Arc;
+
+use chat::{AppId, Fault, G, Subject};
+
+use super::{Hub, offset::Key, session::Session, topic::Topic};
+
+/// Events and bytes that one client may have missed; beyond that it begins anew.
+const MISSED_EVENTS: usize = 10_000;
+const MISSED_BYTES: usize = 8 << 20;
+/// Events read from the log at once.
+const PAGE: u32 = 512;
+
+/// Who says that it was here before.
+pub(super) struct Claim {
+    pub(super) app: AppId,
+    pub(super) namespace: &'static str,
+    /// Whom its token proves.
+    pub(super) subject: Option<Subject>,
+    /// Of the recovery id.
+    pub(super) pid_hash: [u8; 32],
+    /// The offset that it reports, if it has seen any.
+    pub(super) offset: Option<String>,
+}
+
+/// What became of a claim.
+pub(super) enum Returning {
+    /// The session goes on, after this place.
+    Resume(Arc<Session>, Key),
+    /// What was missed cannot be had; who it was and what it listened to stays.
+    Inherit(Arc<Session>),
+    /// No such session, or somebody else's.
+    Stranger,
+}
+
+impl Hub {
+    /// What becomes of a claim if memory can tell. `None` if the store must be asked.
+    pub(super) fn recall(&self, claim: &Claim) -> Option<Returning> {
+        let session = self
+            .sessions
+            .lock()
+            .by_pid
+            .get(&claim.pid_hash)
+            .map(Arc::clone)?;
+        if !claim.is_of(&session) {
+            return Some(Returning::Stranger);
+        }
+        let Some(from) = self.position(&session, claim.offset.as_deref()) else {
+            return Some(Returning::Inherit(session));
+        };
+        let portrait = session.portrait(from);
+        let is_here = |(topic, since): &(Arc<Topic>, G)| {
+            topic.floor() <= from.max(Key::end_of(*since)).whole()
+        };
+        let all_here = portrait.places.iter().all(is_here);
+        all_here.then_some(Returning::Resume(session, from))
+    }
+
+    /// What becomes of a claim. Blocks: reads the store.
+    pub(super) fn recover(&self, claim: &Claim) -> Result<Returning, Fault> {
+        let known = self
+            .sessions
+            .lock()
+            .by_pid
+            .get(&claim.pid_hash)
+            .map(Arc::clone);
+        let session = match known {
+            Some(session) => session,
+            None => match self.revive(&claim.pid_hash)? {
+                Some(session) => session,
+                None => return Ok(Returning::Stranger),
+            },
+        };
+        if !claim.is_of(&session) {
+            return Ok(Returning::Stranger);
+        }
+        let Some(from) = self.position(&session, claim.offset.as_deref()) else {
+            return Ok(Returning::Inherit(session));
+        };
+        let mut budget = Budget {
+            events: MISSED_EVENTS,
+            bytes: MISSED_BYTES,
+        };
+        for (topic, since) in session.portrait(from).places {
+            let from = from.max(Key::end_of(since)).whole();
+            if !self.fill(&topic, from, &mut budget)? {
+                return Ok(Returning::Inherit(session));
+            }
+        }
+        Ok(Returning::Resume(session, from))
+    }
+
+    /// Where a client is: after the last offset that it has seen, else where its session began.
+    fn position(&self, session: &Session, offset: Option<&str>) -> Option<Key> {
+        match offset {
+            Some(offset) => self.epochs.key(offset, self.barrier()),
+            None => Some(Key::end_of(session.seed.start_g)),
+        }
+    }
+
+    /// Brings back what has left memory since `from`, for this reader and all others. False if it
+    /// is more than the reader may miss.
+    pub(super) fn refill(&self, topic: &Arc<Topic>, from: G) -> Result<bool, Fault> {
+        let mut budget = Budget {
+            events: MISSED_EVENTS,
+            bytes: MISSED_BYTES,
+        };
+        self.fill(topic, from, &mut budget)
+    }
+
+    fn fill(&self, topic: &Arc<Topic>, from: G, budget: &mut Budget) -> Result<bool, Fault> {
+        let _one_reads_for_all = topic.filling.lock();
+        loop {
+            let floor = topic.floor();
+            if floor <= from {
+                return Ok(true);
+            }
+            let (mut events, mut after) = (Vec::new(), from);
+            loop {
+                self.metrics.store_reads.inc();
+                let page = self.store.log(topic.place, after, floor, PAGE)?;
+                let Some(last) = page.last() else { break };
+                after = last.g;
+                if !page.iter().all(|event| budget.take(event.weight())) {
+                    return Ok(false);
+                }
+                events.extend(page);
+            }
+            if topic.prepend(events, from, floor) {
+                self.note_segments(std::iter::once(topic));
+                return Ok(true);
+            }
+        }
+    }
+
+    /// A session that only the store knows.
+    fn revive(&self, pid_hash: &[u8; 32]) -> Result<Option<Arc<Session>>, Fault> {
+        self.metrics.store_reads.inc();
+        let Some(stored) = self.store.session(pid_hash)? else {
+            return Ok(None);
+        };
+        let users = stored.identities();
+        let session = Session::new(stored.seed, stored.app, stored.subject);
+        let session = Arc::new(session);
+        for user in users {
+            session.identify(user);
+        }
+        for subscription in stored.subscriptions {
+            let Some(dialect) = dialects::by_name(&subscription.dialect) else {
+                continue;
+            };
+            session.speak(dialect);
+            let namespace = &session.seed.namespace;
+            let floor = || self.entering.load(std::sync::atomic::Ordering::Acquire);
+            let topic = self.topic(subscription.topic, dialect, namespace, floor);
+            session.listen(&topic, subscription.since);
+        }
+        // Somebody else may have revived it at the same time; there must be only one.
+        Ok(Some(self.sessions.lock().insert(session, true)))
+    }
+}
+
+impl Claim {
+    fn is_of(&self, session: &Session) -> bool {
+        session.belongs_to(self.app, self.namespace, self.subject.as_ref())
+    }
+}
+
+/// What a client may still have missed.
+struct Budget {
+    events: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = (self.events.checked_sub(1), self.bytes.checked_sub(bytes));
+        let (Some(events), Some(bytes)) = left else {
+            return false;
+        };
+        (self.events, self.bytes) = (events, bytes);
+        true
+    }
+}

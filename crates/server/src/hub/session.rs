@@ -1,0 +1,242 @@
+//! What outlives a transport: who a socket was, what it listened to, and the answers that may not
+//! have arrived. A client that comes back finds it here, or, after a restart, in the store.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    sync::{Arc, Weak},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use chat::{AppId, G, SessionId, Subject, UserId, actor::SessionSeed};
+use dialects::Dialect;
+use foldhash::fast::RandomState;
+use parking_lot::Mutex;
+
+use super::{offset::Key, socket::Socket, topic::Topic};
+
+/// Bytes of answers that are kept until the client has confirmed them.
+const ANSWER_BYTES: usize = 64 << 10;
+
+/// The sessions that somebody may come back to, and all that have a socket.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    pub(crate) by_id: HashMap<SessionId, Arc<Session>, RandomState>,
+    /// By the hash of their recovery id; sessions that cannot be recovered are not in here.
+    pub(crate) by_pid: HashMap<[u8; 32], Arc<Session>, RandomState>,
+}
+
+impl Sessions {
+    /// Takes a session in; gives the one that is there already under its recovery id, if any.
+    pub(crate) fn insert(&mut self, session: Arc<Session>, recoverable: bool) -> Arc<Session> {
+        if recoverable {
+            match self.by_pid.entry(session.seed.pid_hash) {
+                Entry::Occupied(known) => return Arc::clone(known.get()),
+                Entry::Vacant(place) => place.insert(Arc::clone(&session)),
+            };
+        }
+        self.by_id.insert(session.seed.id, Arc::clone(&session));
+        session
+    }
+
+    /// Nobody may come back to it any more.
+    pub(crate) fn remove(&mut self, session: &Session) {
+        self.by_id.remove(&session.seed.id);
+        self.by_pid.remove(&session.seed.pid_hash);
+    }
+
+    /// All sockets.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = Arc<Socket>> {
+        self.by_id.values().filter_map(|session| session.socket())
+    }
+
+    /// Lets go of those that have had no socket since `before`; the store still knows them.
+    pub(crate) fn forget(&mut self, before: Instant) {
+        let is_recent = |session: &Arc<Session>| session.parked().is_none_or(|at| at > before);
+        self.by_id.retain(|_, session| is_recent(session));
+        self.by_pid.retain(|_, session| is_recent(session));
+        self.by_id.shrink_to(2 * self.by_id.len());
+        self.by_pid.shrink_to(2 * self.by_pid.len());
+    }
+}
+
+/// One session. Live while it has a socket, parked otherwise.
+pub(crate) struct Session {
+    pub(crate) seed: Arc<SessionSeed>,
+    pub(crate) app: AppId,
+    /// The user whom its token proved, if it came with one; whoever comes back must prove the same.
+    pub(crate) subject: Option<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    socket: Weak<Socket>,
+    /// Since when it has none.
+    parked: Option<Instant>,
+    /// Its client has said goodbye. It stays here for a while, because the store may not have heard
+    /// of it when somebody comes with its recovery id.
+    ended: bool,
+    dialect: Option<&'static dyn Dialect>,
+    identities: Vec<UserId>,
+    places: Vec<Place>,
+    answers: VecDeque<(Key, Bytes)>,
+    answer_bytes: usize,
+}
+
+/// What it listens to. While this exists the topic stays in memory.
+pub(crate) struct Place {
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) since: G,
+}
+
+/// What a socket needs to go on with the session.
+pub(crate) struct Portrait {
+    pub(crate) dialect: Option<&'static dyn Dialect>,
+    pub(crate) identities: Vec<UserId>,
+    pub(crate) places: Vec<(Arc<Topic>, G)>,
+    pub(crate) answers: Vec<(Key, Bytes)>,
+}
+
+impl Session {
+    pub(crate) fn new(seed: Arc<SessionSeed>, app: AppId, subject: Option<String>) -> Self {
+        let state = State {
+            parked: Some(Instant::now()),
+            ..State::default()
+        };
+        Self {
+            seed,
+            app,
+            subject,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Whether who comes with its recovery id may go on with it. A dialect may know the person by
+    /// another form of the token's subject.
+    pub(crate) fn belongs_to(&self, app: AppId, namespace: &str, who: Option<&Subject>) -> bool {
+        let state = self.state.lock();
+        let is_same = match (&self.subject, who) {
+            (None, None) => true,
+            (Some(own), Some(who)) => {
+                let knows = |spoken: &dyn Dialect| spoken.person(who).text == *own;
+                *own == who.id.text || state.dialect.is_some_and(knows)
+            }
+            _ => false,
+        };
+        is_same && !state.ended && self.app == app && self.seed.namespace == namespace
+    }
+
+    /// Its socket, while it has one.
+    pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
+        self.state.lock().socket.upgrade()
+    }
+
+    /// Gives it a socket; the one that it had must stop.
+    pub(crate) fn attach(&self, socket: &Arc<Socket>) -> Option<Arc<Socket>> {
+        let mut state = self.state.lock();
+        state.parked = None;
+        std::mem::replace(&mut state.socket, Arc::downgrade(socket)).upgrade()
+    }
+
+    /// Its socket is gone. Nothing happens if another one has taken over.
+    pub(crate) fn detach(&self, socket: &Arc<Socket>) {
+        let mut state = self.state.lock();
+        if std::ptr::eq(state.socket.as_ptr(), Arc::as_ptr(socket)) {
+            state.socket = Weak::new();
+            state.parked = Some(Instant::now());
+        }
+    }
+
+    /// Since when it has no socket.
+    pub(crate) fn parked(&self) -> Option<Instant> {
+        self.state.lock().parked
+    }
+
+    pub(crate) fn speak(&self, dialect: &'static dyn Dialect) {
+        self.state.lock().dialect = Some(dialect);
+    }
+
+    pub(crate) fn identify(&self, user: UserId) {
+        let mut state = self.state.lock();
+        if !state.identities.contains(&user) {
+            state.identities.push(user);
+        }
+    }
+
+    /// It listens to a topic. Listening twice changes nothing.
+    pub(crate) fn listen(&self, topic: &Arc<Topic>, since: G) {
+        let mut state = self.state.lock();
+        if !state
+            .places
+            .iter()
+            .any(|place| Arc::ptr_eq(&place.topic, topic))
+        {
+            state.places.push(Place::new(topic, since));
+        }
+    }
+
+    /// Forgets everything: its client has said goodbye.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
+        state.ended = true;
+        state.places.clear();
+        state.answers.clear();
+        state.identities.clear();
+    }
+
+    /// Keeps an answer until the client has confirmed it. The oldest give way.
+    pub(crate) fn keep_answer(&self, key: Key, frame: Bytes) {
+        let mut state = self.state.lock();
+        state.answer_bytes += frame.len();
+        state.answers.push_back((key, frame));
+        while state.answer_bytes > ANSWER_BYTES
+            && let Some((_, oldest)) = state.answers.pop_front()
+        {
+            state.answer_bytes -= oldest.len();
+        }
+    }
+
+    /// The client has everything up to here.
+    pub(crate) fn confirm(&self, until: Key) {
+        let mut state = self.state.lock();
+        while let Some((_, frame)) = state.answers.pop_front_if(|(key, _)| *key <= until) {
+            state.answer_bytes -= frame.len();
+        }
+        if state.answers.is_empty() {
+            state.answers = VecDeque::new();
+        }
+    }
+
+    /// What a socket needs that goes on after `from`.
+    pub(crate) fn portrait(&self, from: Key) -> Portrait {
+        let state = self.state.lock();
+        let missed = state.answers.iter().filter(|(key, _)| *key > from);
+        Portrait {
+            dialect: state.dialect,
+            identities: state.identities.clone(),
+            places: state
+                .places
+                .iter()
+                .map(|place| (Arc::clone(&place.topic), place.since))
+                .collect(),
+            answers: missed.cloned().collect(),
+        }
+    }
+}
+
+impl Place {
+    fn new(topic: &Arc<Topic>, since: G) -> Self {
+        topic.keep();
+        Self {
+            topic: Arc::clone(topic),
+            since,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.topic.release();
+    }
+}

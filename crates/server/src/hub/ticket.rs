@@ -1,0 +1,103 @@
+//! A client event that is not answered yet, or an answer that must be given again. Tickets of a
+//! socket are answered in their order, each at its place in the stream.
+
+use bytes::Bytes;
+use chat::{G, Refusal, Reply};
+use dialects::{Answered, Dialect, Request};
+
+use super::offset::Key;
+
+/// What a ticket without a command holds, roughly.
+pub(super) const LEAST_WEIGHT: usize = 256;
+
+/// A client event that is not answered yet.
+pub(super) struct Ticket {
+    /// The id under which the client waits for an acknowledgement, if it does.
+    pub(super) ack: Option<u64>,
+    pub(super) dialect: Option<&'static dyn Dialect>,
+    pub(super) request: Option<Request>,
+    pub(super) weight: usize,
+    pub(super) state: State,
+    /// It was answered before, and the answer may not have arrived.
+    pub(super) again: bool,
+}
+
+pub(super) enum State {
+    /// The writer has it.
+    Submitted,
+    /// Its command is decided, or it has none; its query has not begun.
+    Asking { at: Option<G>, reply: Option<Reply> },
+    /// Its query is under way, as of `at`; the stream stops there.
+    Reading { at: G, reply: Option<Reply> },
+    /// An answer that may not have arrived, as it was written.
+    Kept { key: Key, frame: Bytes },
+    /// Done. Without a place of its own it stands where the stream is when its turn comes.
+    Done {
+        at: Option<G>,
+        result: Result<Answered, Refusal>,
+    },
+}
+
+impl Ticket {
+    /// Answers a join again. `None` where the dialect answers none.
+    pub(super) fn rejoin(
+        dialect: &'static dyn Dialect,
+        place: chat::Topic,
+        since: G,
+    ) -> Option<Self> {
+        let query = dialect.rejoin(place)?;
+        let request = Request {
+            command: None,
+            query: Some(query),
+            needs_identity: false,
+        };
+        Some(Self {
+            ack: None,
+            dialect: Some(dialect),
+            request: Some(request),
+            weight: LEAST_WEIGHT,
+            state: State::Asking {
+                at: Some(since),
+                reply: None,
+            },
+            again: true,
+        })
+    }
+
+    pub(super) fn kept(key: Key, frame: Bytes) -> Self {
+        Self {
+            ack: None,
+            dialect: None,
+            request: None,
+            weight: frame.len(),
+            state: State::Kept { key, frame },
+            again: true,
+        }
+    }
+
+    /// The G that the stream must not pass before this ticket is answered, if it is known.
+    pub(super) fn place(&self) -> Option<G> {
+        match self.state {
+            State::Submitted => None,
+            State::Asking { at, .. } | State::Done { at, .. } => at,
+            State::Reading { at, .. } => Some(at),
+            State::Kept { key, .. } => Some(key.g),
+        }
+    }
+
+    pub(super) fn is_done_by(&self, barrier: G) -> bool {
+        match self.state {
+            State::Done { at, .. } => at.is_none_or(|at| at <= barrier),
+            State::Kept { .. } => true,
+            State::Submitted | State::Asking { .. } | State::Reading { .. } => false,
+        }
+    }
+
+    pub(super) fn identifies(&self) -> bool {
+        let command = self
+            .request
+            .as_ref()
+            .and_then(|request| request.command.as_ref());
+        command.is_some_and(chat::Command::identifies)
+    }
+}

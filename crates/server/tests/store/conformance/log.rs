@@ -1,0 +1,199 @@
+//! Promises about the log of a place, by example. Next: `histories`, for any history.
+
+use std::sync::Arc;
+
+use chat::{ConversationId, Event, G, Happening, MessageView, Store, Topic, UserId, store::Change};
+
+use super::Place;
+use crate::world::{Scene, message, session};
+
+fn event(view: &MessageView) -> Event {
+    Event {
+        g: view.message.g,
+        origin: view.message.origin,
+        happening: Happening::MessageSent(Arc::new(view.clone())),
+    }
+}
+
+/// Three people, each of whom has a chat with each other one, and what is said there in turn.
+struct Talk {
+    scene: Scene,
+    people: [UserId; 3],
+    chats: [ConversationId; 3],
+    said: Vec<MessageView>,
+}
+
+impl Talk {
+    fn new(store: &dyn Store, rounds: usize) -> Self {
+        let mut scene = Scene::new(store);
+        let cid = scene.world.user(&scene.app, "cid");
+        let chats = [
+            Arc::clone(&scene.chat),
+            scene.world.direct(&scene.bob, &cid),
+            scene.world.direct(&scene.ann, &cid),
+        ];
+        let people = [scene.ann.id, scene.bob.id, cid.id];
+        let changes = [
+            Change::User(cid),
+            Change::Conversation(Arc::clone(&chats[1])),
+            Change::Conversation(Arc::clone(&chats[2])),
+        ];
+        store.commit(&scene.world.batch(changes)).unwrap();
+        let mut said = Vec::new();
+        for round in 0..rounds {
+            // The first chat is as busy as the others together.
+            for chat in [0, 1, 0, 2] {
+                // Numbers of joins stand between those of messages.
+                scene.world.g();
+                let chat = &chats[chat];
+                let sender = &chat.pair[round % 2];
+                let mut view = scene.world.message(chat, sender, round.to_string());
+                view.message.origin = (round % 3 > 0).then_some(session(7).id);
+                said.push(view);
+            }
+        }
+        let batch = scene.world.batch(said.iter().cloned().map(message));
+        store.commit(&batch).unwrap();
+        Self {
+            scene,
+            people,
+            chats: chats.map(|chat| chat.id),
+            said,
+        }
+    }
+
+    /// What is due at a place.
+    fn due(&self, place: Topic, after: G, up_to: G) -> Vec<Event> {
+        let here = |view: &&MessageView| match place {
+            Topic::Conversation(id) => view.conversation.id == id,
+            Topic::Person(user) => view.conversation.has(user),
+        };
+        let said = self.said.iter().filter(here);
+        said.filter(|view| after < view.message.g && view.message.g <= up_to)
+            .map(event)
+            .collect()
+    }
+}
+
+/// The log of a place, as values.
+fn log(store: &dyn Store, place: Topic, after: G, up_to: G, limit: u32) -> Vec<Event> {
+    let events = store.log(place, after, up_to, limit).unwrap();
+    events.into_iter().map(Arc::unwrap_or_clone).collect()
+}
+
+pub(super) fn a_log_is_what_happened_in_any_range(place: &dyn Place) {
+    let store = place.open();
+    let talk = Talk::new(&*store, 12);
+    let last = talk.scene.world.last_g();
+    let conversations = talk.chats.map(Topic::Conversation);
+    let people = talk.people.map(Topic::Person);
+    for place in conversations.into_iter().chain(people) {
+        for after in 0..=last + 1 {
+            for up_to in [0, after, after + 1, after + 2, after + 9, last, u64::MAX] {
+                let due = talk.due(place, after, up_to);
+                let events = log(&*store, place, after, up_to, u32::MAX);
+                assert_eq!(events, due, "{place:?} after {after} up to {up_to}");
+            }
+        }
+    }
+}
+
+pub(super) fn a_log_is_read_in_pages(place: &dyn Place) {
+    let store = place.open();
+    let talk = Talk::new(&*store, 20);
+    let places = [
+        Topic::Conversation(talk.chats[0]),
+        Topic::Person(talk.people[0]),
+    ];
+    for place in places {
+        let due = talk.due(place, 9, u64::MAX);
+        for limit in [1, 2, 3, 7, 50, 1_000] {
+            let (mut after, mut all) = (9, Vec::new());
+            loop {
+                let page = log(&*store, place, after, u64::MAX, limit);
+                assert!(page.len() <= limit as usize);
+                let ended = page.len() < limit as usize;
+                after = page.last().map_or(after, |event| event.g);
+                all.extend(page);
+                if ended {
+                    break;
+                }
+            }
+            assert_eq!(all, due, "in pages of {limit}");
+        }
+        assert!(log(&*store, place, 9, u64::MAX, 0).is_empty());
+    }
+}
+
+pub(super) fn what_is_no_message_has_numbers_too(place: &dyn Place) {
+    let store = place.open();
+    let mut talk = Talk::new(&*store, 1);
+    // As if other changes stood between: gaps in the conversation's numbers, of all sizes.
+    for gap in [1, 0, 2, 5, 0, 0, 17, 40, 3] {
+        let chat = Arc::clone(&talk.scene.chat);
+        let last = talk
+            .said
+            .iter()
+            .rev()
+            .find(|view| view.conversation == chat);
+        let seq = last.unwrap().message.seq + gap;
+        talk.scene.world.set_seq(&chat, seq);
+        for _ in 0..gap {
+            talk.scene.world.g();
+        }
+        let view = talk.scene.world.message(&chat, &chat.pair[0], "x");
+        let batch = talk.scene.world.batch([message(view.clone())]);
+        store.commit(&batch).unwrap();
+        talk.said.push(view);
+    }
+    let last = talk.scene.world.last_g();
+    for place in [
+        Topic::Conversation(talk.chats[0]),
+        Topic::Person(talk.people[0]),
+    ] {
+        for after in 0..=last {
+            for up_to in [after + 1, after + 20, last] {
+                let events = log(&*store, place, after, up_to, 100);
+                assert_eq!(events, talk.due(place, after, up_to));
+            }
+        }
+    }
+}
+
+pub(super) fn where_nothing_happened_the_log_is_empty(place: &dyn Place) {
+    let store = place.open();
+    let mut talk = Talk::new(&*store, 3);
+    let lonely = talk.scene.world.user(&talk.scene.app, "dan");
+    let quiet = talk.scene.world.direct(&talk.scene.ann, &lonely);
+    let changes = [
+        Change::User(Arc::clone(&lonely)),
+        Change::Conversation(Arc::clone(&quiet)),
+    ];
+    store.commit(&talk.scene.world.batch(changes)).unwrap();
+    for place in [
+        Topic::Conversation(quiet.id),
+        Topic::Person(lonely.id),
+        Topic::Conversation(ConversationId(99)),
+        Topic::Person(UserId(99)),
+    ] {
+        assert!(log(&*store, place, 0, u64::MAX, 100).is_empty());
+    }
+    for chat in talk.chats {
+        for after in [u64::MAX, u64::MAX - 1, talk.scene.world.last_g()] {
+            assert!(log(&*store, Topic::Conversation(chat), after, u64::MAX, 9).is_empty());
+        }
+    }
+}
+
+pub(super) fn who_comes_back_finds_people_and_conversations(place: &dyn Place) {
+    let store = place.open();
+    let mut scene = Scene::new(&*store);
+    let batch = scene.say("hello");
+    store.commit(&batch).unwrap();
+    let found = store.conversation_view(scene.chat.id).unwrap().unwrap();
+    assert_eq!(found.conversation, scene.chat, "with both people");
+    assert_eq!((found.last_seq, found.last_g), (1, batch.last_g));
+    assert_eq!(store.user(scene.bob.id).unwrap(), Some(scene.bob));
+    assert_eq!(store.conversation_view(ConversationId(99)).unwrap(), None);
+    assert_eq!(store.user(UserId(99)).unwrap(), None);
+}

@@ -1,0 +1,231 @@
+//! Promises about sessions: what is found of them, and what moves them.
+
+use std::sync::Arc;
+
+use chat::{
+    SessionId, Store, StoredSession, StoredSubscription, Timestamp, Topic,
+    store::{Change, Found, Need},
+};
+
+use super::Place;
+use crate::world::{Scene, session};
+
+fn found(store: &dyn Store, id: i64) -> Option<StoredSession> {
+    let found = store.session(&session(id).pid_hash).unwrap();
+    match store.load(&Need::Session(SessionId(id))).unwrap() {
+        Found::Session(same) => assert_eq!(same.map(Arc::unwrap_or_clone), found),
+        other => panic!("asked for a session, got {other:?}"),
+    }
+    found
+}
+
+fn seen_before(store: &dyn Store, time: i64, limit: u32) -> Vec<i64> {
+    let need = Need::SessionsSeenBefore(Timestamp(time), limit);
+    match store.load(&need).unwrap() {
+        Found::Sessions(ids) => ids.into_iter().map(|id| id.0).collect(),
+        other => panic!("asked for sessions, got {other:?}"),
+    }
+}
+
+fn stored(changes: &[&Change]) -> StoredSession {
+    let mut all = None;
+    for change in changes {
+        let Change::Subscription {
+            session,
+            app,
+            user,
+            subject,
+            topic,
+            dialect,
+            since,
+            at,
+        } = change
+        else {
+            panic!("a subscription");
+        };
+        let known = all.get_or_insert_with(|| StoredSession {
+            seed: Arc::clone(session),
+            app: *app,
+            subject: subject.clone(),
+            generation: 0,
+            subscriptions: Vec::new(),
+            seen_at: *at,
+        });
+        known.seen_at = *at;
+        known.subscriptions.push(StoredSubscription {
+            topic: *topic,
+            user: *user,
+            dialect: (*dialect).to_owned(),
+            since: *since,
+        });
+    }
+    all.unwrap()
+}
+
+pub(super) fn a_session_is_found_with_all_that_it_listens_to(place: &dyn Place) {
+    let store = place.open();
+    let Scene {
+        mut world,
+        ann,
+        bob,
+        chat,
+        ..
+    } = Scene::new(&*store);
+    let (one, two) = (session(1), session(-2));
+    // In an order that is neither that of kinds nor that of ids.
+    let joins = [
+        world.subscription(&one, &bob, Topic::Person(bob.id)),
+        world.subscription(&one, &ann, Topic::Conversation(chat.id)),
+        world.subscription(&one, &ann, Topic::Person(ann.id)),
+        world.subscription(&two, &ann, Topic::Person(ann.id)),
+    ];
+    for join in &joins {
+        store.commit(&world.batch([join.clone()])).unwrap();
+    }
+    let wanted = stored(&joins.each_ref()[..3]);
+    assert_eq!(wanted.identities(), [bob.id, ann.id]);
+    assert_eq!(found(&*store, 1), Some(wanted.clone()));
+    assert_eq!(found(&*store, -2), Some(stored(&[&joins[3]])));
+    assert_eq!(found(&*store, 3), None);
+    assert_eq!(store.session(&[9; 32]).unwrap(), None);
+
+    // Again, by somebody else and later: the first place stays, and the session was seen.
+    let again = world.subscription(&one, &bob, Topic::Conversation(chat.id));
+    let Change::Subscription { at, .. } = again else {
+        panic!("a subscription");
+    };
+    store.commit(&world.batch([again])).unwrap();
+    let wanted = StoredSession {
+        seen_at: at,
+        ..wanted
+    };
+    assert_eq!(found(&*store, 1), Some(wanted.clone()));
+    drop(store);
+    assert_eq!(found(&*place.open(), 1), Some(wanted));
+}
+
+pub(super) fn a_session_without_a_token_is_bound_to_nobody(place: &dyn Place) {
+    let store = place.open();
+    let Scene { mut world, ann, .. } = Scene::new(&*store);
+    let mut join = world.subscription(&session(1), &ann, Topic::Person(ann.id));
+    if let Change::Subscription { subject, .. } = &mut join {
+        *subject = None;
+    }
+    store.commit(&world.batch([join])).unwrap();
+    assert_eq!(found(&*store, 1).unwrap().subject, None);
+}
+
+pub(super) fn a_session_may_begin_with_all_that_it_listens_to(place: &dyn Place) {
+    let store = place.open();
+    let Scene {
+        mut world,
+        ann,
+        bob,
+        chat,
+        ..
+    } = Scene::new(&*store);
+    let joins = [
+        world.subscription(&session(1), &bob, Topic::Person(bob.id)),
+        world.subscription(&session(1), &ann, Topic::Conversation(chat.id)),
+    ];
+    store.commit(&world.batch(joins.clone())).unwrap();
+    let earlier = found(&*store, 1).unwrap();
+    let mut new = StoredSession {
+        seed: session(2),
+        seen_at: world.now(),
+        ..earlier.clone()
+    };
+    for subscription in &mut new.subscriptions {
+        subscription.since = world.g();
+    }
+    let begun = Change::SessionBegun(Arc::new(new.clone()));
+    store.commit(&world.batch([begun])).unwrap();
+    assert_eq!(found(&*store, 2), Some(new.clone()));
+    assert_eq!(found(&*store, 1), Some(earlier));
+    store
+        .commit(&world.batch([Change::SessionEnded(SessionId(1))]))
+        .unwrap();
+    assert_eq!(found(&*store, 1), None);
+    assert_eq!(found(&*store, 2), Some(new));
+}
+
+pub(super) fn a_session_follows_its_changes(place: &dyn Place) {
+    let store = place.open();
+    let Scene { mut world, ann, .. } = Scene::new(&*store);
+    let mut join = |id| world.subscription(&session(id), &ann, Topic::Person(ann.id));
+    let joins = [join(1), join(2)];
+    store.commit(&world.batch(joins)).unwrap();
+    let (one, two) = (found(&*store, 1).unwrap(), found(&*store, 2).unwrap());
+    let resumed = |session, generation, at| Change::SessionResumed {
+        session: SessionId(session),
+        generation,
+        at: Timestamp(at),
+    };
+    let seen = |sessions: &[i64], at| Change::SessionsSeen {
+        sessions: sessions.iter().map(|id| SessionId(*id)).collect(),
+        at: Timestamp(at),
+    };
+    let after = |changes: Vec<Change>| {
+        store.commit(&world.batch(changes)).unwrap();
+        found(&*store, 1).map(|session| (session.generation, session.seen_at.0))
+    };
+    let late = one.seen_at.0 + 1_000;
+    assert_eq!(after(vec![resumed(1, 1, late)]), Some((1, late)));
+    // A clock that went back does not make it look older.
+    assert_eq!(after(vec![resumed(1, 2, 5)]), Some((2, late)));
+    assert_eq!(after(vec![seen(&[1], 5)]), Some((2, late)));
+    assert_eq!(
+        after(vec![seen(&[77, 1], late + 5), seen(&[], late + 9)]),
+        Some((2, late + 5))
+    );
+    let of_nobody = vec![resumed(77, 3, late), seen(&[78], late)];
+    assert_eq!(after(of_nobody), Some((2, late + 5)));
+    assert_eq!(found(&*store, 77), None);
+    assert_eq!(found(&*store, 2), Some(two), "another one's is left alone");
+    let last = found(&*store, 1).unwrap();
+    assert_eq!(last.subscriptions, one.subscriptions);
+
+    assert_eq!(after(vec![Change::SessionEnded(SessionId(1))]), None);
+    // Who ends it in the same batch as it comes back has ended it; its id is free again.
+    let join = world.subscription(&session(1), &ann, Topic::Person(ann.id));
+    let changes = vec![
+        join.clone(),
+        resumed(1, 1, late),
+        Change::SessionEnded(SessionId(1)),
+        join.clone(),
+    ];
+    store.commit(&world.batch(changes)).unwrap();
+    assert_eq!(found(&*store, 1), Some(stored(&[&join])));
+}
+
+pub(super) fn the_longest_forgotten_sessions_are_listed_first(place: &dyn Place) {
+    let store = place.open();
+    let Scene { mut world, ann, .. } = Scene::new(&*store);
+    assert!(seen_before(&*store, i64::MAX, 10).is_empty());
+    for id in 1..=5 {
+        let join = world.subscription(&session(id), &ann, Topic::Person(ann.id));
+        store.commit(&world.batch([join])).unwrap();
+    }
+    let seen = |ids: &[i64], at| {
+        let change = Change::SessionsSeen {
+            sessions: ids.iter().map(|id| SessionId(*id)).collect(),
+            at: Timestamp(at),
+        };
+        store.commit(&world.batch([change])).unwrap();
+    };
+    let hour = 1_800_000_000_000;
+    seen(&[1, 4], hour + 30);
+    seen(&[2], hour + 20);
+    seen(&[5], hour + 10);
+    seen(&[3], hour + 40);
+    assert_eq!(seen_before(&*store, i64::MAX, 10), [5, 2, 1, 4, 3]);
+    assert_eq!(seen_before(&*store, hour + 30, 10), [5, 2]);
+    assert_eq!(seen_before(&*store, i64::MAX, 2), [5, 2]);
+    assert!(seen_before(&*store, hour, 10).is_empty());
+    assert!(seen_before(&*store, i64::MIN, 10).is_empty());
+    assert!(seen_before(&*store, i64::MAX, 0).is_empty());
+    store
+        .commit(&world.batch([Change::SessionEnded(SessionId(2))]))
+        .unwrap();
+    assert_eq!(seen_before(&*store, hour + 30, 10), [5]);
+}

@@ -11,9 +11,9 @@ use crate::{
 pub(crate) struct Goal {
     pub(crate) scenario: Scenario,
     /// What is looked at.
-    pub(crate) words: &'static str,
+    words: &'static str,
     /// Whose figure it is a part of.
-    pub(crate) beside: Option<Server>,
+    beside: Option<Server>,
     figure: Figure,
     pub(crate) at_most: f64,
 }
@@ -73,11 +73,12 @@ impl Goal {
         measured.median <= self.at_most
     }
 
-    /// Whose figure it is a part of, in words.
-    pub(crate) fn unit(&self) -> String {
+    /// All of it, in words.
+    pub(crate) fn say(&self) -> String {
+        let (load, words) = (self.scenario.title(), self.words);
         match self.beside {
-            Some(beside) => format!("of {}'s", beside.title()),
-            None => String::new(),
+            Some(beside) => format!("{load}: {words}, as a part of {}'s", beside.title()),
+            None => format!("{load}: {words}"),
         }
     }
 }

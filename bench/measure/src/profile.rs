@@ -60,7 +60,7 @@ pub(crate) fn report(from: &Path) -> Option<String> {
         ("program", part("dso", false, &|_| true)?),
         (
             "system calls, of all and of their own",
-            part("sym", true, &|line| line.contains("_sys_")).unwrap_or_default(),
+            part("sym", true, &is_call).unwrap_or_default(),
         ),
         (
             "functions outside of the kernel",
@@ -69,4 +69,17 @@ pub(crate) fn report(from: &Path) -> Option<String> {
     ];
     let parts = parts.map(|(title, lines)| format!("{title}\n{lines}"));
     Some(parts.join("\n"))
+}
+
+/// Whether a line is of a system call. Some stand under the name of the function that they are
+/// handed on to at once.
+fn is_call(line: &str) -> bool {
+    const CALLS: [&str; 5] = [
+        "__x64_sys_",
+        "__arm64_sys_",
+        "do_writev",
+        "do_epoll_wait",
+        "__sys_",
+    ];
+    line.contains("[k]") && CALLS.iter().any(|call| line.contains(call))
 }

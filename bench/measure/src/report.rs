@@ -56,7 +56,10 @@ impl Page<'_> {
         let (server_core, client_core) = self.cores;
         let mut page = include_str!("page.md").to_owned();
         let minutes = self.took.as_secs().div_ceil(60);
-        let rounds = format!("{} rounds, {minutes} minutes.", self.rounds);
+        let rounds = match self.rounds {
+            1 => format!("One, {minutes} minutes"),
+            rounds => format!("{rounds}, {minutes} minutes in all"),
+        };
         for (key, text) in [
             ("date", today()),
             ("notes", self.notes()),
@@ -72,6 +75,10 @@ impl Page<'_> {
             ("rounds", rounds),
         ] {
             page = page.replace(&format!("{{{{{key}}}}}"), text.trim_end());
+        }
+        // Where there was nothing to put in.
+        while page.contains("\n\n\n") {
+            page = page.replace("\n\n\n", "\n\n");
         }
         page
     }
@@ -121,23 +128,19 @@ impl Page<'_> {
             let Some(measured) = goal.measured(self.runs) else {
                 continue;
             };
-            let unit = goal.unit();
             let is_met = goal.is_met(measured);
+            let words = goal.say();
             if !is_met {
                 let _ = writeln!(
                     missed,
-                    "- {}, {} {unit}: {} where {} was wanted, {} times as much.",
-                    goal.scenario.title(),
-                    goal.words,
+                    "- {words}: {} where {} was wanted, {} times as much.",
                     number(measured.median),
                     number(goal.at_most),
                     number(measured.median / goal.at_most),
                 );
             }
             rows.push(vec![
-                format!("{}: {} {unit}", goal.scenario.title(), goal.words)
-                    .trim_end()
-                    .to_owned(),
+                words,
                 number(goal.at_most),
                 measured.show(),
                 if is_met { "met" } else { "**missed**" }.to_owned(),

@@ -1,0 +1,130 @@
+//! The load client: a process of its own, so that it can be put on a core of its own. It prints a
+//! [`Sample`] as one line of JSON. All that it does is on one thread.
+
+mod crowd;
+mod idle;
+mod meter;
+mod relay;
+mod socket;
+mod talk;
+
+use std::{rc::Rc, time::Duration};
+
+use clap::Args;
+use tokio::{runtime, time::timeout};
+
+pub(crate) use self::talk::Talk;
+use self::{
+    relay::{Pace, Shape},
+    socket::Outcome,
+};
+use crate::{sample::Sample, scenario::Scenario};
+
+/// Said on standard output when measuring begins, for whoever wants to look at the server then.
+pub(crate) const OPEN: &str = "measuring";
+/// Deliveries a second of a steady load.
+const STEADY: f64 = 50_000.0;
+/// Broadcasts under way at once when saturated.
+const OUTSTANDING: usize = 8;
+
+/// Puts one load on one server.
+#[derive(Args)]
+pub(crate) struct LoadArgs {
+    #[arg(long)]
+    scenario: Scenario,
+    /// Where the server listens, as ADDR:PORT.
+    #[arg(long)]
+    at: String,
+    /// Its process.
+    #[arg(long)]
+    pid: u32,
+    #[arg(long)]
+    talk: Talk,
+    /// It collects garbage at SIGUSR2.
+    #[arg(long)]
+    collects: bool,
+    /// Bytes of each delivered packet.
+    #[arg(long, default_value_t = 240)]
+    bytes: usize,
+    /// Seconds to measure.
+    #[arg(long)]
+    seconds: f64,
+    /// Connections at most.
+    #[arg(long, default_value_t = 10_000)]
+    connections: usize,
+    /// Seconds after which it gives up.
+    #[arg(long, default_value_t = 120)]
+    deadline: u64,
+}
+
+/// What the parts of a run need to know.
+struct Plan {
+    at: Rc<str>,
+    pid: u32,
+    talk: Talk,
+    collects: bool,
+    bytes: usize,
+    time: Duration,
+}
+
+impl Plan {
+    /// Whether the server has a page of counters: Palaver has.
+    fn is_counted(&self) -> bool {
+        self.talk == Talk::Direct
+    }
+
+    fn announce(&self) {
+        println!("{OPEN} {}", self.pid);
+    }
+}
+
+/// Carries out what the arguments say.
+pub(crate) fn run(args: LoadArgs) -> Outcome<Sample> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(runtime::LocalOptions::default())
+        .map_err(|error| error.to_string())?;
+    let limit = Duration::from_secs(args.deadline);
+    let done = runtime.block_on(async { timeout(limit, carry_out(args)).await });
+    done.map_err(|_| "not done in time".to_owned())?
+}
+
+async fn carry_out(args: LoadArgs) -> Outcome<Sample> {
+    let plan = Plan {
+        at: args.at.into(),
+        pid: args.pid,
+        talk: args.talk,
+        collects: args.collects,
+        bytes: args.bytes,
+        time: Duration::from_secs_f64(args.seconds),
+    };
+    let room = |readers: usize, writers| Shape {
+        rooms: 1,
+        readers: readers.min(args.connections - OUTSTANDING),
+        writers,
+    };
+    match args.scenario {
+        Scenario::Steady1000 | Scenario::Steady5000 => {
+            let shape = room(args.scenario.readers(), OUTSTANDING);
+            let pace = Pace::Steady(STEADY / shape.readers as f64);
+            relay::run(&plan, &shape, pace).await
+        }
+        Scenario::Saturated1000 | Scenario::Saturated5000 => {
+            let shape = room(args.scenario.readers(), OUTSTANDING);
+            relay::run(&plan, &shape, Pace::Saturated).await
+        }
+        Scenario::Pairs => {
+            let shape = Shape {
+                rooms: 1_000.min(args.connections / 2),
+                readers: 1,
+                writers: 1,
+            };
+            relay::run(&plan, &shape, Pace::Saturated).await
+        }
+        Scenario::Burst => relay::run(&plan, &room(100, 1), Pace::Burst(1_000)).await,
+        Scenario::Idle => {
+            let many = 10_000.min(args.connections);
+            idle::run(&plan, many / 10, many).await
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Messages from writers to the readers of their rooms: one room with many readers, or many pairs.
+//!
+//! A *stream* is one writer. Every reader checks that it gets each stream's messages once and in
+//! order, and everything is counted before and after the time in which is measured, so that a
+//! server that loses events is found out.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    task::spawn_local,
+    time::{sleep, sleep_until},
+};
+
+use super::{
+    Plan,
+    crowd::gather,
+    meter::{Window, counts},
+    socket::{Outcome, Reader, Writer, connect},
+    talk::{Room, Talk, read_ack, read_body},
+};
+use crate::sample::Sample;
+
+/// Time under load before measuring begins: compilers that compile while running need it.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// A stream whose message has not arrived everywhere after this goes on without.
+const STALLED: Duration = Duration::from_secs(3);
+/// Nothing more is expected when nothing has come for this long.
+const QUIET: Duration = Duration::from_secs(3);
+/// How often the last two are looked at.
+const LOOK: Duration = Duration::from_millis(250);
+/// Length of a body that has room for its numbers.
+const BODY: usize = 12;
+
+/// Who writes to whom.
+pub(super) struct Shape {
+    pub(super) rooms: usize,
+    /// Readers of each room.
+    pub(super) readers: usize,
+    /// Writers of each room.
+    pub(super) writers: usize,
+}
+
+/// When the next message is sent.
+#[derive(Clone, Copy)]
+pub(super) enum Pace {
+    /// So many messages a second, whatever has arrived.
+    Steady(f64),
+    /// In each stream, when the last one has arrived everywhere and is acknowledged.
+    Saturated,
+    /// So many in each stream, all at once.
+    Burst(u64),
+}
+
+/// What all connections of a run share.
+struct Relay {
+    talk: Talk,
+    pace: Pace,
+    body: Cell<usize>,
+    readers: usize,
+    streams: Vec<Stream>,
+    sending: Cell<bool>,
+    /// Messages that came, and their bytes.
+    came: Cell<u64>,
+    bytes: Cell<u64>,
+    last_bytes: Cell<usize>,
+    acknowledged: Cell<u64>,
+    disordered: Cell<u64>,
+    problems: RefCell<Vec<String>>,
+}
+
+struct Stream {
+    room: Room,
+    writer: Rc<Writer>,
+    /// Number of the next message.
+    next: Cell<u64>,
+    /// Arrivals that the last one still waits for, its acknowledgement among them.
+    left: Cell<usize>,
+}
+
+/// Carries out a run.
+pub(super) async fn run(plan: &Plan, shape: &Shape, pace: Pace) -> Outcome<Sample> {
+    let mut sample = Sample::default();
+    let relay = set_up(plan, shape, pace, &mut sample).await?;
+    relay.calibrate(plan.bytes).await?;
+
+    relay.sending.set(true);
+    if let Pace::Burst(count) = pace {
+        let window = relay.open(plan).await?;
+        for (number, stream) in relay.streams.iter().enumerate() {
+            for _ in 0..count {
+                relay.send(number, stream);
+            }
+        }
+        relay.drain().await;
+        let so_far = || relay.so_far();
+        window.close(so_far, &mut sample).await?;
+    } else {
+        match pace {
+            Pace::Steady(rate) => drop(spawn_local(Rc::clone(&relay).keep_pace(rate))),
+            _ => drop(spawn_local(Rc::clone(&relay).keep_going())),
+        }
+        sleep(WARM_UP).await;
+        let window = relay.open(plan).await?;
+        plan.announce();
+        sleep(plan.time).await;
+        let so_far = || relay.so_far();
+        window.close(so_far, &mut sample).await?;
+        relay.sending.set(false);
+        relay.drain().await;
+    }
+    if plan.is_counted() {
+        sample.life = Some(counts(&plan.at).await?);
+    }
+    relay.settle(&mut sample);
+    Ok(sample)
+}
+
+/// Connects everybody; each reader is in its room before anybody writes.
+async fn set_up(plan: &Plan, shape: &Shape, pace: Pace, sample: &mut Sample) -> Outcome<Rc<Relay>> {
+    let (talk, readers, writers) = (plan.talk, shape.readers, shape.writers);
+    let at = plan.at.clone();
+    let entered = gather(shape.rooms * readers, move |number| {
+        let at = Rc::clone(&at);
+        async move {
+            let mut room = Room::new(number / readers);
+            let mut socket = connect(&at).await?;
+            let again = talk.enter(&mut socket, &mut room).await?;
+            Ok((socket, room, again))
+        }
+    })
+    .await?;
+    let at = plan.at.clone();
+    let sockets = gather(shape.rooms * writers, move |_| {
+        let at = Rc::clone(&at);
+        async move { connect(&at).await }
+    })
+    .await?;
+
+    let rooms: Vec<_> = entered
+        .iter()
+        .step_by(readers)
+        .map(|(_, room, _)| room.clone())
+        .collect();
+    let streams = sockets.iter().zip(0..).map(|(socket, number)| Stream {
+        room: rooms.get(number / writers).cloned().unwrap_or_default(),
+        writer: Rc::clone(&socket.writer),
+        next: Cell::new(0),
+        left: Cell::new(0),
+    });
+    let relay = Rc::new(Relay {
+        talk,
+        pace,
+        body: Cell::new(BODY),
+        readers,
+        streams: streams.collect(),
+        sending: Cell::new(false),
+        came: Cell::new(0),
+        bytes: Cell::new(0),
+        last_bytes: Cell::new(0),
+        acknowledged: Cell::new(0),
+        disordered: Cell::new(0),
+        problems: RefCell::default(),
+    });
+    for (number, socket) in sockets.into_iter().enumerate() {
+        spawn_local(Rc::clone(&relay).hear(number, socket));
+    }
+    for (number, (socket, _, again)) in entered.into_iter().enumerate() {
+        sample.rejoined += again;
+        let first = number / readers * writers;
+        spawn_local(Rc::clone(&relay).follow(first, writers, socket));
+    }
+    Ok(relay)
+}
+
+impl Relay {
+    /// The next message of a stream.
+    fn send(&self, number: usize, stream: &Stream) {
+        let n = stream.next.replace(stream.next.get() + 1);
+        stream.left.set(self.readers + 1);
+        let frame = self.talk.message(&stream.room, number, n, self.body.get());
+        stream.writer.write(&frame);
+    }
+
+    /// Message `n` of a stream has arrived somewhere.
+    fn arrived(&self, number: usize, n: u64) {
+        let Some(stream) = self.streams.get(number) else {
+            return;
+        };
+        if n + 1 != stream.next.get() {
+            return;
+        }
+        stream.left.set(stream.left.get().saturating_sub(1));
+        if stream.left.get() == 0 && self.sending.get() && matches!(self.pace, Pace::Saturated) {
+            self.send(number, stream);
+        }
+    }
+
+    /// A reader, of `count` streams from `first`.
+    async fn follow(self: Rc<Self>, first: usize, count: usize, mut socket: Reader) {
+        let mut expected = vec![0; count];
+        let mut hint = 0;
+        let problem = loop {
+            let read = socket.read(|packet| {
+                if !packet.starts_with(br#"42["new_message""#) {
+                    return;
+                }
+                let Some((number, n)) = read_body(packet, &mut hint) else {
+                    let words = String::from_utf8_lossy(packet).into_owned();
+                    self.problems.borrow_mut().push(words);
+                    return;
+                };
+                let expected = number
+                    .checked_sub(first)
+                    .and_then(|place| expected.get_mut(place));
+                match expected {
+                    Some(expected) if n >= *expected => *expected = n + 1,
+                    _ => self.disordered.set(self.disordered.get() + 1),
+                }
+                self.came.set(self.came.get() + 1);
+                self.bytes.set(self.bytes.get() + packet.len() as u64);
+                self.last_bytes.set(packet.len());
+                self.arrived(number, n);
+            });
+            if let Err(problem) = read.await {
+                break problem;
+            }
+        };
+        let words = format!("a reader: {problem}");
+        self.problems.borrow_mut().push(words);
+    }
+
+    /// A writer: acknowledgements come.
+    async fn hear(self: Rc<Self>, number: usize, mut socket: Reader) {
+        let problem = loop {
+            let read = socket.read(|packet| {
+                if let Some(n) = read_ack(packet) {
+                    self.acknowledged.set(self.acknowledged.get() + 1);
+                    self.arrived(number, n);
+                } else if packet.starts_with(b"43") {
+                    let words = String::from_utf8_lossy(packet).into_owned();
+                    self.problems.borrow_mut().push(words);
+                }
+            });
+            if let Err(problem) = read.await {
+                break problem;
+            }
+        };
+        let words = format!("a writer: {problem}");
+        self.problems.borrow_mut().push(words);
+    }
+
+    /// One message of each stream, to see how long the frame is beside its body; from then on all
+    /// are `bytes` long.
+    async fn calibrate(&self, bytes: usize) -> Outcome<()> {
+        for (number, stream) in self.streams.iter().enumerate() {
+            self.send(number, stream);
+        }
+        self.drain().await;
+        let length = self.last_bytes.get();
+        if length == 0 {
+            let problems = self.problems.borrow();
+            return Err(format!("no message came; {problems:?}"));
+        }
+        self.body
+            .set((BODY + bytes).saturating_sub(length).max(BODY));
+        Ok(())
+    }
+
+    /// Streams take turns at `rate` messages a second. The pauses vary, so that they do not beat
+    /// with the clock by which the kernel tells user time from system time.
+    async fn keep_pace(self: Rc<Self>, rate: f64) {
+        let mut due = tokio::time::Instant::now();
+        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        for (number, stream) in self.streams.iter().enumerate().cycle() {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let part = 0.5 + (random >> 11) as f64 / (1_u64 << 53) as f64;
+            due += Duration::from_secs_f64(part / rate);
+            sleep_until(due).await;
+            if !self.sending.get() {
+                return;
+            }
+            self.send(number, stream);
+        }
+    }
+
+    /// Starts every stream, and those again that wait for something that was lost.
+    async fn keep_going(self: Rc<Self>) {
+        let mut seen: Vec<_> = self
+            .streams
+            .iter()
+            .map(|stream| (stream.next.get(), Instant::now()))
+            .collect();
+        for (number, stream) in self.streams.iter().enumerate() {
+            self.send(number, stream);
+        }
+        while self.sending.get() {
+            sleep(LOOK).await;
+            for ((number, stream), (next, since)) in self.streams.iter().enumerate().zip(&mut seen)
+            {
+                if stream.next.get() != *next {
+                    (*next, *since) = (stream.next.get(), Instant::now());
+                } else if since.elapsed() > STALLED && self.sending.get() {
+                    self.send(number, stream);
+                }
+            }
+        }
+    }
+
+    fn so_far(&self) -> (u64, u64) {
+        (self.came.get(), self.bytes.get())
+    }
+
+    /// Messages sent so far.
+    fn sent(&self) -> u64 {
+        self.streams.iter().map(|stream| stream.next.get()).sum()
+    }
+
+    async fn open<'a>(&self, plan: &'a Plan) -> Outcome<Window<'a>> {
+        Window::open(&plan.at, plan.pid, plan.is_counted(), || self.so_far()).await
+    }
+
+    /// Waits until all has come, or nothing comes any longer.
+    async fn drain(&self) {
+        let (mut before, mut since) = ((0, 0), Instant::now());
+        while since.elapsed() < QUIET {
+            sleep(LOOK / 25).await;
+            let now = (self.came.get(), self.acknowledged.get());
+            if now == (self.sent() * self.readers as u64, self.sent()) {
+                return;
+            }
+            if now != before {
+                (before, since) = (now, Instant::now());
+            }
+        }
+    }
+
+    /// What is true at the end of the run.
+    fn settle(&self, sample: &mut Sample) {
+        sample.expected = self.sent() * self.readers as u64;
+        sample.missing = sample.expected.saturating_sub(self.came.get());
+        sample.unacknowledged = self.sent().saturating_sub(self.acknowledged.get());
+        sample.disordered = self.disordered.get();
+        let problems = self.problems.borrow();
+        sample.problems.extend(problems.iter().take(5).cloned());
+        if problems.len() > 5 {
+            let more = format!("and {} more problems", problems.len() - 5);
+            sample.problems.push(more);
+        }
+    }
+}

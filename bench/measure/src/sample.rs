@@ -1,0 +1,104 @@
+//! What one run of the load client has measured; it comes out of that process as a line of JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// One server under one load, once.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sample {
+    /// Length of the time in which was measured.
+    pub(crate) seconds: f64,
+    /// Messages that reached a client in it; acknowledgements are not counted.
+    pub(crate) events: u64,
+    /// Mean length of their packets.
+    pub(crate) frame_bytes: f64,
+    /// CPU seconds of the server in it, outside of the kernel and in it.
+    pub(crate) user: f64,
+    pub(crate) system: f64,
+    /// CPU seconds of the load client in it.
+    pub(crate) client: f64,
+    /// Resident memory of the server at its end, in kB.
+    pub(crate) resident: u64,
+    /// Messages that should have reached a client in the whole run, and did not.
+    pub(crate) missing: u64,
+    /// Messages that should have.
+    pub(crate) expected: u64,
+    /// Messages that came after a later one of the same sender, or twice.
+    pub(crate) disordered: u64,
+    /// Acknowledgements that did not come.
+    pub(crate) unacknowledged: u64,
+    /// Joins that were not answered in time and sent again.
+    pub(crate) rejoined: u64,
+    /// What Palaver says itself about that time.
+    pub(crate) counts: Option<Counts>,
+    /// And about its whole life, at the end, when nothing is under way.
+    pub(crate) life: Option<Counts>,
+    /// Memory with few and with many idle connections.
+    pub(crate) idle: Option<Idle>,
+    /// Whatever else went wrong.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Counters of Palaver's `/metrics`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Counts {
+    pub(crate) writes: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) frames: u64,
+    pub(crate) messages: u64,
+    pub(crate) commits: u64,
+}
+
+/// Resident memory in kB with so many idle connections.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Idle {
+    pub(crate) few: u64,
+    pub(crate) few_resident: u64,
+    pub(crate) many: u64,
+    pub(crate) many_resident: u64,
+}
+
+impl Sample {
+    /// CPU microseconds of the server for each event.
+    pub(crate) fn cpu(&self) -> f64 {
+        (self.user + self.system) * 1e6 / self.events.max(1) as f64
+    }
+
+    /// The part of it outside of the kernel.
+    pub(crate) fn user_cpu(&self) -> f64 {
+        self.user * 1e6 / self.events.max(1) as f64
+    }
+
+    /// Events in a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.events as f64 / self.seconds.max(0.001)
+    }
+
+    /// How busy the server's core was, from 0 to 1.
+    pub(crate) fn server_busy(&self) -> f64 {
+        (self.user + self.system) / self.seconds.max(0.001)
+    }
+
+    /// How busy the client's core was.
+    pub(crate) fn client_busy(&self) -> f64 {
+        self.client / self.seconds.max(0.001)
+    }
+
+    /// kB for each idle connection.
+    pub(crate) fn slope(&self) -> Option<f64> {
+        let idle = self.idle.as_ref()?;
+        let grown = idle.many_resident as f64 - idle.few_resident as f64;
+        Some(grown / (idle.many - idle.few).max(1) as f64)
+    }
+}
+
+impl Counts {
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        Self {
+            writes: self.writes - before.writes,
+            deliveries: self.deliveries - before.deliveries,
+            frames: self.frames - before.frames,
+            messages: self.messages - before.messages,
+            commits: self.commits - before.commits,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The loads, in the order in which they are put on the servers.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// One kind of load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+pub(crate) enum Scenario {
+    /// 1,000 readers of one conversation, 50,000 deliveries a second.
+    Steady1000,
+    /// The same with 5,000 readers.
+    Steady5000,
+    /// 1,000 readers, eight messages under way at any time.
+    Saturated1000,
+    /// The same with 5,000 readers.
+    Saturated5000,
+    /// 1,000 pairs, in each of which one message is under way at any time.
+    Pairs,
+    /// 100 readers, and 1,000 messages of one writer at once.
+    Burst,
+    /// 10,000 connections that say who they are and then nothing.
+    Idle,
+}
+
+impl Scenario {
+    /// Its name, as on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Steady1000 => "steady1000",
+            Self::Steady5000 => "steady5000",
+            Self::Saturated1000 => "saturated1000",
+            Self::Saturated5000 => "saturated5000",
+            Self::Pairs => "pairs",
+            Self::Burst => "burst",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// Its title in the report.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Steady1000 => "1,000 readers of one conversation, 50,000 deliveries a second",
+            Self::Steady5000 => "5,000 readers of one conversation, 50,000 deliveries a second",
+            Self::Saturated1000 => "1,000 readers of one conversation, saturated",
+            Self::Saturated5000 => "5,000 readers of one conversation, saturated",
+            Self::Pairs => "1,000 pairs, saturated",
+            Self::Burst => "1,000 messages at once to 100 readers",
+            Self::Idle => "10,000 idle connections",
+        }
+    }
+
+    /// Readers of the one conversation, where there is one.
+    pub(crate) fn readers(self) -> usize {
+        match self {
+            Self::Steady5000 | Self::Saturated5000 => 5_000,
+            _ => 1_000,
+        }
+    }
+}

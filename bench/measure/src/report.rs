@@ -1,4 +1,4 @@
-//! The tables at the end of a run, and the page `docs/benchmarks.md`; its prose is in `page.md`.
+//! The tables at the end of a run, and the page `docs/benchmarks.md`; its prose is in `page.txt`.
 
 use std::{fmt::Write as _, path::Path, time::Duration};
 
@@ -54,7 +54,7 @@ impl Page<'_> {
     pub(crate) fn whole(&self) -> String {
         let (goals, verdict) = self.goals();
         let (server_core, client_core) = self.cores;
-        let mut page = include_str!("page.md").to_owned();
+        let mut page = include_str!("page.txt").to_owned();
         let minutes = self.took.as_secs().div_ceil(60);
         let rounds = match self.rounds {
             1 => format!("One, {minutes} minutes"),

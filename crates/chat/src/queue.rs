@@ -64,7 +64,8 @@ impl Queue {
         }
     }
 
-    /// The next batch: everything that waits, up to the limits of a batch. Sleeps while nothing
+    /// The next batch: everything that waits, up to the limits of a batch or a sweeping command, which
+    /// is then its last. Sleeps while nothing
     /// does; there is no timer, because the next batch gathers while this one is being written.
     /// `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<VecDeque<Submission>> {
@@ -75,14 +76,15 @@ impl Queue {
             }
             self.filled.wait(&mut state);
         }
-        let mut bytes = 0;
+        let (mut bytes, mut ends) = (0, false);
         let fitting = state
             .waiting
             .iter()
             .take(BATCH_COMMANDS)
             .take_while(|submission| {
-                let fits = bytes < BATCH_BYTES;
+                let fits = bytes < BATCH_BYTES && !ends;
                 bytes += submission.command.weight();
+                ends = submission.command.is_sweeping();
                 fits
             });
         let count = fitting.count();

@@ -6,6 +6,7 @@
 
 pub mod direct;
 pub mod json;
+pub mod minchat;
 pub mod payload;
 pub mod timestamp;
 
@@ -17,7 +18,7 @@ use chat::{
 use wire::socketio::Event as Incoming;
 
 /// All dialects, in the order in which a first event is offered to them.
-pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct];
+pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct, &minchat::Minchat];
 
 /// One chat API.
 pub trait Dialect: Sync {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chat::{Command, Query, Refusal, UserRef};
 
+use super::rest::{Call, Shape};
 use crate::Request;
 
 /// The client's names for things, in one request.
@@ -23,7 +24,9 @@ pub(super) struct Words {
     user: &'static str,
 }
 
-/// Where the user who acts is not named, it is the one of the key.
+/// Who acts where the request names nobody.
+const YOU: &str = "you";
+/// Who that is, if anybody is meant who must be there.
 const KEY_USER: &str = "the user of your key";
 
 impl Words {
@@ -34,7 +37,7 @@ impl Words {
             key: "apiKey",
             chat: "channelId",
             message: "messageId",
-            actor: KEY_USER,
+            actor: YOU,
             user: KEY_USER,
         };
         let Some(request) = request else { return words };
@@ -56,20 +59,23 @@ impl Words {
         }
     }
 
-    /// Those of a request over HTTP.
-    pub(super) fn of_rest(request: Option<&Request>) -> Self {
+    /// Those of a request over HTTP. One that could not be read names nobody but in its path.
+    pub(super) fn of_rest(call: Option<&Call>) -> Self {
         let words = Self {
             payload: "body",
             key: "Authorization",
             chat: "id",
             message: "id",
-            actor: KEY_USER,
+            actor: YOU,
             user: KEY_USER,
         };
-        let Some(request) = request else {
-            return words.by("id");
+        let Some(call) = call else {
+            return Self {
+                user: "id",
+                ..words
+            };
         };
-        match (&request.command, &request.query) {
+        match (&call.request.command, &call.request.query) {
             (Some(Command::PutUser { .. }), _) => words.by("username"),
             (Some(Command::UpdateUser { .. } | Command::DeleteUser { .. }), _) => words.by("id"),
             (Some(Command::OpenDirect { .. } | Command::CreateGroup { .. }), _) => Self {
@@ -91,11 +97,19 @@ impl Words {
                 _ => words.by("username"),
             },
             (None, Some(Query::Conversations { .. })) => words.by("user_id"),
-            (None, Some(Query::History { limit, .. })) => Self {
-                // A page of messages names its chat in the query, a chat in the path.
-                chat: if *limit == 1 { "id" } else { "chat_id" },
-                ..words.by("user_id")
-            },
+            (None, Some(Query::History { viewer, .. })) => {
+                let words = match call.shape {
+                    Shape::Messages { .. } => Self {
+                        chat: "chat_id",
+                        ..words
+                    },
+                    _ => words,
+                };
+                match viewer {
+                    Some(_) => words.by("user_id"),
+                    None => words,
+                }
+            }
             _ => words,
         }
     }
@@ -126,7 +140,9 @@ impl Words {
                 format!("metadata is longer than {limit} bytes")
             }
             Refusal::SamePerson => return "usernames must be two different people".into(),
-            Refusal::UnknownConversation => format!("{chat} is not a chat of {actor}"),
+            Refusal::UnknownConversation => {
+                format!("{chat} is not a chat that {actor} may see")
+            }
             Refusal::UnknownMessage => format!("{message} is not a message that {actor} may see"),
             Refusal::UnknownUser => format!("{user} is not a user of this app"),
             Refusal::FixedMembers => return "a chat of two people keeps its two people".into(),

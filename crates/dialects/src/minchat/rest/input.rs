@@ -9,14 +9,15 @@ use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::payload::{self, Field, fields, invalid};
+use crate::{
+    minchat::incoming::MAX_CLIENT_ID,
+    payload::{self, Field, fields, invalid},
+};
 
 /// The longest username, name or title, in UTF-8 bytes.
 const MAX_NAME: usize = 256;
 /// The longest address of a picture, in UTF-8 bytes.
 const MAX_AVATAR: usize = 2048;
-/// The longest id of a retry, in UTF-8 bytes.
-const MAX_CLIENT_ID: usize = 128;
 /// The most usernames in one request.
 const MAX_USERNAMES: usize = 1_000;
 

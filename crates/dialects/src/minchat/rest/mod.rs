@@ -35,12 +35,12 @@ const PAGE: u32 = 25;
 pub struct Call {
     /// What it asks of the core: the command first, then the query as of the command's place.
     pub request: Request,
-    shape: Shape,
+    pub(super) shape: Shape,
 }
 
 /// What an answer looks like.
 #[derive(Clone, Copy, Debug)]
-enum Shape {
+pub(super) enum Shape {
     User,
     Users,
     Participant,
@@ -388,7 +388,7 @@ impl Call {
 
 /// What comes back from a request that was refused; `call` is `None` when reading it was.
 pub fn refuse(call: Option<&Call>, refusal: &Refusal) -> Response {
-    let words = Words::of_rest(call.map(|call| &call.request));
+    let words = Words::of_rest(call);
     Response::failure(status(refusal), refusal.code(), &words.explain(refusal))
 }
 

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, task::Poll, time::Instant};
 
-use chat::{Actor, Fault, SessionSeed};
+use chat::{Actor, Fault, Proof, SessionSeed, model::Scope};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
 use wire::{
@@ -98,7 +98,7 @@ impl Driver for Connection {
                 let leaves = |seat: &mut Seat| seat.namespace() == namespace;
                 self.seats
                     .extract_if(.., leaves)
-                    .for_each(|seat| seat.end_session());
+                    .for_each(|mut seat| seat.end_session());
             }
         }
         Ok(())
@@ -174,7 +174,7 @@ impl Connection {
     /// Puts out the sockets that must go, and the whole client when none is left.
     fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let mut bytes = Vec::new();
-        for seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
+        for mut seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
             frame::write_disconnect(&mut bytes, seat.namespace());
             self.session.leave(seat.namespace(), now);
             seat.end_session();
@@ -288,18 +288,17 @@ impl Connection {
             format!(r#"{{"sid":"{}"}}"#, names.sid)
         };
         frame::write_connect(&mut self.notices, admitted.namespace, &answer);
+        let verified = admitted.verified.as_ref();
         let seed = Arc::new(SessionSeed {
             id: names.session,
+            app: admitted.app.id,
+            subject: verified.map(|verified| verified.subject.id.text.clone()),
             pid_hash: admission::hash(&names.pid),
             sid: names.sid,
             namespace: admitted.namespace.to_owned(),
             start_g: self.hub.barrier(),
         });
-        let subject = admitted
-            .verified
-            .as_ref()
-            .map(|verified| verified.subject.id.text.clone());
-        let session = Arc::new(Session::new(seed, admitted.app.id, subject));
+        let session = Arc::new(Session::new(seed));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
         self.seat(admitted, &session, from)
@@ -346,6 +345,8 @@ impl Connection {
         let actor = Arc::new(Actor {
             app,
             subject: verified.map(|verified| verified.subject),
+            scope: Scope::Client,
+            proof: Proof::default(),
             session: Some(Arc::clone(&session.seed)),
         });
         let stream = Stream::new(Arc::clone(hub), socket, recovery, from);

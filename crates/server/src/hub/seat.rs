@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chat::{Actor, Asker, Command, Outcome, Refusal, Subject, Submission};
+use chat::{
+    Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
+};
 use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
@@ -16,11 +18,16 @@ use super::{
     Hub,
     offset::Key,
     permits::Permits,
+    presence::Going,
     session::{Portrait, Session},
     stream::Stream,
     timers,
 };
-use crate::listen::{Close, Outgoing};
+use crate::{
+    identity::credential,
+    listen::{Close, Outgoing},
+    writer,
+};
 
 /// Commands of one socket that may be open at once.
 const OPEN_TICKETS: usize = 512;
@@ -34,7 +41,12 @@ const EARLY_WAIT: Duration = Duration::from_secs(2);
 /// A socket, with what only its connection touches.
 pub(super) struct Seat {
     hub: Arc<Hub>,
+    /// Who asks, as far as the handshake says.
     actor: Arc<Actor>,
+    /// Who asked last with a key or token in the payload, and that key or token.
+    bearer: Option<(Secret, Arc<Actor>)>,
+    /// Who it has said it is, last.
+    claimed: Option<UserRef>,
     dialect: Option<&'static dyn Dialect>,
     stream: Stream,
     permits: Arc<Permits>,
@@ -62,6 +74,8 @@ impl Seat {
         Self {
             hub,
             actor,
+            bearer: None,
+            claimed: None,
             dialect: None,
             stream,
             permits,
@@ -96,12 +110,7 @@ impl Seat {
             return;
         }
         let from = old.seed.id;
-        let command = Command::InheritSession { from };
-        let request = Request {
-            command: Some(command),
-            query: None,
-            needs_identity: false,
-        };
+        let request = Request::command(Command::InheritSession { from });
         self.submit(None, Ok(request));
     }
 
@@ -155,11 +164,22 @@ impl Seat {
         }
         let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
             Some(dialect) => {
-                let (app, subject) = (&*self.actor.app, self.actor.subject.as_ref());
-                dialect.read(&dialects::Seat { app, subject }, event)
+                let seat = dialects::Seat {
+                    app: &self.actor.app,
+                    subject: self.actor.subject.as_ref(),
+                    claimed: self.claimed.as_ref(),
+                };
+                dialect.read(&seat, event)
             }
             None => Err(Refusal::UnknownEvent),
         };
+        if let Ok(Some(command)) = request.as_ref().map(|request| request.command.as_ref()) {
+            match (command, command.identifies()) {
+                (_, Some(user)) => self.claimed = Some(user.clone()),
+                (Command::Deregister { .. }, _) => self.claimed = None,
+                _ => {}
+            }
+        }
         let name = self.dialect.map_or("none", |dialect| dialect.name());
         self.hub.metrics.count_event(name);
         if self.must_wait(request.as_ref()) {
@@ -172,7 +192,8 @@ impl Seat {
 
     /// The client has said goodbye: what is stored of its session goes, so that a logout is not
     /// undone by whoever comes with the same recovery id.
-    pub(super) fn end_session(&self) {
+    pub(super) fn end_session(&mut self) {
+        self.stream.going = Going::Goodbye;
         let session = &self.stream.socket.session;
         if self.stream.has_stored_session() {
             let session = session.seed.id;
@@ -212,7 +233,7 @@ impl Seat {
             Ok(Request {
                 command: Some(command),
                 ..
-            }) if command.identifies() => false,
+            }) if command.identifies().is_some() => false,
             _ => !self.early.is_empty(),
         }
     }
@@ -261,15 +282,56 @@ impl Seat {
             Ok(request) => request,
             Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
         };
+        let actor = match self.actor_of(&request) {
+            Ok(actor) => actor,
+            Err(refusal) => {
+                return self
+                    .stream
+                    .refuse(self.dialect, ack, Some(request), refusal);
+            }
+        };
         if let Some(command) = &request.command {
             self.permits.take();
             self.hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
+                actor: Arc::clone(&actor),
                 command: command.clone(),
                 asker: Arc::clone(&self.stream.socket) as _,
             });
         }
-        self.stream.ask(self.dialect, ack, request);
+        self.stream.ask(self.dialect, ack, actor, request);
+    }
+
+    /// Who asks: whom the key or token in the payload names, where the dialect has it there.
+    fn actor_of(&mut self, request: &Request) -> Result<Arc<Actor>, Refusal> {
+        let Some(credential) = &request.credential else {
+            return Ok(Arc::clone(&self.actor));
+        };
+        let now = writer::now();
+        if let Some((known, actor)) = &self.bearer {
+            let Proof { key, until } = actor.proof;
+            let works = key.is_none_or(|key| self.hub.directory.works(key));
+            if known == credential && works && until.is_none_or(|until| now < until) {
+                return Ok(Arc::clone(actor));
+            }
+        }
+        let home = Some(&self.actor.app);
+        let opened = credential::open(&self.hub.directory, home, &credential.0, now)?;
+        let person = |subject: Subject| match self.dialect {
+            Some(dialect) => Subject {
+                id: dialect.person(&subject),
+                ..subject
+            },
+            None => subject,
+        };
+        let actor = Arc::new(Actor {
+            app: opened.app,
+            subject: opened.subject.map(person),
+            scope: opened.scope,
+            proof: opened.proof,
+            session: self.actor.session.clone(),
+        });
+        self.bearer = Some((credential.clone(), Arc::clone(&actor)));
+        Ok(actor)
     }
 }
 

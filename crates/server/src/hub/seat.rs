@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use chat::{Actor, Asker, Command, Outcome, Refusal, Subject, Submission};
 use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
@@ -77,12 +78,12 @@ impl Seat {
         }
     }
 
-    /// Takes over who an old session was and what it listened to, from now on.
-    pub(super) fn inherit(&mut self, old: &Arc<Session>) {
+    /// Takes over who an old session was and what it listened to, from now on. The client is
+    /// welcomed once that is on disk: until then it must be able to come back with the old one.
+    pub(super) fn inherit(&mut self, old: &Arc<Session>, welcome: Bytes) {
         let Portrait {
             dialect,
             identities,
-            places,
             ..
         } = old.portrait(Key::default());
         if let Some(dialect) = dialect {
@@ -91,18 +92,11 @@ impl Seat {
         if let Some(socket) = old.socket() {
             socket.take_over();
         }
-        if places.is_empty() {
-            self.stream.identify(&identities);
-            return;
-        }
-        let from = old.seed.id;
-        let command = Command::InheritSession { from };
-        let request = Request {
-            command: Some(command),
-            query: None,
-            needs_identity: false,
-        };
-        self.submit(None, Ok(request));
+        self.stream.identify(&identities);
+        // Also if it listens to nothing that we know of: joins may be waiting for the writer, and
+        // this is decided after them.
+        self.submit_command(Command::InheritSession { from: old.seed.id });
+        self.stream.welcome_when_decided(welcome);
     }
 
     /// A heartbeat goes out now.
@@ -262,14 +256,19 @@ impl Seat {
             Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
         };
         if let Some(command) = &request.command {
-            self.permits.take();
-            self.hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
-                command: command.clone(),
-                asker: Arc::clone(&self.stream.socket) as _,
-            });
+            self.submit_command(command.clone());
         }
         self.stream.ask(self.dialect, ack, request);
+    }
+
+    /// Submits a command for which the stream takes a ticket.
+    fn submit_command(&self, command: Command) {
+        self.permits.take();
+        self.hub.queue.submit(Submission {
+            actor: Arc::clone(&self.actor),
+            command,
+            asker: Arc::clone(&self.stream.socket) as _,
+        });
     }
 }
 

@@ -97,9 +97,8 @@ impl Driver for Connection {
             Some(Input::Ack(_)) => {}
             Some(Input::Disconnect { namespace }) => {
                 let leaves = |seat: &mut Seat| seat.namespace() == namespace;
-                self.seats
-                    .extract_if(.., leaves)
-                    .for_each(|seat| seat.end_session());
+                let leaving = self.seats.extract_if(.., leaves);
+                leaving.for_each(Seat::end_session);
             }
         }
         Ok(())

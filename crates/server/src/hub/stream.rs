@@ -140,7 +140,7 @@ impl Stream {
 
     /// Whether the session may have something in the store: it listens to something, or has asked to.
     pub(crate) fn has_stored_session(&self) -> bool {
-        !self.subscriptions.is_empty() || self.is_identified()
+        !self.subscriptions.is_empty() || self.is_identified() || !self.is_welcomed()
     }
 
     /// Takes a ticket for an event that was read. The command, if any, is submitted by the caller.
@@ -168,6 +168,13 @@ impl Stream {
     /// Takes a ticket for a CONNECT that is answered when what was submitted for it is decided.
     pub(crate) fn welcome_when_decided(&mut self, welcome: Bytes) {
         self.push(Ticket::welcome(welcome));
+    }
+
+    /// Whether its CONNECT is answered.
+    pub(crate) fn is_welcomed(&self) -> bool {
+        // The ticket of a CONNECT is the first one of its stream.
+        let front = self.tickets.front();
+        front.is_none_or(|ticket| ticket.welcome.is_none())
     }
 
     fn push(&mut self, ticket: Ticket) {

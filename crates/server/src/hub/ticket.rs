@@ -24,6 +24,8 @@ pub(super) struct Ticket {
     pub(super) state: State,
     /// It was answered before, and the answer may not have arrived.
     pub(super) again: bool,
+    /// The answer to CONNECT, if that is what waits for the outcome.
+    pub(super) welcome: Option<Bytes>,
 }
 
 pub(super) enum State {
@@ -69,6 +71,7 @@ impl Ticket {
             weight,
             state,
             again: false,
+            welcome: None,
         }
     }
 
@@ -91,6 +94,20 @@ impl Ticket {
             weight: LEAST_WEIGHT,
             state,
             again: false,
+            welcome: None,
+        }
+    }
+
+    /// For a CONNECT that is answered when its session is stored.
+    pub(super) fn welcome(frame: Bytes) -> Self {
+        Self {
+            ack: None,
+            dialect: None,
+            request: None,
+            weight: LEAST_WEIGHT,
+            state: State::Submitted,
+            again: false,
+            welcome: Some(frame),
         }
     }
 
@@ -113,6 +130,7 @@ impl Ticket {
                 reply: None,
             },
             again: true,
+            welcome: None,
         })
     }
 
@@ -125,6 +143,7 @@ impl Ticket {
             weight: frame.len(),
             state: State::Kept { key, frame },
             again: true,
+            welcome: None,
         }
     }
 

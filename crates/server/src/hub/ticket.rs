@@ -103,6 +103,7 @@ impl Ticket {
         Self {
             ack: None,
             dialect: None,
+            actor: None,
             request: None,
             weight: LEAST_WEIGHT,
             state: State::Submitted,

@@ -109,7 +109,7 @@ impl<'a> Field<'a> {
     }
 
     /// Binary data that came beside the payload.
-    pub fn binary<'b>(self, attachments: &'b [Bytes]) -> Result<&'b Bytes, Refusal> {
+    pub fn binary(self, attachments: &[Bytes]) -> Result<&Bytes, Refusal> {
         serde_json::from_str::<Placeholder>(self.json()?)
             .ok()
             .and_then(|placeholder| placeholder.resolve(attachments))

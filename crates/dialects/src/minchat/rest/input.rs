@@ -49,7 +49,7 @@ pub struct Form {
     pub files: Vec<(String, Media)>,
 }
 
-impl<'a> Input<'a> {
+impl Input<'_> {
     /// The string called `name`. In JSON, `null` is as good as absent.
     fn text(self, name: &'static str) -> Result<Option<String>, Refusal> {
         match self {

@@ -5,6 +5,8 @@
 
 mod answer;
 mod input;
+#[cfg(test)]
+mod tests;
 
 use chat::{
     Body, Command, ConversationRef, ExternalId, Query, Refusal, Reply, UserRef, View,

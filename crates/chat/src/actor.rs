@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{App, AppId, ExternalId, KeyId, Scope, SessionId, Timestamp};
+use crate::model::{App, AppId, ExternalId, Identity, KeyId, Scope, SessionId, Timestamp};
 
 /// What a token says its holder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,15 @@ pub struct Proof {
     pub key: Option<KeyId>,
     /// When the token that was brought ends.
     pub until: Option<Timestamp>,
+}
+
+impl Actor {
+    /// Whether it brought a key with which it may look as whomever it names, or as nobody in
+    /// particular.
+    pub fn looks_as_anybody(&self) -> bool {
+        let has_client_key = self.proof.key.is_some() && self.app.identity == Identity::Open;
+        has_client_key || self.scope == Scope::Server
+    }
 }
 
 /// What is stored of a session when its first subscription is.

@@ -233,6 +233,8 @@ pub enum Command {
     UserWentOffline {
         /// Who.
         user: UserId,
+        /// When.
+        at: Timestamp,
     },
 
     /// Gives the asker's session, a new one, everything that an earlier one listens to, from now
@@ -335,6 +337,11 @@ pub enum Reply {
     Registered {
         /// Who.
         user: Arc<User>,
+    },
+    /// The user is not at the socket any longer.
+    Deregistered {
+        /// Who, if there is such a user.
+        user: Option<UserId>,
     },
     /// The conversation exists and the session, if it asked so, is subscribed.
     Opened {

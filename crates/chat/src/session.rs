@@ -1,7 +1,7 @@
 //! What is kept of a session beyond its connection, and how changes move it.
 //!
-//! Must not know transports or recovery ids in the clear. Next: `decide` for the rules of taking a
-//! session over, `store` for the changes.
+//! Must not know transports or recovery ids in the clear. Next: `decide` for the rules of carrying
+//! on from a session, `store` for the changes.
 
 use std::sync::Arc;
 

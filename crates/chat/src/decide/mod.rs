@@ -141,8 +141,8 @@ impl<'a> Draft<'a> {
             Command::PutUser { user, patch } => self.put_user(user, patch),
             Command::UpdateUser { user, patch } => self.update_user(user, patch),
             Command::DeleteUser { user } => self.delete_user(user),
-            Command::UserWentOffline { user } => {
-                self.changes.push(Change::UserWentOffline(*user, self.now));
+            Command::UserWentOffline { user, at } => {
+                self.changes.push(Change::UserWentOffline(*user, *at));
                 Ok(Reply::Done)
             }
             Command::InheritSession { from } => self.inherit_session(*from),

@@ -28,10 +28,11 @@ impl Draft<'_> {
         user: &UserRef,
         dialect: &'static str,
     ) -> Result<Reply, Halt> {
-        if let Some(user) = self.find(user)? {
-            self.unsubscribe(Topic::Person(user.id), dialect);
+        let user = self.find(user)?.map(|user| user.id);
+        if let Some(user) = user {
+            self.unsubscribe(Topic::Person(user), dialect);
         }
-        Ok(Reply::Done)
+        Ok(Reply::Deregistered { user })
     }
 
     pub(super) fn put_user(

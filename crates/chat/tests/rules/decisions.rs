@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, Command, Effect, ExternalId, Happening, Identity, Refusal, Reply, SessionId, Subject,
-    Timestamp, Topic,
+    Actor, Command, Effect, ExternalId, Happening, Identity, Proof, Refusal, Reply, SessionId,
+    Subject, Timestamp, Topic, UserId, UserRef,
     decide::decide,
     facts::{Facts, Halt},
     mint::Mint,
@@ -14,7 +14,7 @@ use chat::{
 use uuid::Uuid;
 
 use crate::world::{
-    World, anybody, app, open, refusal, register, send, send_as, sent, somebody, verified,
+    World, anybody, app, named, open, refusal, register, send, send_as, sent, somebody, verified,
 };
 
 const NOW: Timestamp = Timestamp(1);
@@ -70,7 +70,7 @@ fn a_number_and_its_text_are_the_same_person() {
         number: true,
     };
     let as_number = Command::Register {
-        user: number.clone(),
+        user: UserRef::Named(number.clone()),
         dialect: "direct",
     };
     let mut world = World::new();
@@ -81,9 +81,10 @@ fn a_number_and_its_text_are_the_same_person() {
     assert!(user.external.number, "the type of first sight stays");
     assert_eq!(world.store.rows().users.len(), 1);
     let with_oneself = Command::OpenDirect {
-        user: ExternalId::text("7"),
-        other: number,
-        dialect: "direct",
+        user: named("7"),
+        other: UserRef::Named(number),
+        metadata: None,
+        dialect: Some("direct"),
     };
     let refused = refusal(world.one(&anybody(), with_oneself));
     assert_eq!(refused, Refusal::SamePerson);
@@ -97,6 +98,8 @@ fn in_an_open_app_a_token_does_not_bind() {
             id: ExternalId::text("bob"),
             role: None,
         }),
+        scope: Scope::Client,
+        proof: Proof::default(),
         session: None,
     });
     World::new().one(&actor, register("ann")).unwrap();
@@ -157,18 +160,18 @@ fn a_subscription_carries_whom_a_token_named() {
     world.one(&verified(Some("ann")), register("ann")).unwrap();
     world.one(&anybody(), register("bob")).unwrap();
     let subject = |change: &Change| match change {
-        Change::Subscription { subject, user, .. } => Some((user.0, subject.clone())),
+        Change::Subscription { session, user, .. } => Some((*user, session.subject.clone())),
         _ => None,
     };
     let last = world.store.rows().last_commit;
-    assert_eq!(last.iter().find_map(subject), Some((2, None)));
+    assert_eq!(last.iter().find_map(subject), Some((Some(UserId(2)), None)));
     world
         .one(&verified(Some("ann")), open("ann", "bob"))
         .unwrap();
     let last = world.store.rows().last_commit;
     assert_eq!(
         last.iter().find_map(subject),
-        Some((1, Some("ann".to_owned())))
+        Some((Some(UserId(1)), Some("ann".to_owned())))
     );
 }
 
@@ -188,7 +191,7 @@ fn a_pair_has_one_conversation_from_either_side() {
         .iter()
         .map(|result| match result {
             Ok(Reply::Opened { conversation, user }) => {
-                assert!(conversation.conversation.has(user.id));
+                assert!(conversation.has(user.as_ref().unwrap().id));
                 conversation.conversation.id
             }
             other => panic!("opened, got {other:?}"),
@@ -198,9 +201,9 @@ fn a_pair_has_one_conversation_from_either_side() {
     let rows = world.store.rows();
     assert_eq!(rows.conversations.len(), 2);
     for view in rows.conversations {
-        let pair = &view.conversation.pair;
+        let pair = &view.members;
         assert!(
-            pair.len() == 2 && pair[0].id < pair[1].id,
+            pair.len() == 2 && pair[0].user.id < pair[1].user.id,
             "in the order of the key"
         );
     }
@@ -275,7 +278,7 @@ fn texts_are_kept_as_they_came_and_must_say_something() {
         "\0".to_owned(),
     ] {
         let said = world.one(&anybody(), send(chat, "ann", &text));
-        assert_eq!(sent(&said).0.text, text);
+        assert_eq!(sent(&said).0.body.text, text);
     }
 }
 
@@ -296,7 +299,9 @@ fn a_message_is_numbered_and_shown() {
             let Effect::Show(event) = effect else {
                 panic!("an event, got {effect:?}");
             };
-            let Happening::MessageSent(view) = &event.happening;
+            let Happening::MessageSent(view) = &event.happening else {
+                panic!("a message, got {event:?}");
+            };
             assert_eq!(event.g, view.message.g);
             assert_eq!(event.origin, view.message.origin);
             assert_eq!(event.people().count(), 2);
@@ -304,7 +309,7 @@ fn a_message_is_numbered_and_shown() {
                 event.g,
                 view.message.seq,
                 view.message.origin,
-                view.message.text.clone(),
+                view.message.body.text.clone(),
             )
         })
         .collect();
@@ -486,6 +491,13 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::SamePerson,
         Refusal::TextTooLong { limit: 5 },
         Refusal::UnknownConversation,
+        Refusal::UnknownMessage,
+        Refusal::UnknownUser,
+        Refusal::NotAllowed,
+        Refusal::FixedMembers,
+        Refusal::NotAMember,
+        Refusal::MetadataTooLarge { limit: 5 },
+        Refusal::TooManyMembers { limit: 5 },
         Refusal::NotIdentified,
         Refusal::TokenRequired,
         Refusal::TokenExpired,

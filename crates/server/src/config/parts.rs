@@ -119,6 +119,7 @@ impl Config {
             recent_bytes: self.sessions.recent_bytes,
             rate,
             without_recovery: self.sessions.without_recovery.clone(),
+            site: Arc::default(),
         }
     }
 

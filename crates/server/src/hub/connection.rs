@@ -3,7 +3,8 @@
 
 use std::{sync::Arc, task::Poll, time::Instant};
 
-use chat::{Actor, Fault, SessionSeed};
+use bytes::Bytes;
+use chat::{Actor, Fault, Proof, SessionSeed, model::Scope};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
 use wire::{
@@ -96,9 +97,8 @@ impl Driver for Connection {
             Some(Input::Ack(_)) => {}
             Some(Input::Disconnect { namespace }) => {
                 let leaves = |seat: &mut Seat| seat.namespace() == namespace;
-                self.seats
-                    .extract_if(.., leaves)
-                    .for_each(|seat| seat.end_session());
+                let leaving = self.seats.extract_if(.., leaves);
+                leaving.for_each(Seat::end_session);
             }
         }
         Ok(())
@@ -174,7 +174,7 @@ impl Connection {
     /// Puts out the sockets that must go, and the whole client when none is left.
     fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let mut bytes = Vec::new();
-        for seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
+        for mut seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
             frame::write_disconnect(&mut bytes, seat.namespace());
             self.session.leave(seat.namespace(), now);
             seat.end_session();
@@ -269,40 +269,44 @@ impl Connection {
         let seat = match returning {
             Returning::Resume(session, from) => self.resume(admitted, &session, from),
             Returning::Inherit(old) => {
-                let mut seat = self.begin(admitted, names);
-                seat.inherit(&old);
+                let (mut seat, welcome) = self.begin(admitted, names);
+                seat.inherit(&old, welcome);
                 seat
             }
-            Returning::Stranger => self.begin(admitted, names),
+            Returning::Stranger => {
+                let (seat, welcome) = self.begin(admitted, names);
+                self.notices.extend_from_slice(&welcome);
+                seat
+            }
         };
         self.seats.push(seat);
         Ok(())
     }
 
-    /// A new session.
-    fn begin(&mut self, admitted: Admitted, names: Names) -> Seat {
+    /// A new session, and the answer to CONNECT that tells its client so.
+    fn begin(&self, admitted: Admitted, names: Names) -> (Seat, Bytes) {
         let recovery = admitted.recovery;
         let answer = if recovery {
             format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
         } else {
             format!(r#"{{"sid":"{}"}}"#, names.sid)
         };
-        frame::write_connect(&mut self.notices, admitted.namespace, &answer);
+        let mut welcome = Vec::new();
+        frame::write_connect(&mut welcome, admitted.namespace, &answer);
+        let verified = admitted.verified.as_ref();
         let seed = Arc::new(SessionSeed {
             id: names.session,
+            app: admitted.app.id,
+            subject: verified.map(|verified| verified.subject.id.text.clone()),
             pid_hash: admission::hash(&names.pid),
             sid: names.sid,
             namespace: admitted.namespace.to_owned(),
             start_g: self.hub.barrier(),
         });
-        let subject = admitted
-            .verified
-            .as_ref()
-            .map(|verified| verified.subject.id.text.clone());
-        let session = Arc::new(Session::new(seed, admitted.app.id, subject));
+        let session = Arc::new(Session::new(seed));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
-        self.seat(admitted, &session, from)
+        (self.seat(admitted, &session, from), welcome.into())
     }
 
     /// A session that goes on after `from`: CONNECT first, then what was missed, as events that
@@ -346,6 +350,8 @@ impl Connection {
         let actor = Arc::new(Actor {
             app,
             subject: verified.map(|verified| verified.subject),
+            scope: Scope::Client,
+            proof: Proof::default(),
             session: Some(Arc::clone(&session.seed)),
         });
         let stream = Stream::new(Arc::clone(hub), socket, recovery, from);

@@ -7,7 +7,9 @@
 mod admission;
 mod connection;
 mod offset;
+mod passing;
 mod permits;
+mod presence;
 mod returning;
 mod seat;
 mod sequencer;
@@ -31,9 +33,10 @@ use std::{
 use chat::{
     App, AppId, Event, G, Queue, SessionId, Store, UserId,
     bus::{Bus, Listener},
+    event::{Unsubscribe, Whose},
     store::Boot,
 };
-use dialects::Dialect;
+use dialects::{Dialect, Site};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -43,7 +46,9 @@ pub use self::{
 };
 use self::{
     offset::{Epochs, Key},
+    passing::Typists,
     permits::Permits,
+    presence::Presence,
     session::Sessions,
     socket::Delivery,
     topic::Topic,
@@ -73,6 +78,8 @@ pub struct HubConfig {
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
+    /// How clients reach this server.
+    pub site: Arc<Site>,
 }
 
 impl Default for HubConfig {
@@ -85,6 +92,7 @@ impl Default for HubConfig {
             recent_bytes: 64 << 20,
             rate: None,
             without_recovery: Vec::new(),
+            site: Arc::default(),
         }
     }
 }
@@ -118,6 +126,8 @@ pub struct Hub {
     touched: Mutex<Vec<Arc<Topic>>>,
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
+    presence: Presence,
+    typists: Typists,
     permits: Arc<Permits>,
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
 }
@@ -177,6 +187,8 @@ impl Hub {
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
+            presence: Presence::default(),
+            typists: Typists::default(),
             permits,
             app_permits: Mutex::default(),
         });
@@ -222,7 +234,14 @@ impl Hub {
 
     /// Lets a session listen to a place from `since` on, in step with the events. Listening twice
     /// changes nothing.
-    fn join(&self, session: SessionId, place: chat::Topic, dialect: &str, since: G) {
+    fn join(
+        &self,
+        session: SessionId,
+        place: chat::Topic,
+        user: Option<UserId>,
+        dialect: &str,
+        since: G,
+    ) {
         let Some(session) = self.sessions.lock().by_id.get(&session).map(Arc::clone) else {
             return;
         };
@@ -230,9 +249,28 @@ impl Hub {
             return;
         };
         let topic = self.topic(place, dialect, &session.seed.namespace, || since);
-        session.listen(&topic, since);
+        session.listen(&topic, user, since);
         if let Some(socket) = session.socket() {
             topic.add(&socket, Key::end_of(since));
+        }
+    }
+
+    /// Ends the listening of sessions to a place, in step with the events.
+    fn end_listening(&self, end: &Unsubscribe) {
+        let meant: Vec<_> = {
+            let sessions = self.sessions.lock();
+            match end.whose {
+                Whose::Session(id) => sessions.by_id.get(&id).into_iter().cloned().collect(),
+                Whose::User(_) | Whose::Everybody => sessions.by_id.values().cloned().collect(),
+            }
+        };
+        for session in meant {
+            if session.unlisten(end)
+                && let Some(socket) = session.socket()
+            {
+                socket.detach(end.topic, Key::end_of(end.until));
+                socket.handle.wake();
+            }
         }
     }
 
@@ -323,10 +361,15 @@ impl Hub {
         }
     }
 
+    /// Some app, in whose name can be said what concerns all. `None` while there is none.
+    pub(crate) fn any_app(&self) -> Option<Arc<App>> {
+        self.directory.apps().into_iter().next()
+    }
+
     /// The sessions that have a socket and something in the store, and an app in whose name that can
     /// be said. `None` while there is no app.
     pub(crate) fn live_sessions(&self) -> Option<(Arc<App>, Vec<SessionId>)> {
-        let app = self.directory.apps().into_iter().next()?;
+        let app = self.any_app()?;
         let sessions = self.sessions.lock();
         let live = sessions.by_id.values().filter(|session| session.is_live());
         Some((app, live.map(|session| session.seed.id).collect()))

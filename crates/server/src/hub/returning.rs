@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chat::{AppId, Fault, G, Subject};
 
 use super::{Hub, offset::Key, session::Session, topic::Topic};
+use crate::writer;
 
 /// Events and bytes that one client may have missed; beyond that it begins anew.
 const MISSED_EVENTS: usize = 10_000;
@@ -138,13 +139,18 @@ impl Hub {
         let Some(stored) = self.store.session(pid_hash)? else {
             return Ok(None);
         };
-        let users = stored.identities();
-        let session = Session::new(stored.seed, stored.app, stored.subject);
-        let session = Arc::new(session);
-        for user in users {
-            session.identify(user);
-        }
+        let session = Arc::new(Session::new(stored.seed));
         for subscription in stored.subscriptions {
+            // The store leaves out those to which there is no right any longer; whether the key or
+            // token still holds with which it was asked for is known here.
+            let proof = subscription.proof;
+            let works = proof.key.is_none_or(|key| self.directory.works(key));
+            if !works || proof.until.is_some_and(|until| until <= writer::now()) {
+                continue;
+            }
+            if let Some(user) = subscription.user {
+                session.identify(user);
+            }
             let Some(dialect) = dialects::by_name(&subscription.dialect) else {
                 continue;
             };
@@ -152,7 +158,7 @@ impl Hub {
             let namespace = &session.seed.namespace;
             let floor = || self.entering.load(std::sync::atomic::Ordering::Acquire);
             let topic = self.topic(subscription.topic, dialect, namespace, floor);
-            session.listen(&topic, subscription.since);
+            session.listen(&topic, subscription.user, subscription.since);
         }
         // Somebody else may have revived it at the same time; there must be only one.
         Ok(Some(self.sessions.lock().insert(session, true)))

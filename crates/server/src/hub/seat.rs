@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chat::{Actor, Asker, Command, Outcome, Refusal, Subject, Submission};
+use bytes::Bytes;
+use chat::{
+    Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
+};
 use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
@@ -16,11 +19,16 @@ use super::{
     Hub,
     offset::Key,
     permits::Permits,
+    presence::Going,
     session::{Portrait, Session},
     stream::Stream,
     timers,
 };
-use crate::listen::{Close, Outgoing};
+use crate::{
+    identity::credential,
+    listen::{Close, Outgoing},
+    writer,
+};
 
 /// Commands of one socket that may be open at once.
 const OPEN_TICKETS: usize = 512;
@@ -34,12 +42,26 @@ const EARLY_WAIT: Duration = Duration::from_secs(2);
 /// A socket, with what only its connection touches.
 pub(super) struct Seat {
     hub: Arc<Hub>,
+    /// Who asks, as far as the handshake says.
     actor: Arc<Actor>,
+    /// Who asked last with a key or token in the payload, and that key or token.
+    bearer: Option<(Secret, Arc<Actor>)>,
+    /// Who it has said it is, last.
+    claimed: Option<UserRef>,
     dialect: Option<&'static dyn Dialect>,
     stream: Stream,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
     timers: Vec<AbortHandle>,
+    before: Option<Before>,
+}
+
+/// The session from which a new one has inherited. It is ended when the client is known to have the
+/// new one's recovery id; before that the client may have to come back with the old one.
+struct Before {
+    session: Arc<Session>,
+    /// Heartbeats since the welcome.
+    pings: u32,
 }
 
 /// An event that waits until the socket has said who it is.
@@ -62,11 +84,14 @@ impl Seat {
         Self {
             hub,
             actor,
+            bearer: None,
+            claimed: None,
             dialect: None,
             stream,
             permits,
             early,
             timers,
+            before: None,
         }
     }
 
@@ -77,12 +102,12 @@ impl Seat {
         }
     }
 
-    /// Takes over who an old session was and what it listened to, from now on.
-    pub(super) fn inherit(&mut self, old: &Arc<Session>) {
+    /// Takes over who an old session was and what it listened to, from now on. The client is
+    /// welcomed once that is on disk: until then it must be able to come back with the old one.
+    pub(super) fn inherit(&mut self, old: &Arc<Session>, welcome: Bytes) {
         let Portrait {
             dialect,
             identities,
-            places,
             ..
         } = old.portrait(Key::default());
         if let Some(dialect) = dialect {
@@ -91,28 +116,33 @@ impl Seat {
         if let Some(socket) = old.socket() {
             socket.take_over();
         }
-        if places.is_empty() {
-            self.stream.identify(&identities);
-            return;
-        }
-        let from = old.seed.id;
-        let command = Command::InheritSession { from };
-        let request = Request {
-            command: Some(command),
-            query: None,
-            needs_identity: false,
-        };
-        self.submit(None, Ok(request));
+        self.stream.identify(&identities);
+        // Also if it listens to nothing that we know of: joins may be waiting for the writer, and
+        // this is decided after them.
+        let inherit = Command::InheritSession { from: old.seed.id };
+        self.submit_command(&self.actor, inherit);
+        self.stream.welcome_when_decided(welcome);
+        self.before = Some(Before {
+            session: Arc::clone(old),
+            pings: 0,
+        });
     }
 
     /// A heartbeat goes out now.
     pub(super) fn pinged(&mut self) {
         self.stream.pinged();
+        if let Some(before) = self.before.as_mut().filter(|_| self.stream.is_welcomed()) {
+            before.pings += 1;
+        }
     }
 
     /// The last heartbeat is answered.
     pub(super) fn ponged(&mut self) {
         self.stream.ponged();
+        // The first ping may have overtaken the welcome, as in `Stream::ponged`.
+        if self.before.as_ref().is_some_and(|before| before.pings > 1) {
+            self.end_before();
+        }
     }
 
     pub(super) fn namespace(&self) -> &'static str {
@@ -145,6 +175,10 @@ impl Seat {
 
     /// Takes an event of its client.
     pub(super) fn receive(&mut self, event: &Event, now: Instant) {
+        // Clients send no event before they have the answer to CONNECT.
+        if self.stream.is_welcomed() {
+            self.end_before();
+        }
         if self.dialect.is_none() {
             let speaks = |dialect: &&&dyn Dialect| {
                 dialect.namespaces().contains(&self.namespace()) && dialect.claims(event)
@@ -155,11 +189,22 @@ impl Seat {
         }
         let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
             Some(dialect) => {
-                let (app, subject) = (&*self.actor.app, self.actor.subject.as_ref());
-                dialect.read(&dialects::Seat { app, subject }, event)
+                let seat = dialects::Seat {
+                    app: &self.actor.app,
+                    subject: self.actor.subject.as_ref(),
+                    claimed: self.claimed.as_ref(),
+                };
+                dialect.read(&seat, event)
             }
             None => Err(Refusal::UnknownEvent),
         };
+        if let Ok(Some(command)) = request.as_ref().map(|request| request.command.as_ref()) {
+            match (command, command.identifies()) {
+                (_, Some(user)) => self.claimed = Some(user.clone()),
+                (Command::Deregister { .. }, _) => self.claimed = None,
+                _ => {}
+            }
+        }
         let name = self.dialect.map_or("none", |dialect| dialect.name());
         self.hub.metrics.count_event(name);
         if self.must_wait(request.as_ref()) {
@@ -172,17 +217,31 @@ impl Seat {
 
     /// The client has said goodbye: what is stored of its session goes, so that a logout is not
     /// undone by whoever comes with the same recovery id.
-    pub(super) fn end_session(&self) {
+    pub(super) fn end_session(mut self) {
+        self.stream.going = Going::Goodbye;
+        self.end_before();
         let session = &self.stream.socket.session;
         if self.stream.has_stored_session() {
-            let session = session.seed.id;
-            self.hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
-                command: Command::EndSession { session },
-                asker: Arc::new(Nobody),
-            });
+            self.submit_end(session);
         }
         session.end();
+    }
+
+    /// Ends the session from which this one has inherited, if that is still there.
+    fn end_before(&mut self) {
+        if let Some(Before { session, .. }) = self.before.take() {
+            self.submit_end(&session);
+            session.end();
+        }
+    }
+
+    fn submit_end(&self, session: &Session) {
+        let session = session.seed.id;
+        self.hub.queue.submit(Submission {
+            actor: Arc::clone(&self.actor),
+            command: Command::EndSession { session },
+            asker: Arc::new(Nobody),
+        });
     }
 
     /// The socket speaks this dialect from now on.
@@ -212,7 +271,7 @@ impl Seat {
             Ok(Request {
                 command: Some(command),
                 ..
-            }) if command.identifies() => false,
+            }) if command.identifies().is_some() => false,
             _ => !self.early.is_empty(),
         }
     }
@@ -261,15 +320,61 @@ impl Seat {
             Ok(request) => request,
             Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
         };
+        let actor = match self.actor_of(&request) {
+            Ok(actor) => actor,
+            Err(refusal) => {
+                return self
+                    .stream
+                    .refuse(self.dialect, ack, Some(request), refusal);
+            }
+        };
         if let Some(command) = &request.command {
-            self.permits.take();
-            self.hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
-                command: command.clone(),
-                asker: Arc::clone(&self.stream.socket) as _,
-            });
+            self.submit_command(&actor, command.clone());
         }
-        self.stream.ask(self.dialect, ack, request);
+        self.stream.ask(self.dialect, ack, actor, request);
+    }
+
+    /// Who asks: whom the key or token in the payload names, where the dialect has it there.
+    fn actor_of(&mut self, request: &Request) -> Result<Arc<Actor>, Refusal> {
+        let Some(credential) = &request.credential else {
+            return Ok(Arc::clone(&self.actor));
+        };
+        let now = writer::now();
+        if let Some((known, actor)) = &self.bearer {
+            let Proof { key, until } = actor.proof;
+            let works = key.is_none_or(|key| self.hub.directory.works(key));
+            if known == credential && works && until.is_none_or(|until| now < until) {
+                return Ok(Arc::clone(actor));
+            }
+        }
+        let home = Some(&self.actor.app);
+        let opened = credential::open(&self.hub.directory, home, &credential.0, now)?;
+        let person = |subject: Subject| match self.dialect {
+            Some(dialect) => Subject {
+                id: dialect.person(&subject),
+                ..subject
+            },
+            None => subject,
+        };
+        let actor = Arc::new(Actor {
+            app: opened.app,
+            subject: opened.subject.map(person),
+            scope: opened.scope,
+            proof: opened.proof,
+            session: self.actor.session.clone(),
+        });
+        self.bearer = Some((credential.clone(), Arc::clone(&actor)));
+        Ok(actor)
+    }
+
+    /// Submits a command for which the stream takes a ticket.
+    fn submit_command(&self, actor: &Arc<Actor>, command: Command) {
+        self.permits.take();
+        self.hub.queue.submit(Submission {
+            actor: Arc::clone(actor),
+            command,
+            asker: Arc::clone(&self.stream.socket) as _,
+        });
     }
 }
 

@@ -1,8 +1,10 @@
 //! A client event that is not answered yet, or an answer that must be given again. Tickets of a
 //! socket are answered in their order, each at its place in the stream.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use chat::{Command, G, Refusal, Reply};
+use chat::{Actor, Command, G, Refusal, Reply};
 use dialects::{Answered, Dialect, Request};
 
 use super::offset::Key;
@@ -15,11 +17,15 @@ pub(super) struct Ticket {
     /// The id under which the client waits for an acknowledgement, if it does.
     pub(super) ack: Option<u64>,
     pub(super) dialect: Option<&'static dyn Dialect>,
+    /// Who asks; `None` for what nobody asked for.
+    pub(super) actor: Option<Arc<Actor>>,
     pub(super) request: Option<Request>,
     pub(super) weight: usize,
     pub(super) state: State,
     /// It was answered before, and the answer may not have arrived.
     pub(super) again: bool,
+    /// The answer to CONNECT, if that is what waits for the outcome.
+    pub(super) welcome: Option<Bytes>,
 }
 
 pub(super) enum State {
@@ -43,6 +49,7 @@ impl Ticket {
     pub(super) fn asked(
         dialect: Option<&'static dyn Dialect>,
         ack: Option<u64>,
+        actor: Arc<Actor>,
         request: Request,
     ) -> Self {
         let weight = request
@@ -59,10 +66,12 @@ impl Ticket {
         Self {
             ack,
             dialect,
+            actor: Some(actor),
             request: Some(request),
             weight,
             state,
             again: false,
+            welcome: None,
         }
     }
 
@@ -80,10 +89,26 @@ impl Ticket {
         Self {
             ack,
             dialect,
+            actor: None,
             request,
             weight: LEAST_WEIGHT,
             state,
             again: false,
+            welcome: None,
+        }
+    }
+
+    /// For a CONNECT that is answered when its session is stored.
+    pub(super) fn welcome(frame: Bytes) -> Self {
+        Self {
+            ack: None,
+            dialect: None,
+            actor: None,
+            request: None,
+            weight: LEAST_WEIGHT,
+            state: State::Submitted,
+            again: false,
+            welcome: Some(frame),
         }
     }
 
@@ -94,14 +119,11 @@ impl Ticket {
         since: G,
     ) -> Option<Self> {
         let query = dialect.rejoin(place)?;
-        let request = Request {
-            command: None,
-            query: Some(query),
-            needs_identity: false,
-        };
+        let request = Request::query(query);
         Some(Self {
             ack: None,
             dialect: Some(dialect),
+            actor: None,
             request: Some(request),
             weight: LEAST_WEIGHT,
             state: State::Asking {
@@ -109,6 +131,7 @@ impl Ticket {
                 reply: None,
             },
             again: true,
+            welcome: None,
         })
     }
 
@@ -116,10 +139,12 @@ impl Ticket {
         Self {
             ack: None,
             dialect: None,
+            actor: None,
             request: None,
             weight: frame.len(),
             state: State::Kept { key, frame },
             again: true,
+            welcome: None,
         }
     }
 
@@ -146,6 +171,6 @@ impl Ticket {
             .request
             .as_ref()
             .and_then(|request| request.command.as_ref());
-        command.is_some_and(Command::identifies)
+        command.is_some_and(|command| command.identifies().is_some())
     }
 }

@@ -6,8 +6,8 @@
 use std::{collections::VecDeque, path::Path, sync::Arc};
 
 use chat::{
-    Actor, App, AppId, Asker, Command, Executor, ExternalId, Fault, Identity, Outcome, Queue,
-    Refusal, Reply, Role, Store, Subject, Submission, Timestamp,
+    Actor, App, AppId, Asker, Command, Executor, ExternalId, Fault, Identity, Outcome, Proof,
+    Queue, Refusal, Reply, Role, Store, Subject, Submission, Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
 };
 use dialects::timestamp::write_timestamp;
@@ -278,6 +278,8 @@ impl Desk {
         let actor = Arc::new(Actor {
             app,
             subject: None,
+            scope: Scope::Server,
+            proof: Proof::default(),
             session: None,
         });
         match &self.writer {

@@ -174,7 +174,7 @@ impl Connection {
     /// Puts out the sockets that must go, and the whole client when none is left.
     fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let mut bytes = Vec::new();
-        for mut seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
+        for seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
             frame::write_disconnect(&mut bytes, seat.namespace());
             self.session.leave(seat.namespace(), now);
             seat.end_session();

@@ -266,7 +266,7 @@ impl Stream {
             Ok(Reply::Registered { user } | Reply::Opened { user, .. }) => {
                 self.identify(&[user.id]);
             }
-            Ok(Reply::Resumed { session }) => self.join_again(place, session),
+            Ok(Reply::Inherited { session }) => self.join_again(place, session),
             Ok(_) => {}
             Err(refusal) => self.hub.metrics.count_refusal(refusal),
         }

@@ -13,5 +13,6 @@ mod anew;
 mod client;
 mod gate;
 mod memories;
+mod overload;
 mod returning;
 mod streams;

@@ -197,7 +197,7 @@ async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_that_is_decided_after_a_take_over_is_answered_to_the_heir() {
     let folder = tempfile::tempdir().unwrap();
-    let (gate, core) = gated_core(folder.path()).await;
+    let (gate, core) = gated_core(folder.path(), config()).await;
     let client = Client::connect(&core).await;
     gate.hold();
     let people = json!({ "userId": person(2), "targetUserId": person(1) });

@@ -1,9 +1,10 @@
 //! What one gets who was away: everything that was missed, once and in order, or a word that it is gone.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use chat::{ExternalId, Subject};
 use serde_json::json;
-use server::hub::HubConfig;
+use server::{hub::HubConfig, identity::token::sign, writer};
 use wire::socketio::Packet;
 
 use crate::client::{Client, DEADLINE, config, core, person, restart};
@@ -247,5 +248,54 @@ async fn what_memory_has_no_room_for_comes_from_the_log() {
         // In later rounds it may still be in memory: what was brought back stays for a while.
         assert!(round > 0 || core.metrics.store_reads.get() > reads);
     }
+    core.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_token_for_the_same_person_goes_on_with_the_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = HubConfig {
+        expiry_grace: Duration::from_millis(10),
+        ..config()
+    };
+    let core = core(folder.path(), config).await;
+    let app = core.directory.default_app().unwrap();
+    let token = |number, signed_at| {
+        let subject = Subject {
+            id: ExternalId::text(person(number)),
+            role: None,
+        };
+        sign(&app, &subject, signed_at, 1).unwrap()
+    };
+    let now = writer::now();
+    let mut client = Client::open(&core, None);
+    client.send(&format!("40{}", json!({ "token": token(2, now) })));
+    client.welcomed().await;
+    let (room, _) = client.join(2, 1).await;
+    // It expires, and the page asks for a new one while others go on.
+    for packet in client.rest().await {
+        if let Packet::Event(event) = packet {
+            client.check_offset(&event);
+        }
+    }
+    let mut sender = Client::connect(&core).await;
+    sender.join(1, 2).await;
+    sender.say(&room, 1, "meanwhile");
+    sender.event("new_message").await;
+    let come_back = |token| {
+        let auth = json!({ "token": token, "pid": client.pid, "offset": client.offset });
+        let mut back = Client::open(&core, None);
+        back.send(&format!("40{auth}"));
+        back.last = client.last;
+        async {
+            back.welcomed().await;
+            back
+        }
+    };
+    let somebody_else = come_back(token(3, writer::now())).await;
+    assert_ne!(somebody_else.pid, client.pid);
+    let mut back = come_back(token(2, writer::now())).await;
+    assert_eq!(back.pid, client.pid);
+    assert_eq!(back.event("new_message").await["body"], "meanwhile");
     core.stop().await;
 }

@@ -299,3 +299,35 @@ async fn a_new_token_for_the_same_person_goes_on_with_the_session() {
     assert_eq!(back.event("new_message").await["body"], "meanwhile");
     core.stop().await;
 }
+
+#[tokio::test]
+async fn only_what_is_still_subscribed_is_heard_again() {
+    for offset in [None, Some("lost".to_owned())] {
+        let folder = tempfile::tempdir().unwrap();
+        let core = core(folder.path(), config()).await;
+        let mut client = Client::connect(&core).await;
+        let (ended, _) = client.join(3, 1).await;
+        let (kept, _) = client.join(3, 2).await;
+        client.cut();
+        core.stop().await;
+        // The subscription to the first one ends while nobody is there.
+        let database = rusqlite::Connection::open(folder.path().join("palaver.db")).unwrap();
+        let first = "SELECT min(topic_id) FROM subscription";
+        let end = format!("DELETE FROM subscription WHERE topic_id = ({first})");
+        assert_eq!(database.execute(&end, []).unwrap(), 1);
+        drop(database);
+        let core = restart(folder.path(), config()).await;
+        let anew = offset.is_some();
+        client.offset = offset.or(client.offset);
+        let (mut back, recovered) = client.come_back(&core).await;
+        assert_eq!(recovered, !anew);
+        if anew {
+            assert_eq!(back.event("room_joined").await["roomId"], kept);
+        }
+        let sender = Client::connect(&core).await;
+        sender.say(&ended, 1, "not for everybody");
+        sender.say(&kept, 2, "heard");
+        assert_eq!(back.event("new_message").await["body"], "heard");
+        core.stop().await;
+    }
+}

@@ -1,6 +1,12 @@
-//! A store whose commits can be held up, so that a test decides what happens meanwhile.
+//! A store whose commits can be held up and whose reads can fail, so that a test decides what happens meanwhile.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use chat::{
     AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, Store,
@@ -18,6 +24,7 @@ pub(crate) struct Gate {
     held: Mutex<bool>,
     changed: Condvar,
     waiting: Mutex<usize>,
+    reads_fail: AtomicBool,
 }
 
 impl Gate {
@@ -27,6 +34,7 @@ impl Gate {
             held: Mutex::new(false),
             changed: Condvar::new(),
             waiting: Mutex::new(0),
+            reads_fail: AtomicBool::new(false),
         }
     }
 
@@ -39,6 +47,11 @@ impl Gate {
     pub(crate) fn open(&self) {
         *self.held.lock() = false;
         self.changed.notify_all();
+    }
+
+    /// Whether sessions can be looked up.
+    pub(crate) fn fail_reads(&self, fail: bool) {
+        self.reads_fail.store(fail, Ordering::Relaxed);
     }
 
     /// Whether a commit is being held up.
@@ -95,8 +108,11 @@ impl Store for Gate {
     fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
         self.store.user(id)
     }
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        self.store.session(pid_hash)
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
+        if self.reads_fail.load(Ordering::Relaxed) {
+            return Err(Fault::new("reading sessions", "told to fail"));
+        }
+        self.store.sessions(pid_hashes)
     }
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
         self.store.log(place, after, up_to, limit)

@@ -10,6 +10,7 @@
 )]
 
 mod client;
+mod crowds;
 mod gate;
 mod returning;
 mod streams;

@@ -4,8 +4,11 @@ import net from "node:net";
 
 export async function startProxy(port) {
   const pairs = new Set();
+  const abandoned = new Set();
   let held = false;
+  let offline = false;
   const proxy = net.createServer((near) => {
+    if (offline) return near.resetAndDestroy();
     const far = net.connect(port, "127.0.0.1");
     const pair = { near, far };
     pairs.add(pair);
@@ -41,8 +44,36 @@ export async function startProxy(port) {
         far.resetAndDestroy();
       }
     },
+    /** Cuts all lines, and lets nobody through until it is told otherwise. */
+    goOffline() {
+      offline = true;
+      this.cut();
+    },
+    goOnline() {
+      offline = false;
+    },
+    /** Cuts the clients' ends. The server's stay open, with nobody at them. */
+    abandon() {
+      for (const pair of [...pairs]) {
+        pairs.delete(pair);
+        const { near, far } = pair;
+        for (const event of ["data", "close"]) {
+          near.removeAllListeners(event);
+          far.removeAllListeners(event);
+        }
+        abandoned.add(far);
+        far.once("close", () => abandoned.delete(far));
+        far.resume();
+        near.resetAndDestroy();
+      }
+    },
+    /** How many of those lines the server has not closed yet. */
+    get abandoned() {
+      return abandoned.size;
+    },
     async close() {
       this.cut();
+      for (const far of abandoned) far.destroy();
       await new Promise((resolve) => proxy.close(resolve));
     },
   };

@@ -403,7 +403,7 @@ describe("direct", () => {
           if (tries === 4) resolve();
         }),
       );
-      proxy.holdAnswers();
+      proxy.hold({ down: true });
       const acked = alice.ask("send_message", { roomId, senderId: a, body: "retried", clientMessageId: "r1" });
       // With `retries` the callback takes an error first; `ask` sees it as the two arguments (null, answer).
       await assert.rejects(

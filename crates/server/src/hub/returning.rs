@@ -137,8 +137,9 @@ impl Hub {
                     break;
                 }
             }
+            let segments = usize::from(!events.is_empty());
             if topic.prepend(events, from, floor) {
-                self.note_segments(std::iter::once(topic));
+                self.note_segments(std::iter::once(topic).take(segments));
                 return Ok(true);
             }
         }

@@ -114,7 +114,7 @@ async fn who_missed_nothing_takes_nothing_from_who_missed_more() {
     writer.cut();
     core.stop().await;
 
-    let core = restart(folder.path()).await;
+    let core = restart(folder.path(), config()).await;
     let (mut writer, recovered) = writer.come_back(&core).await;
     assert!(recovered);
     let (mut behind, recovered) = behind.come_back(&core).await;

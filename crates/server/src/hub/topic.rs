@@ -163,10 +163,13 @@ impl Topic {
         }
         ring.floor = from;
         ring.pinned = Instant::now().checked_add(PINNED);
-        let segment = Segment::new(events);
-        ring.bytes += segment.weight;
-        self.memory.fetch_add(segment.weight, Ordering::Relaxed);
-        ring.segments.push_front(Arc::new(segment));
+        // Searches go by the numbers of segments, and an empty one has none.
+        if !events.is_empty() {
+            let segment = Segment::new(events);
+            ring.bytes += segment.weight;
+            self.memory.fetch_add(segment.weight, Ordering::Relaxed);
+            ring.segments.push_front(Arc::new(segment));
+        }
         true
     }
 

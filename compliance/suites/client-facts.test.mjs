@@ -67,7 +67,7 @@ describe("facts about socket.io-client", () => {
         write(packet);
       };
     });
-    proxy.holdAnswers();
+    proxy.hold({ down: true });
     const answered = new Promise((resolve) =>
       alice.socket.emit("send_message", { roomId, senderId: a, body: "tried", clientMessageId: "once" }, (error, answer) =>
         resolve({ error, answer }),
@@ -231,7 +231,7 @@ describe("facts about socket.io-client", () => {
 
   test("F8: an acknowledgement that was lost does not come, the message does, and a repeated send is answered by it", async () => {
     const { alice, bob, a, roomId } = await pair();
-    proxy.holdAnswers();
+    proxy.hold({ down: true });
     let called = false;
     const message = { roomId, senderId: a, body: "unanswered", clientMessageId: "id" };
     alice.emit("send_message", message, () => (called = true));

@@ -147,7 +147,7 @@ describe("all at the same time", { concurrency: true }, () => {
           const talk = await talker(a, b);
           await alice.expect("new_message");
           await ready(alice);
-          proxy.holdAnswers();
+          proxy.hold({ down: true });
           const held = talk.said;
           await eventually("more to be said", () => talk.said > held + 20);
           proxy.abandon();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{Conversation, ConversationId, G, MessageView, SessionId, UserId},
+    model::{Conversation, ConversationId, G, MessageView, SessionId, Timestamp, UserId},
     session::StoredSession,
 };
 
@@ -30,6 +30,13 @@ impl Event {
     pub fn conversation(&self) -> &Arc<Conversation> {
         match &self.happening {
             Happening::MessageSent(view) => &view.conversation,
+        }
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        match &self.happening {
+            Happening::MessageSent(view) => view.message.created_at,
         }
     }
 
@@ -63,14 +70,8 @@ pub enum Effect {
     Show(Arc<Event>),
     /// Attach a session to a topic.
     Subscribe(Subscribe),
-    /// Attach the connection that has taken a session over to everything that the session listens
-    /// to. Of each topic it is shown what comes after `after` and after that subscription's `since`.
-    Attach {
-        /// The session as of this effect. A connection of another generation is not meant.
-        session: Arc<StoredSession>,
-        /// Up to where the client has everything.
-        after: G,
-    },
+    /// Attach a new session to everything that it listens to from the start.
+    Attach(Arc<StoredSession>),
 }
 
 /// A session listens to a topic from now on.

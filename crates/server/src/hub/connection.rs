@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, task::Poll, time::Instant};
 
+use bytes::Bytes;
 use chat::{Actor, SessionSeed};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
@@ -23,7 +24,10 @@ use super::{
     stream::Stream,
     timers,
 };
-use crate::listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer};
+use crate::{
+    listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
+    writer,
+};
 
 /// Makes connections for a hub.
 pub struct Door(pub Arc<Hub>);
@@ -96,9 +100,8 @@ impl Driver for Connection {
             Some(Input::Ack(_)) => {}
             Some(Input::Disconnect { namespace }) => {
                 let leaves = |seat: &mut Seat| seat.namespace() == namespace;
-                self.seats
-                    .extract_if(.., leaves)
-                    .for_each(|seat| seat.end_session());
+                let leaving = self.seats.extract_if(.., leaves);
+                leaving.for_each(Seat::end_session);
             }
         }
         Ok(())
@@ -259,25 +262,30 @@ impl Connection {
         let seat = match returning {
             Returning::Resume(session, from) => self.resume(admitted, &session, from),
             Returning::Inherit(old) => {
-                let mut seat = self.begin(admitted, names);
-                seat.inherit(&old);
+                let (mut seat, welcome) = self.begin(admitted, names);
+                seat.inherit(&old, welcome);
                 seat
             }
-            Returning::Stranger => self.begin(admitted, names),
+            Returning::Stranger => {
+                let (seat, welcome) = self.begin(admitted, names);
+                self.notices.extend_from_slice(&welcome);
+                seat
+            }
         };
         self.seats.push(seat);
         Ok(())
     }
 
-    /// A new session.
-    fn begin(&mut self, admitted: Admitted, names: Names) -> Seat {
+    /// A new session, and the answer to CONNECT that tells its client so.
+    fn begin(&self, admitted: Admitted, names: Names) -> (Seat, Bytes) {
         let recovery = admitted.recovery;
         let answer = if recovery {
             format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
         } else {
             format!(r#"{{"sid":"{}"}}"#, names.sid)
         };
-        frame::write_connect(&mut self.notices, admitted.namespace, &answer);
+        let mut welcome = Vec::new();
+        frame::write_connect(&mut welcome, admitted.namespace, &answer);
         let seed = Arc::new(SessionSeed {
             id: names.session,
             pid_hash: admission::hash(&names.pid),
@@ -289,10 +297,10 @@ impl Connection {
             .verified
             .as_ref()
             .map(|verified| verified.subject.id.text.clone());
-        let session = Arc::new(Session::new(seed, admitted.app.id, subject));
+        let session = Arc::new(Session::new(seed, admitted.app.id, subject, writer::now()));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
-        self.seat(admitted, &session, from)
+        (self.seat(admitted, &session, from), welcome.into())
     }
 
     /// A session that goes on after `from`: CONNECT first, then what was missed, as events that
@@ -331,7 +339,11 @@ impl Connection {
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
-            pending.push(timers::expire_later(&socket, expires_at));
+            pending.push(timers::expire_later(
+                &socket,
+                expires_at,
+                hub.config.expiry_grace,
+            ));
         }
         let actor = Arc::new(Actor {
             app,

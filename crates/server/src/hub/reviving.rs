@@ -125,7 +125,7 @@ impl Hub {
 
     fn revive_one(&self, stored: StoredSession) {
         let users = stored.identities();
-        let session = Session::new(stored.seed, stored.app, stored.subject);
+        let session = Session::new(stored.seed, stored.app, stored.subject, stored.seen_at);
         let session = Arc::new(session);
         for user in users {
             session.identify(user);

@@ -18,6 +18,7 @@ use server::{
     metrics::Metrics,
     stores::sqlite::{Options, Sqlite},
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 use wire::{
     engineio::Message,
@@ -25,6 +26,9 @@ use wire::{
 };
 
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Said by a test's client to let one heartbeat pass.
+pub(crate) const HEARTBEAT: &str = "23";
 
 pub(crate) fn config() -> HubConfig {
     HubConfig {
@@ -34,7 +38,7 @@ pub(crate) fn config() -> HubConfig {
 }
 
 /// A core over what a folder holds.
-pub(crate) async fn restart(folder: &std::path::Path) -> Core {
+pub(crate) async fn restart(folder: &std::path::Path, config: HubConfig) -> Core {
     let begun = Instant::now();
     // The connections of the core before let go of the store when their tasks end.
     let store = loop {
@@ -44,7 +48,7 @@ pub(crate) async fn restart(folder: &std::path::Path) -> Core {
         }
         tokio::task::yield_now().await;
     };
-    Core::start(Arc::new(store), config(), Metrics::new()).unwrap()
+    Core::start(Arc::new(store), config, Metrics::new()).unwrap()
 }
 
 /// A core with an open default app, in a folder of its own.
@@ -96,6 +100,21 @@ fn key(scope: Scope, text: &str) -> ApiKey {
     }
 }
 
+/// Whether the store knows a session.
+pub(crate) fn is_stored(core: &Core, pid: Option<&str>) -> bool {
+    let hash = Sha256::digest(pid.unwrap().as_bytes()).into();
+    !core.store.sessions(&[hash]).unwrap().is_empty()
+}
+
+/// Waits for a change that nobody is told of.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < DEADLINE, "{what}");
+        tokio::task::yield_now().await;
+    }
+}
+
 pub(crate) struct Bell(pub(crate) Notify);
 
 impl Wake for Bell {
@@ -144,7 +163,13 @@ impl Client {
     pub(crate) async fn connect_as(core: &Core, user_agent: Option<&str>, connect: &str) -> Self {
         let mut client = Self::open(core, user_agent);
         client.send(connect);
-        let answer = client.next("the answer to CONNECT").await;
+        client.welcomed().await;
+        client
+    }
+
+    /// Waits for the answer to CONNECT, which must come before anything else.
+    pub(crate) async fn welcomed(&mut self) {
+        let answer = self.next("the answer to CONNECT").await;
         let Packet::Connect {
             auth: Some(answer), ..
         } = answer
@@ -152,8 +177,20 @@ impl Client {
             panic!("{answer:?}")
         };
         let answer: Value = serde_json::from_str(answer.get()).unwrap();
-        client.pid = answer["pid"].as_str().map(str::to_owned);
-        client
+        self.pid = answer["pid"].as_str().map(str::to_owned);
+    }
+
+    /// Waits for the end of its connection; gives what came before that.
+    pub(crate) async fn rest(&mut self) -> Vec<Packet> {
+        let rest = async {
+            let mut packets = Vec::new();
+            while let Some(packet) = self.output.recv().await {
+                packets.push(packet);
+            }
+            packets
+        };
+        let rest = tokio::time::timeout(DEADLINE, rest).await;
+        rest.expect("the connection is closed")
     }
 
     /// Comes back as `socket.io-client` does, and tells whether it was recognised.
@@ -281,6 +318,11 @@ async fn drive(
         }
         tokio::select! {
             message = input.recv(), if driver.wants_input() => if let Some(text) = message {
+                if text == HEARTBEAT {
+                    driver.heartbeat(Instant::now()).unwrap();
+                    driver.ponged(Instant::now());
+                    continue;
+                }
                 let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
                 driver.receive(message, Instant::now()).unwrap();
             } else {

@@ -72,7 +72,7 @@ async fn a_crowd_that_lost_its_lines_reads_nothing_and_one_after_a_restart_reads
     writer.event("new_message").await;
     writer.cut();
     Arc::into_inner(core).unwrap().stop().await;
-    core = Arc::new(restart(folder.path()).await);
+    core = Arc::new(restart(folder.path(), config()).await);
     let begun = Instant::now();
     let readers = come_back(&core, readers, "before the restart").await;
     // A group at most every 20 ms, and the message itself once for all.

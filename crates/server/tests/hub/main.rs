@@ -9,8 +9,10 @@
     clippy::missing_panics_doc
 )]
 
+mod anew;
 mod client;
 mod crowds;
 mod gate;
+mod memories;
 mod returning;
 mod streams;

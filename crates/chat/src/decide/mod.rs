@@ -272,6 +272,7 @@ impl<'a> Draft<'a> {
     fn show(&mut self, g: G, scene: Scene, happening: Happening) {
         self.effects.push(Effect::Show(Arc::new(Event {
             g,
+            at: self.now,
             origin: self.origin(),
             scene,
             happening,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat::{
-    SessionId, Store, StoredSession, StoredSubscription, Timestamp, Topic,
+    SessionId, SessionSeed, Store, StoredSession, StoredSubscription, Timestamp, Topic,
     store::{Change, Found, Need},
 };
 
@@ -32,9 +32,8 @@ fn stored(changes: &[&Change]) -> StoredSession {
     for change in changes {
         let Change::Subscription {
             session,
-            app,
             user,
-            subject,
+            proof,
             topic,
             dialect,
             since,
@@ -45,8 +44,6 @@ fn stored(changes: &[&Change]) -> StoredSession {
         };
         let known = all.get_or_insert_with(|| StoredSession {
             seed: Arc::clone(session),
-            app: *app,
-            subject: subject.clone(),
             subscriptions: Vec::new(),
             seen_at: *at,
         });
@@ -54,6 +51,7 @@ fn stored(changes: &[&Change]) -> StoredSession {
         known.subscriptions.push(StoredSubscription {
             topic: *topic,
             user: *user,
+            proof: *proof,
             dialect: (*dialect).to_owned(),
             since: *since,
         });
@@ -111,12 +109,13 @@ pub(super) fn a_session_is_found_with_all_that_it_listens_to(place: &dyn Place) 
 pub(super) fn a_session_without_a_token_is_bound_to_nobody(place: &dyn Place) {
     let store = place.open();
     let Scene { mut world, ann, .. } = Scene::new(&*store);
-    let mut join = world.subscription(&session(1), &ann, Topic::Person(ann.id));
-    if let Change::Subscription { subject, .. } = &mut join {
-        *subject = None;
-    }
+    let seed = Arc::new(SessionSeed {
+        subject: None,
+        ..SessionSeed::clone(&session(1))
+    });
+    let join = world.subscription(&seed, &ann, Topic::Person(ann.id));
     store.commit(&world.batch([join])).unwrap();
-    assert_eq!(found(&*store, 1).unwrap().subject, None);
+    assert_eq!(found(&*store, 1).unwrap().seed, seed);
 }
 
 pub(super) fn a_session_may_begin_with_all_that_it_listens_to(place: &dyn Place) {

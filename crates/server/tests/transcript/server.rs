@@ -4,6 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat::{
     Actor, App, AppId, Command, ExternalId, Identity, Reply, Store, Subject, Timestamp,
+    actor::Proof,
     model::{ApiKey, KeyId, Scope, Secret},
 };
 use serde_json::Value;
@@ -148,6 +149,8 @@ impl Palaver {
         let actor = Arc::new(Actor {
             app: Arc::new(app.clone()),
             subject: None,
+            scope: Scope::Server,
+            proof: Proof::default(),
             session: None,
         });
         let command = Command::CreateApp {

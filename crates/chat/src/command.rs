@@ -23,6 +23,8 @@ pub enum UserRef {
     Known(String),
     /// By the outside id.
     Uuid(Uuid),
+    /// By the outside id and the app's own one, of a user who must have both.
+    Both(Uuid, String),
 }
 
 /// How a command or query names a conversation.

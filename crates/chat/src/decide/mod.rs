@@ -185,7 +185,7 @@ impl<'a> Draft<'a> {
         let subject = self.subject()?;
         let is_subject = match user {
             UserRef::Named(external) => external == subject,
-            UserRef::Known(external) => *external == subject.text,
+            UserRef::Known(external) | UserRef::Both(_, external) => *external == subject.text,
             UserRef::Uuid(uuid) => {
                 let user = self.facts.user_by_uuid(self.app(), *uuid)?;
                 user.is_some_and(|user| user.external == *subject)
@@ -225,6 +225,10 @@ impl<'a> Draft<'a> {
             UserRef::Named(external) => self.facts.user(self.app(), &external.text),
             UserRef::Known(external) => self.facts.user(self.app(), external),
             UserRef::Uuid(uuid) => self.facts.user_by_uuid(self.app(), *uuid),
+            UserRef::Both(uuid, external) => {
+                let user = self.facts.user_by_uuid(self.app(), *uuid)?;
+                Ok(user.filter(|user| user.external.text == *external))
+            }
         }
     }
 
@@ -232,7 +236,7 @@ impl<'a> Draft<'a> {
         match (self.find(user)?, user) {
             (Some(user), _) => Ok(Arc::clone(user)),
             (None, UserRef::Named(external)) => Ok(self.make_user(external)),
-            (None, UserRef::Known(_) | UserRef::Uuid(_)) => Err(Refusal::UnknownUser.into()),
+            (None, _) => Err(Refusal::UnknownUser.into()),
         }
     }
 

@@ -22,7 +22,6 @@ mod topic;
 
 use std::{
     collections::{HashMap, VecDeque},
-    num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -53,7 +52,7 @@ use self::{
     socket::Delivery,
     topic::Topic,
 };
-use crate::{identity::Directory, listen::Close, metrics::Metrics};
+use crate::{identity::Directory, limits::Rate, listen::Close, metrics::Metrics};
 
 /// How long what happened stays in memory, if the budget allows, and a session without a socket.
 const RECENT: Duration = Duration::from_mins(5);
@@ -74,7 +73,8 @@ pub struct HubConfig {
     pub waiting_commands_per_app: u32,
     /// Memory for what happened lately, in bytes.
     pub recent_bytes: usize,
-    /// Events that a socket may send a second, and at once; `None` for no limit.
+    /// Events that a socket may send; one that is faster is read more slowly, and nothing is refused.
+    /// `None` for no limit.
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
@@ -95,15 +95,6 @@ impl Default for HubConfig {
             site: Arc::default(),
         }
     }
-}
-
-/// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
-#[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    /// In the long run.
-    pub per_second: NonZeroU32,
-    /// At once.
-    pub burst: NonZeroU32,
 }
 
 /// Everybody who is connected to this node.
@@ -203,7 +194,7 @@ impl Hub {
     }
 
     /// The highest G that is committed and entered into all topics.
-    fn barrier(&self) -> G {
+    pub(crate) fn barrier(&self) -> G {
         self.barrier.load(Ordering::Acquire)
     }
 

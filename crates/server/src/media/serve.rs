@@ -94,23 +94,25 @@ async fn give_file(path: PathBuf, media: &Media, request: Request) -> Response {
 /// Conditions, ranges and HEAD are the library's part, all but `If-Range` (RFC 9110, section 13.1.5).
 async fn read(file: ServeFile, request: Request) -> Response {
     let (mut head, _) = request.into_parts();
-    let serve = async |head: &Parts| {
-        let request = Request::from_parts(head.clone(), Body::empty());
-        match file.clone().oneshot(request).await {
-            Ok(response) => response.map(Body::new),
-            Err(impossible) => match impossible {},
-        }
-    };
-    let response = serve(&head).await;
+    let response = serve(file.clone(), head.clone()).await;
     let Some(known) = head.headers.get(header::IF_RANGE) else {
         return response;
     };
-    let is = |name| response.headers().get(name) == Some(known);
-    if is(header::ETAG) || is(header::LAST_MODIFIED) {
+    let is_known = [header::ETAG, header::LAST_MODIFIED]
+        .iter()
+        .any(|name| response.headers().get(name) == Some(known));
+    if is_known {
         return response;
     }
     head.headers.remove(header::RANGE);
-    serve(&head).await
+    serve(file, head).await
+}
+
+async fn serve(file: ServeFile, head: Parts) -> Response {
+    match file.oneshot(Request::from_parts(head, Body::empty())).await {
+        Ok(response) => response.map(Body::new),
+        Err(impossible) => match impossible {},
+    }
 }
 
 /// RFC 6266; the title in the form of RFC 8187, which takes any character.

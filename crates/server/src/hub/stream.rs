@@ -328,6 +328,11 @@ impl Stream {
         let Some(ticket) = self.tickets.get_mut(place) else {
             return Ok(());
         };
+        let placed = ticket.request.as_ref().and_then(Request::placed);
+        if let (Err(_), Some(file), Some(media)) = (&outcome.result, placed, &self.hub.config.media)
+        {
+            media.discard(&file.name);
+        }
         if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
             // Its client must not hear of a session that is not stored. It comes back with the one
             // that it knows.

@@ -271,12 +271,12 @@ pub enum Command {
         /// Its keys; `id` and `app` are assigned by the writer.
         keys: Vec<ApiKey>,
     },
-    /// Makes a key. Operators and the app's own server only.
+    /// Makes a key of the asker's app. Operators and the app's own server only.
     CreateKey {
-        /// The key; `id` is assigned by the writer.
+        /// The key; `id` and `app` are assigned by the writer.
         key: Box<ApiKey>,
     },
-    /// Makes a key stop working. Operators and the app's own server only.
+    /// Makes a key of the asker's app stop working. Operators and the app's own server only.
     RevokeKey {
         /// Which.
         key: KeyId,

@@ -157,7 +157,7 @@ impl<'a> Draft<'a> {
                 Ok(Reply::Done)
             }
             Command::CreateApp { app, keys } => self.create_app(app, keys),
-            Command::CreateKey { key } => Ok(self.create_key(key)),
+            Command::CreateKey { key } => self.create_key(key),
             Command::RevokeKey { key } => self.revoke_key(*key),
         }
     }

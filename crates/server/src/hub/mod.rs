@@ -23,7 +23,6 @@ mod topic;
 
 use std::{
     collections::{HashMap, VecDeque},
-    num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -55,7 +54,7 @@ use self::{
     socket::Delivery,
     topic::Topic,
 };
-use crate::{identity::Directory, listen::Close, metrics::Metrics};
+use crate::{identity::Directory, limits::Rate, listen::Close, metrics::Metrics};
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
 const BROUGHT_BACK: usize = 64 << 20;
@@ -85,7 +84,8 @@ pub struct HubConfig {
     pub remember: Duration,
     /// How long a socket whose token has expired may stay.
     pub expiry_grace: Duration,
-    /// Events that a socket may send a second, and at once; `None` for no limit.
+    /// Events that a socket may send; one that is faster is read more slowly, and nothing is refused.
+    /// `None` for no limit.
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
@@ -112,15 +112,6 @@ impl Default for HubConfig {
             site: Arc::default(),
         }
     }
-}
-
-/// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
-#[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    /// In the long run.
-    pub per_second: NonZeroU32,
-    /// At once.
-    pub burst: NonZeroU32,
 }
 
 /// Everybody who is connected to this node.
@@ -222,7 +213,7 @@ impl Hub {
     }
 
     /// The highest G that is committed and entered into all topics.
-    fn barrier(&self) -> G {
+    pub(crate) fn barrier(&self) -> G {
         self.barrier.load(Ordering::Acquire)
     }
 

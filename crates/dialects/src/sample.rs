@@ -121,6 +121,7 @@ pub(crate) fn message(place: &ConversationView, sender: &Arc<User>, body: Body) 
 pub(crate) fn event(place: &ConversationView, happening: Happening) -> Event {
     Event {
         g: 9,
+        at: NOW,
         origin: None,
         scene: Scene {
             conversation: Arc::clone(&place.conversation),

@@ -536,6 +536,7 @@ impl Store for Model {
         let event = |view: &Arc<MessageView>| {
             Arc::new(Event {
                 g: view.message.g,
+                at: view.message.created_at,
                 origin: view.message.origin,
                 scene: {
                     let place = rows.view(view.conversation.id).unwrap();

@@ -63,7 +63,7 @@ fn read_user_join(event: &Incoming) -> Result<Request, Refusal> {
     let ([user], key) = payload(event, ["channelUserId"])?;
     let user = UserRef::Uuid(user.uuid()?);
     let dialect = NAME;
-    Ok(key.asks(Some(Command::Register { user, dialect })))
+    Ok(key.asks(Command::Register { user, dialect }))
 }
 
 /// `room.user.leave { channelUserId, apiKey }`
@@ -71,24 +71,24 @@ fn read_user_leave(event: &Incoming) -> Result<Request, Refusal> {
     let ([user], key) = payload(event, ["channelUserId"])?;
     let user = UserRef::Uuid(user.uuid()?);
     let dialect = NAME;
-    Ok(key.asks(Some(Command::Deregister { user, dialect })))
+    Ok(key.asks(Command::Deregister { user, dialect }))
 }
 
 /// `room.join { channelId, apiKey }`
 fn read_join(event: &Incoming) -> Result<Request, Refusal> {
     let ([chat], key) = payload(event, ["channelId"])?;
-    Ok(key.asks(Some(Command::Join {
+    Ok(key.asks(Command::Join {
         conversation: chat.uuid()?,
         by: None,
         dialect: NAME,
-    })))
+    }))
 }
 
 /// `room.leave { channelId?, apiKey }`: a page may let go of a chat that was never opened.
 fn read_leave(event: &Incoming) -> Result<Request, Refusal> {
     let ([chat], key) = payload(event, ["channelId"])?;
     let chat = chat.optional(Field::uuid)?;
-    Ok(key.asks(chat.map(|conversation| Command::Leave {
+    Ok(key.asks_if_any(chat.map(|conversation| Command::Leave {
         conversation,
         dialect: NAME,
     })))
@@ -107,7 +107,7 @@ fn read_message(event: &Incoming) -> Result<Request, Refusal> {
     let upload = file.optional(|file| read_file(file, &event.attachments))?;
     Ok(Request {
         upload,
-        ..key.asks(Some(Command::Send {
+        ..key.asks(Command::Send {
             conversation,
             sender,
             body: Body {
@@ -116,7 +116,7 @@ fn read_message(event: &Incoming) -> Result<Request, Refusal> {
                 metadata,
             },
             client_id,
-        }))
+        })
     })
 }
 
@@ -128,7 +128,7 @@ fn read_update(event: &Incoming) -> Result<Request, Refusal> {
     let upload = file.optional(|file| read_file(file, &event.attachments))?;
     Ok(Request {
         upload,
-        ..key.asks(Some(Command::EditMessage {
+        ..key.asks(Command::EditMessage {
             message,
             by: None,
             patch: BodyPatch {
@@ -136,17 +136,17 @@ fn read_update(event: &Incoming) -> Result<Request, Refusal> {
                 media: None,
                 metadata: metadata.optional(Field::metadata)?,
             },
-        }))
+        })
     })
 }
 
 /// `message.delete { messageId, apiKey }`
 fn read_delete(event: &Incoming) -> Result<Request, Refusal> {
     let ([message], key) = payload(event, ["messageId"])?;
-    Ok(key.asks(Some(Command::DeleteMessage {
+    Ok(key.asks(Command::DeleteMessage {
         message: message.uuid()?,
         by: None,
-    })))
+    }))
 }
 
 /// `message.seen { lastMessageId?, user: { id }, apiKey }`: in a chat without messages a page has
@@ -155,7 +155,7 @@ fn read_seen(event: &Incoming) -> Result<Request, Refusal> {
     let ([message, user], key) = payload(event, ["lastMessageId", "user"])?;
     let reader = acting(user)?;
     let message = message.optional(Field::uuid)?;
-    Ok(key.asks(message.map(|message| Command::MarkRead { message, reader })))
+    Ok(key.asks_if_any(message.map(|message| Command::MarkRead { message, reader })))
 }
 
 /// `typing.start`, `typing.stop { channelId?, user: { id }, apiKey }`: a chat of two that was not
@@ -164,7 +164,7 @@ fn read_typing(event: &Incoming, writes: bool) -> Result<Request, Refusal> {
     let ([chat, user], key) = payload(event, ["channelId", "user"])?;
     let user = acting(user)?;
     let chat = chat.optional(Field::uuid)?;
-    Ok(key.asks(chat.map(|conversation| Command::Typing {
+    Ok(key.asks_if_any(chat.map(|conversation| Command::Typing {
         conversation,
         user,
         writes,
@@ -176,8 +176,8 @@ fn read_status(event: &Incoming) -> Result<Request, Refusal> {
     let ([user], key) = payload(event, ["memberId"])?;
     let user = UserRef::Uuid(user.uuid()?);
     Ok(Request {
-        query: Some(Query::Status { user }),
-        ..key.asks(None)
+        credential: Some(Secret(key.0)),
+        ..Request::query(Query::Status { user })
     })
 }
 
@@ -185,12 +185,16 @@ fn read_status(event: &Incoming) -> Result<Request, Refusal> {
 struct Key(String);
 
 impl Key {
-    fn asks(self, command: Option<Command>) -> Request {
+    fn asks(self, command: Command) -> Request {
         Request {
-            command,
             credential: Some(Secret(self.0)),
-            ..Request::nothing()
+            ..Request::command(command)
         }
+    }
+
+    /// What has nothing to be done about still is answered in its turn.
+    fn asks_if_any(self, command: Option<Command>) -> Request {
+        self.asks(command.unwrap_or(Command::Fence))
     }
 }
 

@@ -169,7 +169,7 @@ fn what_a_new_chat_has_no_id_for_asks_nothing() {
         ),
     ] {
         let request = read(name, &payload).unwrap();
-        assert!(request.command.is_none(), "{name}");
+        assert!(matches!(request.command, Some(Command::Fence)), "{name}");
         assert!(request.credential.is_some(), "{name}");
     }
 }

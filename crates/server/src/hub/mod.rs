@@ -49,7 +49,7 @@ use self::{
     passing::Typists,
     permits::Permits,
     presence::Presence,
-    reviving::Lookups,
+    reviving::{Ended, Lookups},
     session::{Session, Sessions},
     socket::Delivery,
     topic::Topic,
@@ -137,6 +137,7 @@ pub struct Hub {
     topic_bytes: Arc<AtomicUsize>,
     presence: Presence,
     typists: Typists,
+    ended: Mutex<Ended>,
     permits: Arc<Permits>,
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
 }
@@ -199,6 +200,7 @@ impl Hub {
             topic_bytes: Arc::default(),
             presence: Presence::default(),
             typists: Typists::default(),
+            ended: Mutex::default(),
             permits,
             app_permits: Mutex::default(),
         });
@@ -267,6 +269,7 @@ impl Hub {
 
     /// Ends the listening of sessions to a place, in step with the events.
     fn end_listening(&self, end: &Unsubscribe) {
+        self.ended.lock().note(*end);
         let meant: Vec<_> = {
             let sessions = self.sessions.lock();
             match end.whose {

@@ -200,6 +200,13 @@ impl Session {
         }
     }
 
+    /// Whether it listens to a topic.
+    pub(crate) fn listens(&self, topic: &Arc<Topic>) -> bool {
+        let state = self.state.lock();
+        let mut places = state.places.iter();
+        places.any(|place| Arc::ptr_eq(&place.topic, topic))
+    }
+
     /// It listens no longer, if it is meant. True if it did.
     pub(crate) fn unlisten(&self, end: &Unsubscribe) -> bool {
         let is_meant = |place: &Place| {

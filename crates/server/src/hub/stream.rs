@@ -91,6 +91,11 @@ impl Stream {
         let mut again: Vec<Ticket> = Vec::new();
         for (topic, since) in places {
             topic.add(&self.socket, from.max(Key::end_of(since)));
+            // It may have ended since the portrait was drawn, when the socket was not in there yet.
+            if !self.socket.session.listens(&topic) {
+                self.socket
+                    .detach(topic.place, Key::end_of(self.hub.barrier()));
+            }
             let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
             let last = Key {
                 g: since,

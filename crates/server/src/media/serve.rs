@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -65,15 +65,10 @@ async fn give(
     }
 }
 
-/// Ranges, conditions and HEAD are the library's part.
 async fn give_file(path: PathBuf, media: &Media, request: Request) -> Response {
     // `infer` writes types that are valid; whatever else is in the store is for download only.
     let mime = media.mime.parse().unwrap_or(mime::APPLICATION_OCTET_STREAM);
-    let answer = ServeFile::new_with_mime(path, &mime).oneshot(request).await;
-    let mut response = match answer {
-        Ok(response) => response.map(Body::new),
-        Err(impossible) => match impossible {},
-    };
+    let mut response = read(ServeFile::new_with_mime(path, &mime), request).await;
     if response.status() == StatusCode::NOT_FOUND {
         tracing::error!("a file to which something refers is not in the folder");
         return missing();
@@ -94,6 +89,30 @@ async fn give_file(path: PathBuf, media: &Media, request: Request) -> Response {
         HeaderValue::from_static("cross-origin"),
     );
     response
+}
+
+/// Conditions, ranges and HEAD are the library's part, all but `If-Range` (RFC 9110, section 13.1.5).
+async fn read(file: ServeFile, request: Request) -> Response {
+    let (mut head, _) = request.into_parts();
+    let response = serve(file.clone(), head.clone()).await;
+    let Some(known) = head.headers.get(header::IF_RANGE) else {
+        return response;
+    };
+    let is_known = [header::ETAG, header::LAST_MODIFIED]
+        .iter()
+        .any(|name| response.headers().get(name) == Some(known));
+    if is_known {
+        return response;
+    }
+    head.headers.remove(header::RANGE);
+    serve(file, head).await
+}
+
+async fn serve(file: ServeFile, head: Parts) -> Response {
+    match file.oneshot(Request::from_parts(head, Body::empty())).await {
+        Ok(response) => response.map(Body::new),
+        Err(impossible) => match impossible {},
+    }
 }
 
 /// RFC 6266; the title in the form of RFC 8187, which takes any character.

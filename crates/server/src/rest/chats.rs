@@ -28,10 +28,14 @@ use super::{
     )),
     responses(
         (status = 200, description = "The chat.", body = Chat<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn open(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn open_chat(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     rest.take_body(&caller, request, FileField::Avatar, |input| {
         minchat::open_chat(input)
     })
@@ -44,10 +48,14 @@ pub(super) async fn open(State(rest): State<Rest>, caller: Caller, request: Requ
     params(ChatsQuery),
     responses(
         (status = 200, description = "A page of chats.", body = Chats<'static>),
-        (status = "4XX", description = "The request is wrong.", body = Failure<'static>),
+        (status = "default", description = "The request is wrong.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn list(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn list_chats(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     match query(&request) {
         Ok(query) => {
             rest.carry_out(&caller, minchat::list_chats(&query), None)
@@ -63,10 +71,10 @@ pub(super) async fn list(State(rest): State<Rest>, caller: Caller, request: Requ
     params(("id" = String, Path, description = "The chat's id."), ViewerQuery),
     responses(
         (status = 200, description = "The chat.", body = Chat<'static>),
-        (status = "4XX", description = "There is none.", body = Failure<'static>),
+        (status = "default", description = "There is none.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn get(
+pub(super) async fn get_chat(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
@@ -91,10 +99,10 @@ pub(super) async fn get(
     )),
     responses(
         (status = 200, description = "The chat as it is now.", body = Chat<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn update(
+pub(super) async fn update_chat(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
@@ -111,10 +119,10 @@ pub(super) async fn update(
     params(("id" = String, Path, description = "The chat's id.")),
     responses(
         (status = 200, description = "The chat is gone.", body = Done),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn delete(
+pub(super) async fn delete_chat(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
@@ -130,10 +138,10 @@ pub(super) async fn delete(
     request_body(content((ByUser = "application/json"), (ByUser = "multipart/form-data"))),
     responses(
         (status = 200, description = "The user is in the group.", body = Participant<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn add(
+pub(super) async fn add_participant(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
@@ -153,10 +161,10 @@ pub(super) async fn add(
     ),
     responses(
         (status = 200, description = "The user is out of the group.", body = Participant<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn remove(
+pub(super) async fn remove_participant(
     State(rest): State<Rest>,
     caller: Caller,
     Path((id, user_id)): Path<(String, String)>,

@@ -12,9 +12,10 @@ use super::Rest;
 
 /// The username of the one who is there already.
 const HOST: &str = "palaver-host";
-const HOST_NAME: &str = "Robin";
-const WELCOME: &str = "Hello! Nobody reads what you answer me, but it is stored and shown as every \
-                       message is. Open a second window as somebody else to have company.";
+const HOST_NAME: &str = "Palaver";
+const WELCOME: &str = "Hello! Nobody reads this chat, but what you write here is stored and shown \
+                       like any other message. Open a second window as somebody else, and you have \
+                       company.";
 /// Makes one welcome for each user, however often the user comes.
 const WELCOME_ID: &str = "welcome";
 

@@ -114,10 +114,14 @@ pub(super) struct Keys {
     request_body = CreateKey,
     responses(
         (status = 201, description = "The key. Its text is told this once.", body = NewKey),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn create(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn create_key(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     try_to_create(&rest, &caller, request)
         .await
         .unwrap_or_else(Rejection::into_response)
@@ -170,10 +174,10 @@ async fn try_to_create(
     get, path = "/v1/keys", tag = "keys",
     responses(
         (status = 200, description = "The keys.", body = Keys),
-        (status = "4XX", description = "Only for a server key.", body = Failure<'static>),
+        (status = "default", description = "Only for a server key.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn list(State(rest): State<Rest>, caller: Caller) -> Response {
+pub(super) async fn list_keys(State(rest): State<Rest>, caller: Caller) -> Response {
     if let Err(refused) = caller.must_be_server() {
         return refused.into_response();
     }
@@ -196,10 +200,10 @@ pub(super) async fn list(State(rest): State<Rest>, caller: Caller) -> Response {
     params(("id" = i64, Path, description = "The key's id.")),
     responses(
         (status = 200, description = "The key works no longer.", body = Done),
-        (status = "4XX", description = "There is none.", body = Failure<'static>),
+        (status = "default", description = "There is none.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn revoke(
+pub(super) async fn revoke_key(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,

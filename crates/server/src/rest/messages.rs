@@ -24,10 +24,14 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
     params(MessagesQuery),
     responses(
         (status = 200, description = "A page of messages.", body = Messages<'static>),
-        (status = "4XX", description = "There is no such chat.", body = Failure<'static>),
+        (status = "default", description = "There is no such chat.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn list(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn list_messages(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     match query(&request) {
         Ok(query) => {
             rest.carry_out(&caller, minchat::list_messages(&query), None)
@@ -50,10 +54,14 @@ pub(super) async fn list(State(rest): State<Rest>, caller: Caller, request: Requ
     )),
     responses(
         (status = 200, description = "The message; it is on disk.", body = Message<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn send(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn send_message(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
     let Ok(key) = key.as_ref().map(|key| key.to_str()).transpose() else {
         return Rejection::invalid(IDEMPOTENCY_KEY, "must be text").into_response();
@@ -73,10 +81,10 @@ pub(super) async fn send(State(rest): State<Rest>, caller: Caller, request: Requ
     )),
     responses(
         (status = 200, description = "The message as it is now.", body = Message<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn edit(
+pub(super) async fn edit_message(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
@@ -93,10 +101,10 @@ pub(super) async fn edit(
     params(("id" = String, Path, description = "The message's id.")),
     responses(
         (status = 200, description = "The message is gone.", body = Done),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn delete(
+pub(super) async fn delete_message(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
@@ -112,7 +120,7 @@ pub(super) async fn delete(
     request_body(content((ByUser = "application/json"), (ByUser = "multipart/form-data"))),
     responses(
         (status = 200, description = "It is marked.", body = Done),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
 pub(super) async fn mark_seen(

@@ -23,10 +23,14 @@ use super::{
     )),
     responses(
         (status = 200, description = "The user.", body = OneUser<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn put(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn put_user(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     let mut body = match rest.read_body(&caller, request, FileField::Avatar).await {
         Ok(body) => body,
         Err(rejection) => return rejection.into_response(),
@@ -51,10 +55,14 @@ pub(super) async fn put(State(rest): State<Rest>, caller: Caller, request: Reque
     params(UserQuery),
     responses(
         (status = 200, description = "The user.", body = OneUser<'static>),
-        (status = "4XX", description = "There is none.", body = Failure<'static>),
+        (status = "default", description = "There is none.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn get(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn get_user(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     match query(&request) {
         Ok(query) => {
             rest.carry_out(&caller, minchat::get_user(&query), None)
@@ -70,10 +78,14 @@ pub(super) async fn get(State(rest): State<Rest>, caller: Caller, request: Reque
     params(UsersQuery),
     responses(
         (status = 200, description = "The users.", body = Users<'static>),
-        (status = "4XX", description = "The request is wrong.", body = Failure<'static>),
+        (status = "default", description = "The request is wrong.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn list(State(rest): State<Rest>, caller: Caller, request: Request) -> Response {
+pub(super) async fn list_users(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
     match query(&request) {
         Ok(query) => {
             rest.carry_out(&caller, minchat::list_users(&query), None)
@@ -93,10 +105,10 @@ pub(super) async fn list(State(rest): State<Rest>, caller: Caller, request: Requ
     )),
     responses(
         (status = 200, description = "The user as it is now.", body = OneUser<'static>),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn update(
+pub(super) async fn update_user(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,
@@ -113,10 +125,10 @@ pub(super) async fn update(
     params(("id" = String, Path, description = "The user's id.")),
     responses(
         (status = 200, description = "The user is gone.", body = Done),
-        (status = "4XX", description = "Nothing was changed.", body = Failure<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
     ),
 )]
-pub(super) async fn delete(
+pub(super) async fn delete_user(
     State(rest): State<Rest>,
     caller: Caller,
     Path(id): Path<String>,

@@ -109,12 +109,10 @@ pub(super) fn seen_before(
 
 /// Sessions with the subscriptions that still stand, of one moment.
 fn find(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<StoredSession>> {
-    // The writer asks between its transactions, a reader has none of its own.
-    let moment = connection.unchecked_transaction()?;
-    let mut found = all(&moment, query, params, session)?;
+    let mut found = all(connection, query, params, session)?;
     let ids: Vec<_> = found.iter().map(|session| session.seed.id.0).collect();
     let mut subscriptions: HashMap<i64, Vec<StoredSubscription>> = HashMap::new();
-    let rows = all(&moment, SUBSCRIPTIONS, [format!("{ids:?}")], |row| {
+    let rows = all(connection, SUBSCRIPTIONS, [format!("{ids:?}")], |row| {
         Ok((row.get(7)?, subscription(row)?))
     })?;
     for (session, subscription) in rows {

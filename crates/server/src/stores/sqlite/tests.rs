@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chat::{
     AppId, ConversationId, ExternalId, SessionId, Store, Timestamp, Topic, User, UserId,
@@ -18,7 +18,7 @@ use super::{
     open::{FILE, LATEST, Place, failure},
     sessions, users,
 };
-use crate::stores::Folder;
+use crate::stores::{Folder, OpenError};
 
 /// For each version of the layout, from 1 on, rows as a server of that version has left them:
 /// whoever adds a version adds its rows.
@@ -112,6 +112,23 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
             );
         }
     }
+}
+
+#[test]
+fn an_upgrade_that_cannot_be_made_now_leaves_the_file_as_it_was() {
+    let folder = TempDir::new().unwrap();
+    let options = Options {
+        busy_timeout: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let place = Place::new(&Folder::hold(folder.path()).unwrap(), &options);
+    place.migrate(LATEST - 1).unwrap();
+    let other = Connection::open(folder.path().join(FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = place.prepare().unwrap_err();
+    assert!(matches!(refused, OpenError::Unusable { .. }), "{refused}");
+    other.execute_batch("ROLLBACK").unwrap();
+    place.prepare().unwrap();
 }
 
 #[test]

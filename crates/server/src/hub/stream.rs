@@ -328,9 +328,12 @@ impl Stream {
         let Some(ticket) = self.tickets.get_mut(place) else {
             return Ok(());
         };
+        let is_unused = match &outcome.result {
+            Ok(reply) => matches!(reply, Reply::Sent { repeated: true, .. }),
+            Err(refusal) => *refusal != Refusal::Unavailable,
+        };
         let placed = ticket.request.as_ref().and_then(Request::placed);
-        if let (Err(_), Some(file), Some(media)) = (&outcome.result, placed, &self.hub.config.media)
-        {
+        if let (true, Some(file), Some(media)) = (is_unused, placed, &self.hub.config.media) {
             media.discard(&file.name);
         }
         if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {

@@ -23,6 +23,8 @@ pub enum UserRef {
     Known(String),
     /// By the outside id.
     Uuid(Uuid),
+    /// By the outside id and the app's own one, of a user who must have both.
+    Both(Uuid, String),
 }
 
 /// How a command or query names a conversation.
@@ -269,12 +271,12 @@ pub enum Command {
         /// Its keys; `id` and `app` are assigned by the writer.
         keys: Vec<ApiKey>,
     },
-    /// Makes a key. Operators and the app's own server only.
+    /// Makes a key of the asker's app. Operators and the app's own server only.
     CreateKey {
-        /// The key; `id` is assigned by the writer.
+        /// The key; `id` and `app` are assigned by the writer.
         key: Box<ApiKey>,
     },
-    /// Makes a key stop working. Operators and the app's own server only.
+    /// Makes a key of the asker's app stop working. Operators and the app's own server only.
     RevokeKey {
         /// Which.
         key: KeyId,

@@ -268,12 +268,16 @@ impl Look<'_> {
         Ok(user)
     }
 
-    fn user(&self, name: &UserRef) -> Result<Option<Arc<User>>, Fault> {
-        let name = match name {
+    fn user(&self, asked: &UserRef) -> Result<Option<Arc<User>>, Fault> {
+        let name = match asked {
             UserRef::Named(external) => UserName::External(external.text.clone()),
             UserRef::Known(external) => UserName::External(external.clone()),
-            UserRef::Uuid(uuid) => UserName::Uuid(*uuid),
+            UserRef::Uuid(uuid) | UserRef::Both(uuid, _) => UserName::Uuid(*uuid),
         };
-        self.store.user(self.reader.app, &name)
+        let user = self.store.user(self.reader.app, &name)?;
+        Ok(user.filter(|user| match asked {
+            UserRef::Both(_, external) => user.external.text == *external,
+            UserRef::Named(_) | UserRef::Known(_) | UserRef::Uuid(_) => true,
+        }))
     }
 }

@@ -49,10 +49,14 @@ impl Queue {
         }
     }
 
-    /// Submits a command that no socket asks for, and waits for its outcome.
+    /// Submits a command that no socket asks for, and waits for its outcome, and until the barrier
+    /// has moved past it.
     pub async fn run(&self, actor: Arc<Actor>, command: Command) -> Result<Reply, Refusal> {
         let (sender, receiver) = oneshot::channel();
-        let asker = Arc::new(Waiter(Mutex::new(Some(sender))));
+        let asker = Arc::new(Waiter(Mutex::new(Waiting {
+            sender: Some(sender),
+            outcome: None,
+        })));
         self.submit(Submission {
             actor,
             command,
@@ -101,17 +105,28 @@ impl Queue {
 
 /// Waits outside any socket's stream. Told when the barrier has passed, so that what it reads
 /// next is what others see.
-struct Waiter(Mutex<Option<oneshot::Sender<Outcome>>>);
+struct Waiter(Mutex<Waiting>);
+
+struct Waiting {
+    /// `None` once told.
+    sender: Option<oneshot::Sender<Outcome>>,
+    outcome: Option<Outcome>,
+}
 
 impl Asker for Waiter {
     fn answered(&self, outcome: Outcome) {
-        if let Some(sender) = self.0.lock().take() {
+        self.0.lock().outcome = Some(outcome);
+    }
+    fn wake(&self) {
+        let mut waiting = self.0.lock();
+        let told = waiting.sender.take().zip(waiting.outcome.take());
+        drop(waiting);
+        if let Some((sender, outcome)) = told {
             // The one who asked may have gone away; the command is done all the same.
             let _ = sender.send(outcome);
         }
     }
-    fn wake(&self) {}
     fn lost(&self) {
-        self.0.lock().take();
+        self.0.lock().sender.take();
     }
 }

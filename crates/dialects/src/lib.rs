@@ -6,7 +6,10 @@
 
 pub mod direct;
 pub mod json;
+pub mod minchat;
 pub mod payload;
+#[cfg(test)]
+mod sample;
 pub mod timestamp;
 
 use bytes::Bytes;
@@ -17,7 +20,7 @@ use chat::{
 use wire::socketio::Event as Incoming;
 
 /// All dialects, in the order in which a first event is offered to them.
-pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct];
+pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct, &minchat::Minchat];
 
 /// One chat API.
 pub trait Dialect: Sync {
@@ -52,11 +55,14 @@ pub trait Dialect: Sync {
     /// may have been lost, and do not join again by themselves. `None` where joining has no answer.
     fn rejoin(&self, place: Topic) -> Option<Query>;
 
+    /// How many events answer a join: whoever has seen the last of them needs no second answer.
+    fn events_of_join(&self) -> u32;
+
     /// What listeners are told about an event: each part that this audience gets, in its fixed place.
     fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown>;
 
-    /// What those who listen to a conversation are told about something that passes. Its last argument
-    /// is no string, for that would be taken for an offset.
+    /// What those who listen to a conversation are told about something that passes. It has no offset,
+    /// so its last argument is no string, which a client would take for one.
     fn pass(&self, site: &Site, passing: &Passing) -> Option<Emit>;
 }
 
@@ -178,8 +184,8 @@ pub struct Answer {
 pub struct Emit {
     /// Its name.
     pub name: &'static str,
-    /// Its arguments as JSON, separated by commas. At least one, and the last one no string: the
-    /// server adds the recovery offset behind it.
+    /// Its arguments as JSON, separated by commas. At least one. The server adds the recovery offset
+    /// behind them, except where [`Dialect::pass`] made them: there the last one is no string.
     pub args: String,
 }
 
@@ -227,32 +233,7 @@ pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
-
-    use chat::{AppId, Identity, Timestamp, model::Secret};
-    use uuid::Uuid;
-
     use super::*;
-
-    static APP: LazyLock<App> = LazyLock::new(|| App {
-        id: AppId(1),
-        uuid: Uuid::nil(),
-        name: "test".to_owned(),
-        identity: Identity::Open,
-        is_default: true,
-        max_text_bytes: 65_536,
-        secret: Secret(String::new()),
-        public_keys: String::new(),
-        created_at: Timestamp(0),
-    });
-
-    pub(crate) fn seat() -> Seat<'static> {
-        Seat {
-            app: &APP,
-            subject: None,
-            claimed: None,
-        }
-    }
 
     #[test]
     fn every_dialect_is_found_by_its_name() {

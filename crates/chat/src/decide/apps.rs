@@ -6,7 +6,7 @@ use super::Draft;
 use crate::{
     command::Reply,
     facts::Halt,
-    model::{ApiKey, App, KeyId},
+    model::{ApiKey, App, KeyId, Scope},
     refusal::Refusal,
     store::Change,
 };
@@ -32,21 +32,33 @@ impl Draft<'_> {
         Ok(Reply::AppCreated { app })
     }
 
-    pub(super) fn create_key(&mut self, key: &ApiKey) -> Reply {
+    pub(super) fn create_key(&mut self, key: &ApiKey) -> Result<Reply, Halt> {
+        self.check_may_manage_keys()?;
         let key = Arc::new(ApiKey {
             id: self.mint.key(),
+            app: self.app(),
             ..key.clone()
         });
         let id = key.id;
         self.changes.push(Change::Key(key));
-        Reply::KeyCreated { key: id }
+        Ok(Reply::KeyCreated { key: id })
     }
 
     pub(super) fn revoke_key(&mut self, id: KeyId) -> Result<Reply, Halt> {
-        let key = self.facts.key(id)?.ok_or(Refusal::UnknownKey)?;
+        self.check_may_manage_keys()?;
+        let key = self.facts.key(id)?.filter(|key| key.app == self.app());
+        let key = key.ok_or(Refusal::UnknownKey)?;
         if key.revoked_at.is_none() {
             self.changes.push(Change::KeyRevoked(id, self.now));
         }
         Ok(Reply::Done)
+    }
+
+    /// An app's keys are the business of its own servers, and of operators, who act as those.
+    fn check_may_manage_keys(&self) -> Result<(), Refusal> {
+        match self.actor.scope {
+            Scope::Server => Ok(()),
+            Scope::Client => Err(Refusal::NotAllowed),
+        }
     }
 }

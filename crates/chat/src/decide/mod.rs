@@ -157,7 +157,7 @@ impl<'a> Draft<'a> {
                 Ok(Reply::Done)
             }
             Command::CreateApp { app, keys } => self.create_app(app, keys),
-            Command::CreateKey { key } => Ok(self.create_key(key)),
+            Command::CreateKey { key } => self.create_key(key),
             Command::RevokeKey { key } => self.revoke_key(*key),
         }
     }
@@ -185,7 +185,7 @@ impl<'a> Draft<'a> {
         let subject = self.subject()?;
         let is_subject = match user {
             UserRef::Named(external) => external == subject,
-            UserRef::Known(external) => *external == subject.text,
+            UserRef::Known(external) | UserRef::Both(_, external) => *external == subject.text,
             UserRef::Uuid(uuid) => {
                 let user = self.facts.user_by_uuid(self.app(), *uuid)?;
                 user.is_some_and(|user| user.external == *subject)
@@ -225,6 +225,10 @@ impl<'a> Draft<'a> {
             UserRef::Named(external) => self.facts.user(self.app(), &external.text),
             UserRef::Known(external) => self.facts.user(self.app(), external),
             UserRef::Uuid(uuid) => self.facts.user_by_uuid(self.app(), *uuid),
+            UserRef::Both(uuid, external) => {
+                let user = self.facts.user_by_uuid(self.app(), *uuid)?;
+                Ok(user.filter(|user| user.external.text == *external))
+            }
         }
     }
 
@@ -235,7 +239,7 @@ impl<'a> Draft<'a> {
                 Some(user) => Arc::clone(user),
                 None => self.make_user(external),
             }),
-            (None, UserRef::Known(_) | UserRef::Uuid(_)) => Err(Refusal::UnknownUser.into()),
+            (None, _) => Err(Refusal::UnknownUser.into()),
         }
     }
 
@@ -280,6 +284,7 @@ impl<'a> Draft<'a> {
     fn show(&mut self, g: G, scene: Scene, happening: Happening) {
         self.effects.push(Effect::Show(Arc::new(Event {
             g,
+            at: self.now,
             origin: self.origin(),
             scene,
             happening,

@@ -4,7 +4,7 @@
 use std::{sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
-use chat::{Actor, Fault, Proof, SessionSeed, model::Scope};
+use chat::{Actor, Proof, SessionSeed, model::Scope};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
 use wire::{
@@ -24,7 +24,10 @@ use super::{
     stream::Stream,
     timers,
 };
-use crate::listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer};
+use crate::{
+    listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
+    writer,
+};
 
 /// Makes connections for a hub.
 pub struct Door(pub Arc<Hub>);
@@ -32,7 +35,12 @@ pub struct Door(pub Arc<Hub>);
 impl Accept for Door {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal> {
         let hub = Arc::clone(&self.0);
-        let session = Packets::new(Arc::clone(&hub.config.limits), Instant::now());
+        let now = Instant::now();
+        if hub.permits.is_saturated(now) {
+            hub.metrics.handshakes_refused.inc();
+            return Err(HandshakeRefusal::Overload);
+        }
+        let session = Packets::new(Arc::clone(&hub.config.limits), now);
         let limiter = hub.config.rate.map(|rate| {
             let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
             Box::new(RateLimiter::direct(quota))
@@ -72,7 +80,7 @@ struct Connection {
 /// A client of which the store must be asked.
 struct Connecting {
     admitted: Admitted,
-    answer: oneshot::Receiver<Result<Returning, Fault>>,
+    answer: oneshot::Receiver<Returning>,
 }
 
 impl Driver for Connection {
@@ -174,7 +182,7 @@ impl Connection {
     /// Puts out the sockets that must go, and the whole client when none is left.
     fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let mut bytes = Vec::new();
-        for mut seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
+        for seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
             frame::write_disconnect(&mut bytes, seat.namespace());
             self.session.leave(seat.namespace(), now);
             seat.end_session();
@@ -222,13 +230,7 @@ impl Connection {
         if let Some(returning) = self.hub.recall(&claim) {
             return self.settle(admitted, returning, now);
         }
-        let (sender, answer) = oneshot::channel();
-        let (hub, handle) = (Arc::clone(&self.hub), self.handle.clone());
-        tokio::task::spawn_blocking(move || {
-            // The client may have gone away meanwhile.
-            let _ = sender.send(hub.recover(&claim));
-            handle.wake();
-        });
+        let answer = self.hub.look_up(claim, self.handle.clone());
         self.connecting = Some(Box::new(Connecting { admitted, answer }));
         Ok(())
     }
@@ -239,11 +241,7 @@ impl Connection {
             return Ok(());
         };
         match connecting.answer.try_recv() {
-            Ok(Ok(returning)) => self.settle(connecting.admitted, returning, now),
-            Ok(Err(fault)) => {
-                tracing::error!(%fault, "a session could not be looked up");
-                Err(Close::Fault)
-            }
+            Ok(returning) => self.settle(connecting.admitted, returning, now),
             Err(oneshot::error::TryRecvError::Empty) => {
                 self.connecting = Some(connecting);
                 Ok(())
@@ -303,7 +301,7 @@ impl Connection {
             namespace: admitted.namespace.to_owned(),
             start_g: self.hub.barrier(),
         });
-        let session = Arc::new(Session::new(seed));
+        let session = Arc::new(Session::new(seed, writer::now()));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
         (self.seat(admitted, &session, from), welcome.into())
@@ -345,7 +343,11 @@ impl Connection {
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
-            pending.push(timers::expire_later(&socket, expires_at));
+            pending.push(timers::expire_later(
+                &socket,
+                expires_at,
+                hub.config.expiry_grace,
+            ));
         }
         let actor = Arc::new(Actor {
             app,

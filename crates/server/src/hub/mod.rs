@@ -11,6 +11,7 @@ mod passing;
 mod permits;
 mod presence;
 mod returning;
+mod reviving;
 mod seat;
 mod sequencer;
 mod session;
@@ -22,7 +23,6 @@ mod topic;
 
 use std::{
     collections::{HashMap, VecDeque},
-    num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -31,7 +31,7 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Event, G, Queue, SessionId, Store, UserId,
+    App, AppId, Event, G, Queue, SessionId, Store, Timestamp, UserId,
     bus::{Bus, Listener},
     event::{Unsubscribe, Whose},
     store::Boot,
@@ -49,14 +49,12 @@ use self::{
     passing::Typists,
     permits::Permits,
     presence::Presence,
-    session::Sessions,
+    reviving::{Ended, Lookups},
+    session::{Session, Sessions},
     socket::Delivery,
     topic::Topic,
 };
-use crate::{identity::Directory, listen::Close, metrics::Metrics};
-
-/// How long what happened stays in memory, if the budget allows, and a session without a socket.
-const RECENT: Duration = Duration::from_mins(5);
+use crate::{identity::Directory, limits::Rate, listen::Close, metrics::Metrics};
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
 const BROUGHT_BACK: usize = 64 << 20;
@@ -72,9 +70,22 @@ pub struct HubConfig {
     pub waiting_commands: u32,
     /// The same for one app.
     pub waiting_commands_per_app: u32,
+    /// How long what happened stays in memory, if the budget allows, and a session without a socket.
+    pub recent: Duration,
     /// Memory for what happened lately, in bytes.
     pub recent_bytes: usize,
-    /// Events that a socket may send a second, and at once; `None` for no limit.
+    /// How old the oldest event may be that a client has missed; beyond that it begins anew.
+    pub replay: Duration,
+    /// Events that are brought back from the log for one client; beyond that it begins anew.
+    pub replay_events: usize,
+    /// The same in bytes.
+    pub replay_bytes: usize,
+    /// How long the store remembers a session without a client, at least.
+    pub remember: Duration,
+    /// How long a socket whose token has expired may stay.
+    pub expiry_grace: Duration,
+    /// Events that a socket may send; one that is faster is read more slowly, and nothing is refused.
+    /// `None` for no limit.
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
@@ -89,21 +100,18 @@ impl Default for HubConfig {
             dialects: dialects::DIALECTS.to_vec(),
             waiting_commands: 8_192,
             waiting_commands_per_app: 4_096,
+            recent: Duration::from_mins(5),
             recent_bytes: 64 << 20,
+            replay: Duration::from_hours(24),
+            replay_events: 10_000,
+            replay_bytes: 8 << 20,
+            remember: Duration::from_hours(7 * 24),
+            expiry_grace: Duration::from_secs(30),
             rate: None,
             without_recovery: Vec::new(),
             site: Arc::default(),
         }
     }
-}
-
-/// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
-#[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    /// In the long run.
-    pub per_second: NonZeroU32,
-    /// At once.
-    pub burst: NonZeroU32,
 }
 
 /// Everybody who is connected to this node.
@@ -118,6 +126,7 @@ pub struct Hub {
     barrier: AtomicU64,
     topics: Mutex<Topics>,
     sessions: Mutex<Sessions>,
+    lookups: Lookups,
     /// Every segment in memory, oldest first; each entry stands for the oldest one of its topic.
     segments: Mutex<VecDeque<Sealed>>,
     /// The highest G of the turn under way, or of the last one.
@@ -128,6 +137,7 @@ pub struct Hub {
     topic_bytes: Arc<AtomicUsize>,
     presence: Presence,
     typists: Typists,
+    ended: Mutex<Ended>,
     permits: Arc<Permits>,
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
 }
@@ -183,12 +193,14 @@ impl Hub {
             barrier: AtomicU64::new(last_g),
             topics: Mutex::default(),
             sessions: Mutex::default(),
+            lookups: Lookups::default(),
             segments: Mutex::default(),
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
             presence: Presence::default(),
             typists: Typists::default(),
+            ended: Mutex::default(),
             permits,
             app_permits: Mutex::default(),
         });
@@ -203,7 +215,7 @@ impl Hub {
     }
 
     /// The highest G that is committed and entered into all topics.
-    fn barrier(&self) -> G {
+    pub(crate) fn barrier(&self) -> G {
         self.barrier.load(Ordering::Acquire)
     }
 
@@ -257,6 +269,7 @@ impl Hub {
 
     /// Ends the listening of sessions to a place, in step with the events.
     fn end_listening(&self, end: &Unsubscribe) {
+        self.ended.lock().note(*end);
         let meant: Vec<_> = {
             let sessions = self.sessions.lock();
             match end.whose {
@@ -329,7 +342,7 @@ impl Hub {
             let held = self.topic_bytes.load(Ordering::Relaxed);
             let topic = oldest.topic.upgrade();
             let fits = held <= self.config.recent_bytes;
-            if topic.is_some() && fits && now.duration_since(oldest.at) < RECENT {
+            if topic.is_some() && fits && now.duration_since(oldest.at) < self.config.recent {
                 break;
             }
             let oldest = segments.pop_front();
@@ -366,20 +379,26 @@ impl Hub {
         self.directory.apps().into_iter().next()
     }
 
-    /// The sessions that have a socket and something in the store, and an app in whose name that can
-    /// be said. `None` while there is no app.
-    pub(crate) fn live_sessions(&self) -> Option<(Arc<App>, Vec<SessionId>)> {
+    /// The sessions that have a socket and something in the store, which was last told of them
+    /// before `before`; and an app in whose name it can be told. `None` while there is no app.
+    pub(crate) fn unseen_sessions(
+        &self,
+        before: Timestamp,
+    ) -> Option<(Arc<App>, Vec<Arc<Session>>)> {
         let app = self.any_app()?;
         let sessions = self.sessions.lock();
-        let live = sessions.by_id.values().filter(|session| session.is_live());
-        Some((app, live.map(|session| session.seed.id).collect()))
+        let is_due = |session: &&Arc<Session>| session.is_live() && session.seen_at() < before;
+        let due = sessions.by_id.values().filter(is_due);
+        Some((app, due.map(Arc::clone).collect()))
     }
 
-    /// Lets go of sessions that have had no socket for a while, and of topics that nobody needs.
+    /// Lets go of what is no longer recent: sessions without a socket, events, topics that nobody
+    /// needs.
     pub(crate) fn sweep(&self) {
-        if let Some(before) = Instant::now().checked_sub(RECENT) {
+        if let Some(before) = Instant::now().checked_sub(self.config.recent) {
             self.sessions.lock().forget(before);
         }
+        self.note_segments(std::iter::empty());
         let mut topics = self.topics.lock();
         let unneeded: Vec<_> = topics
             .values()

@@ -91,8 +91,18 @@ impl Stream {
         let mut again: Vec<Ticket> = Vec::new();
         for (topic, since) in places {
             topic.add(&self.socket, from.max(Key::end_of(since)));
+            // It may have ended since the portrait was drawn, when the socket was not in there yet.
+            if !self.socket.session.listens(&topic) {
+                self.socket
+                    .detach(topic.place, Key::end_of(self.hub.barrier()));
+            }
             let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
-            if since >= from.g && !answers.iter().any(is_kept) {
+            let last = Key {
+                g: since,
+                part: Key::ANSWER,
+                r: dialect.map_or(0, |dialect| dialect.events_of_join().saturating_sub(1)),
+            };
+            if from < last && !answers.iter().any(is_kept) {
                 let rejoin = |dialect| Ticket::rejoin(dialect, topic.place, since);
                 again.extend(dialect.and_then(rejoin));
             }

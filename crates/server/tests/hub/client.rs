@@ -8,6 +8,7 @@ use std::{
 
 use chat::{
     Store, Timestamp,
+    actor::Proof,
     model::{ApiKey, KeyId, Scope},
 };
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use server::{
     metrics::Metrics,
     stores::sqlite::{Options, Sqlite},
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 use wire::{
     engineio::Message,
@@ -37,7 +39,7 @@ pub(crate) fn config() -> HubConfig {
 }
 
 /// A core over what a folder holds.
-pub(crate) async fn restart(folder: &std::path::Path) -> Core {
+pub(crate) async fn restart(folder: &std::path::Path, config: HubConfig) -> Core {
     let begun = Instant::now();
     // The connections of the core before let go of the store when their tasks end.
     let store = loop {
@@ -47,7 +49,7 @@ pub(crate) async fn restart(folder: &std::path::Path) -> Core {
         }
         tokio::task::yield_now().await;
     };
-    Core::start(Arc::new(store), config(), Metrics::new()).unwrap()
+    Core::start(Arc::new(store), config, Metrics::new()).unwrap()
 }
 
 /// A core with an open default app, in a folder of its own.
@@ -73,6 +75,8 @@ pub(crate) async fn core_over(store: Arc<dyn Store>, config: HubConfig) -> Core 
     let actor = Arc::new(chat::Actor {
         app: Arc::new(app.clone()),
         subject: None,
+        scope: Scope::Server,
+        proof: Proof::default(),
         session: None,
     });
     let command = chat::Command::CreateApp {
@@ -96,6 +100,21 @@ fn key(scope: Scope, text: &str) -> ApiKey {
         prefix: String::new(),
         created_at: Timestamp(0),
         revoked_at: None,
+    }
+}
+
+/// Whether the store knows a session.
+pub(crate) fn is_stored(core: &Core, pid: Option<&str>) -> bool {
+    let hash = Sha256::digest(pid.unwrap().as_bytes()).into();
+    !core.store.sessions(&[hash]).unwrap().is_empty()
+}
+
+/// Waits for a change that nobody is told of.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < DEADLINE, "{what}");
+        tokio::task::yield_now().await;
     }
 }
 

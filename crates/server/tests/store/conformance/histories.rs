@@ -343,7 +343,7 @@ impl History {
         let ledger = self.tap.ledger.lock();
         self.check_what_is_found(&ledger)?;
         for id in (0..5).chain(100..=self.next_session) {
-            let found = self.tap.session(&session(id).pid_hash).unwrap();
+            let found = self.tap.sessions(&[session(id).pid_hash]).unwrap().pop();
             let due = ledger.sessions.get(&SessionId(id)).cloned().flatten();
             prop_assert_eq!(found.map(Arc::new), due, "session {}", id);
         }

@@ -333,8 +333,8 @@ impl Store for Tap {
     fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
         self.store.media(name)
     }
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        self.store.session(pid_hash)
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
+        self.store.sessions(pid_hashes)
     }
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
         self.store.log(place, after, up_to, limit)

@@ -19,6 +19,7 @@ use crate::world::{self, message, session};
 fn event(view: &MessageView, scene: &ConversationView) -> Event {
     Event {
         g: view.message.g,
+        at: view.message.created_at,
         origin: view.message.origin,
         scene: Scene {
             conversation: Arc::clone(&scene.conversation),

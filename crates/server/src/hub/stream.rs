@@ -220,8 +220,9 @@ impl Stream {
     ) -> Result<(), Close> {
         self.collect_lasting(dialect, out)?;
         if !out.is_full() && self.is_welcomed() {
-            let passing = self.socket.take_passing();
-            passing.into_iter().for_each(|frame| out.push(frame));
+            for frame in self.socket.take_passing() {
+                out.push(frame);
+            }
         }
         Ok(())
     }
@@ -327,6 +328,11 @@ impl Stream {
         let Some(ticket) = self.tickets.get_mut(place) else {
             return Ok(());
         };
+        let placed = ticket.request.as_ref().and_then(Request::placed);
+        if let (Err(_), Some(file), Some(media)) = (&outcome.result, placed, &self.hub.config.media)
+        {
+            media.discard(&file.name);
+        }
         if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
             // Its client must not hear of a session that is not stored. It comes back with the one
             // that it knows.

@@ -106,7 +106,8 @@ pub(super) fn seen_before(
     all(connection, SEEN_BEFORE, params![time.0, limit], id)
 }
 
-/// Sessions with the subscriptions that still stand.
+/// Sessions with the subscriptions that still stand, of one moment: a reader asks within a transaction,
+/// and while the writer asks nobody writes.
 fn find(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<StoredSession>> {
     let mut found = all(connection, query, params, session)?;
     let ids: Vec<_> = found.iter().map(|session| session.seed.id.0).collect();

@@ -25,18 +25,18 @@ use super::{
     users::People,
 };
 
-/// A conversation, if something happened in it after ?2, and from where it is seen.
-const OF_CONVERSATION: &str = "SELECT id, 0 FROM conversation WHERE id = ?1 AND last_g > ?2";
+/// A conversation in which something happened after ?2: from where it is seen, the number of its newest
+/// entry, and whether not all entries are messages that are still there.
+const OF_CONVERSATION: &str = "SELECT id, 0, last_seq, messages < last_seq
+    FROM conversation WHERE id = ?1 AND last_g > ?2";
 /// The same for all conversations of a person.
-const OF_PERSON: &str = "SELECT member.conversation, member.since_g
+const OF_PERSON: &str = "SELECT conversation.id, since_g, last_seq, messages < last_seq
     FROM member JOIN conversation ON conversation.id = member.conversation
     WHERE member.user = ?1 AND left_g IS NULL AND conversation.last_g > ?2";
 
 /// One of the two tables whose rows are the log.
 struct Table {
-    /// The newest entry of a conversation.
-    newest: &'static str,
-    /// The first one from a number on.
+    /// The first entry of a conversation from a number on.
     first: &'static str,
     /// Entries from a number on, oldest first.
     from: &'static str,
@@ -44,13 +44,11 @@ struct Table {
 }
 
 const MESSAGES: Table = Table {
-    newest: "SELECT seq, g FROM message WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1",
     first: "SELECT seq, g FROM message WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
     from: messages::FROM,
     row: sent,
 };
 const CHANGES: Table = Table {
-    newest: "SELECT seq, g FROM change WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1",
     first: "SELECT seq, g FROM change WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
     from: "SELECT g, seq, kind, actor, origin, subject_g, subject, data, created_at FROM change
      WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3",
@@ -62,9 +60,7 @@ const CHANGES: Table = Table {
 pub(super) const LOOKUPS: &[&str] = &[
     OF_CONVERSATION,
     OF_PERSON,
-    MESSAGES.newest,
     MESSAGES.first,
-    CHANGES.newest,
     CHANGES.first,
     CHANGES.from,
 ];
@@ -85,10 +81,16 @@ pub(super) fn read(
     };
     let pairs = read::all(connection, query, params![id, after], |row| {
         let source = |table| Source::new(row, after, table);
-        Ok([source(&MESSAGES)?, source(&CHANGES)?])
+        let changes = row.get(3)?;
+        let changes = if changes {
+            Some(source(&CHANGES)?)
+        } else {
+            None
+        };
+        Ok([Some(source(&MESSAGES)?), changes])
     })?;
     let count = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
-    let mut sources: Vec<_> = pairs.into_iter().flatten().collect();
+    let mut sources: Vec<_> = pairs.into_iter().flatten().flatten().collect();
     let mut merge = Merge {
         connection,
         up_to,
@@ -172,7 +174,7 @@ struct Source {
     table: &'static Table,
     /// Only what has a higher G counts.
     after: i64,
-    /// The next to be read.
+    /// While it is being searched for, the newest; then the next to be read.
     seq: i64,
     /// Nothing comes after what is in the page.
     ended: bool,
@@ -185,7 +187,7 @@ impl Source {
             id: ConversationId(row.get(0)?),
             table,
             after: after.max(row.get(1)?),
-            seq: 0,
+            seq: row.get(2)?,
             ended: false,
             page: VecDeque::new(),
         })
@@ -195,18 +197,13 @@ impl Source {
     /// halving. A table does not have an entry for every number.
     fn seek(&mut self, connection: &Connection) -> Result<()> {
         let place = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-        let newest = one(connection, self.table.newest, [self.id.0], place)?;
-        let Some((newest, _)) = newest.filter(|(_, g)| *g > self.after) else {
-            self.ended = true;
-            return Ok(());
-        };
         let mut probe = connection.prepare_cached(self.table.first)?;
         // The first entry from `seq` on, if it does not count; what follows may.
         let mut older = |seq: i64| -> Result<Option<i64>> {
             let found = probe.query_row(params![self.id.0, seq], place).optional()?;
             Ok(found.and_then(|(seq, g)| (g <= self.after).then_some(seq)))
         };
-        let (mut low, mut high, mut step) = (0, newest, 1);
+        let (mut low, mut high, mut step) = (0, self.seq + 1, 1);
         while high > 1 {
             let seq = (high - step).max(1);
             if let Some(seq) = older(seq)? {

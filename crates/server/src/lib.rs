@@ -70,6 +70,7 @@ pub async fn run(
     let metrics = Metrics::new();
     let hub_config = HubConfig {
         site: Arc::clone(&site),
+        media: Some(Arc::clone(&media)),
         ..config.hub_config()
     };
     let core = Core::start(Arc::clone(&store), hub_config, Arc::clone(&metrics))?;

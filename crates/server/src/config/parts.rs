@@ -140,6 +140,7 @@ impl Config {
             rate: rate(limits.events_per_second, limits.event_burst),
             without_recovery: sessions.without_recovery.clone(),
             site: Arc::default(),
+            media: None,
         }
     }
 

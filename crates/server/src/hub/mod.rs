@@ -20,6 +20,7 @@ mod stream;
 mod ticket;
 mod timers;
 mod topic;
+mod upload;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -54,7 +55,9 @@ use self::{
     socket::Delivery,
     topic::Topic,
 };
-use crate::{identity::Directory, limits::Rate, listen::Close, metrics::Metrics};
+use crate::{
+    identity::Directory, limits::Rate, listen::Close, media::MediaStore, metrics::Metrics,
+};
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
 const BROUGHT_BACK: usize = 64 << 20;
@@ -91,6 +94,8 @@ pub struct HubConfig {
     pub without_recovery: Vec<String>,
     /// How clients reach this server.
     pub site: Arc<Site>,
+    /// Where files that come with events are kept. Without it such events are refused.
+    pub media: Option<Arc<MediaStore>>,
 }
 
 impl Default for HubConfig {
@@ -110,6 +115,7 @@ impl Default for HubConfig {
             rate: None,
             without_recovery: Vec::new(),
             site: Arc::default(),
+            media: None,
         }
     }
 }

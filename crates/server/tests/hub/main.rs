@@ -17,3 +17,4 @@ mod memories;
 mod overload;
 mod returning;
 mod streams;
+mod uploads;

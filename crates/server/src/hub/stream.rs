@@ -220,8 +220,9 @@ impl Stream {
     ) -> Result<(), Close> {
         self.collect_lasting(dialect, out)?;
         if !out.is_full() && self.is_welcomed() {
-            let passing = self.socket.take_passing();
-            passing.into_iter().for_each(|frame| out.push(frame));
+            for frame in self.socket.take_passing() {
+                out.push(frame);
+            }
         }
         Ok(())
     }

@@ -9,10 +9,10 @@ import esbuild from "esbuild";
 import { chromium } from "playwright-core";
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const PROGRAM = [process.env.CHROMIUM, "/usr/bin/chromium"].find((place) => place && fs.existsSync(place));
+const PROGRAM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** For `skip` of suites: why there is no browser, or false. */
-export const NO_BROWSER = PROGRAM ? false : "no Chromium (Debian: apt-get install chromium)";
+export const NO_BROWSER = fs.existsSync(PROGRAM) ? false : `no ${PROGRAM} (Debian: apt-get install chromium)`;
 
 /** It knocks at no door but ours. */
 const FLAGS = [

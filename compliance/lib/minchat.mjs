@@ -104,7 +104,6 @@ export class Page {
     this.socket = this.instance.config.socket;
     this.life = new Inbox(`${name} (connection)`);
     for (const what of ["connect", "disconnect"]) this.socket.on(what, () => this.life.push(what));
-    this.socket.io.setMaxListeners?.(0);
   }
 
   get user() {
@@ -198,6 +197,7 @@ export class Pages {
   /** A page whose user is new, unless `user` says otherwise, and whose socket has joined that user's room. */
   async open(name, { user = {}, ...more } = {}) {
     const page = this.make({ ...more, name });
+    await page.life.take("connect");
     await page.connect({ username: username(name), name, ...user });
     await page.status();
     return page.hearChats();

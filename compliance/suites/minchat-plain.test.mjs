@@ -167,7 +167,9 @@ describe("minchat without the SDK", () => {
         await settle(reader, bob);
       });
 
-      test("every event of ours ends with an offset, so that a client that comes back misses nothing", async () => {
+      // Older clients do not say where they were.
+      if (way.version === "4.1") return;
+      test("every event ends with an offset, so that a client that comes back misses nothing", async () => {
         const { ada, bob, chat } = await pair();
         const reader = await open("bob");
         await reader.ask("room.user.join", withKey({ channelUserId: bob.id }));

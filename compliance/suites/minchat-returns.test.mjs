@@ -175,7 +175,7 @@ describe("@minchat/js in a hurry", () => {
         assert.equal((await his.getMessages()).totalMessages, 1);
         assert.equal((await quietly(() => ada.instance.getChats())).totalChats, 0);
         assert.equal((await pair.getMessages()).totalMessages, 0);
-        assert.equal((await ada.send(his, "a ghost")).success, false);
+        assert.equal((await ada.send(hers, "a ghost")).success, false);
         assert.equal((await his.getMessages()).totalMessages, 1);
       }
     });

@@ -80,7 +80,6 @@ describe("minchat in a verified app", () => {
     /** What Eve may try as Ada: words, and how. */
     const EVENTS = [
       ["room.user.join", ({ ada }) => ({ channelUserId: ada.user.id })],
-      ["room.user.leave", ({ ada }) => ({ channelUserId: ada.user.id })],
       ["message", ({ ada, id }) => ({ chat_id: id, user_id: ada.user.id, text: "as Ada" })],
       ["message.seen", ({ bob, message }) => ({ lastMessageId: message.id, user: { id: bob.user.id } })],
       ["typing.start", ({ ada, id }) => ({ channelId: id, user: { id: ada.user.id } })],
@@ -153,6 +152,12 @@ describe("minchat in a verified app", () => {
       assert.deepEqual(await everything(it), before, "nothing was changed");
       await it.bob.page.expect("chat");
       await it.bob.page.nothingElse();
+      // Letting go is of one's own socket, whatever is named.
+      const client = await clients.open({ name: "Eve" });
+      await client.ask("room.user.leave", { channelUserId: it.ada.user.id, apiKey: it.eve.key });
+      assert.equal((await it.bob.page.status(it.ada.user.id)).status, "online");
+      await it.bob.page.send(await it.bob.page.instance.chat(it.ada.user.username), "still there?");
+      assert.equal((await it.ada.page.expect("chat")).getLastMessage().text, "still there?");
     });
 
     test("a stranger finds nothing of a chat, and cannot tell it from none", async () => {

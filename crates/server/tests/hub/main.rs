@@ -18,3 +18,4 @@ mod memories;
 mod overload;
 mod returning;
 mod streams;
+mod uploads;

@@ -65,6 +65,37 @@ fn in_a_verified_app_whoever_acts_is_whom_the_token_names() {
 }
 
 #[test]
+fn a_user_named_by_both_ids_must_have_both() {
+    let mut world = World::new();
+    let mut uuid_of = |name: &str| match world.one(&anybody(), register(name)) {
+        Ok(Reply::Registered { user }) => user.uuid,
+        other => panic!("{other:?}"),
+    };
+    let (ann, bob) = (uuid_of("ann"), uuid_of("bob"));
+    let open_as = |uuid: Uuid, name: &str| Command::OpenDirect {
+        user: UserRef::Both(uuid, name.to_owned()),
+        other: named("bob"),
+        metadata: None,
+        dialect: None,
+    };
+    for (uuid, name) in [
+        (bob, "ann"),
+        (ann, "bob"),
+        (Uuid::nil(), "ann"),
+        (ann, "cid"),
+    ] {
+        let refused = refusal(world.one(&anybody(), open_as(uuid, name)));
+        assert_eq!(refused, Refusal::UnknownUser, "{name}");
+    }
+    world.one(&anybody(), open_as(ann, "ann")).unwrap();
+    let for_another = refusal(world.one(&verified(Some("bob")), open_as(ann, "ann")));
+    assert_eq!(for_another, Refusal::NotTheTokensSubject);
+    world
+        .one(&verified(Some("ann")), open_as(ann, "ann"))
+        .unwrap();
+}
+
+#[test]
 fn a_number_and_its_text_are_the_same_person() {
     let number = ExternalId {
         text: "7".to_owned(),
@@ -517,6 +548,7 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::FixedMembers,
         Refusal::NotAMember,
         Refusal::MetadataTooLarge { limit: 5 },
+        Refusal::FileTooLarge { limit: 5 },
         Refusal::TooManyMembers { limit: 5 },
         Refusal::NotIdentified,
         Refusal::TokenRequired,

@@ -19,9 +19,12 @@ const WRITING: Duration = Duration::from_secs(6);
 
 /// Who is writing, and until when if they say nothing more.
 #[derive(Default)]
-pub(super) struct Typists(
-    Mutex<HashMap<(ConversationId, UserId), (Passing, Instant), RandomState>>,
-);
+pub(super) struct Typists(Mutex<HashMap<(ConversationId, UserId), Typist, RandomState>>);
+
+struct Typist {
+    passing: Passing,
+    until: Instant,
+}
 
 impl Hub {
     /// Shows something that passes to those who listen to its conversation, but not on its user's
@@ -31,7 +34,8 @@ impl Hub {
         let key = (passing.conversation.id, passing.user.id);
         let mut typists = self.typists.0.lock();
         if passing.writes {
-            typists.insert(key, (passing, Instant::now() + WRITING));
+            let until = Instant::now() + WRITING;
+            typists.insert(key, Typist { passing, until });
         } else {
             typists.remove(&key);
         }
@@ -40,22 +44,22 @@ impl Hub {
     /// Tells that those have stopped who have not said anything for a while.
     pub(crate) fn stop_silent_typists(&self) {
         let now = Instant::now();
-        self.stop_typists(|_, until| until <= now);
+        self.stop_typists(|typist| typist.until <= now);
     }
 
     /// Tells that a session that is gone has stopped writing.
     pub(super) fn stop_typists_of(&self, session: SessionId) {
-        self.stop_typists(|passing, _| passing.origin == Some(session));
+        self.stop_typists(|typist| typist.passing.origin == Some(session));
     }
 
-    fn stop_typists(&self, stops: impl Fn(&Passing, Instant) -> bool) {
+    fn stop_typists(&self, stops: impl Fn(&Typist) -> bool) {
         let stopped: Vec<_> = {
             let mut typists = self.typists.0.lock();
             if typists.is_empty() {
                 return;
             }
-            let stopped = typists.extract_if(|_, (passing, until)| stops(passing, *until));
-            stopped.map(|(_, (passing, _))| passing).collect()
+            let stopped = typists.extract_if(|_, typist| stops(typist));
+            stopped.map(|(_, typist)| typist.passing).collect()
         };
         for passing in stopped {
             self.tell_passing(&Passing {

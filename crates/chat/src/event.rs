@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        Conversation, ConversationId, Details, G, Members, MessageView, Metadata, SessionId, User,
-        UserId,
+        Conversation, ConversationId, Details, G, Members, MessageView, Metadata, SessionId,
+        Timestamp, User, UserId,
     },
     session::StoredSession,
 };
@@ -17,6 +17,8 @@ use crate::{
 pub struct Event {
     /// Its number on the node.
     pub g: G,
+    /// When.
+    pub at: Timestamp,
     /// The session that caused it, if one did.
     pub origin: Option<SessionId>,
     /// Where it happened.

@@ -322,11 +322,11 @@ pub trait Store: Send + Sync {
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault>;
     /// A file in the media store, if something refers to it.
     fn media(&self, name: &str) -> Result<Option<Media>, Fault>;
-    /// The session whose recovery id has this SHA-256, if it has not ended, with the subscriptions that
-    /// still stand: not those of a user or a conversation that is gone, or of a user who does not
-    /// belong to the conversation any longer. It may be older than anybody should remember: the caller
-    /// looks at `seen_at`, and at each `proof`.
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault>;
+    /// Those of the sessions whose recovery ids have these SHA-256 that have not ended, in any order,
+    /// by one read; with the subscriptions that still stand: not those of a user or a conversation that
+    /// is gone, or of a user who does not belong to the conversation any longer. They may be older than
+    /// anybody should remember: the caller looks at `seen_at`, and at each `proof`.
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault>;
     /// What happened at a place with `after < g <= up_to`, up to `limit` of it, in the order of G:
     /// the same events as were shown there when they happened. For a person, what happened in all
     /// their conversations, in each from where they see it. Fewer than `limit` means that there is

@@ -68,7 +68,10 @@ pub async fn run(
     let media = MediaStore::open(&config.server.data, config.media_config())?;
     let media = Arc::new(media);
     let metrics = Metrics::new();
+    let limits = Arc::new(Limits::new(config.rates()));
+    limits.keep_small();
     let hub_config = HubConfig {
+        shared_rates: Arc::clone(&limits),
         site: Arc::clone(&site),
         ..config.hub_config()
     };
@@ -88,8 +91,6 @@ pub async fn run(
     );
     let operators = tokio::spawn(socket.serve(Arc::new(desk)));
 
-    let limits = Arc::new(Limits::new(config.rates()));
-    limits.keep_small();
     let janitor = tokio::spawn(media::keep_clean(Arc::clone(&media), Arc::clone(&store)));
     let rest = Rest::new(RestParts {
         store: Arc::clone(&store),
@@ -98,6 +99,7 @@ pub async fn run(
         hub: Arc::clone(&core.hub),
         media,
         limits,
+        metrics: Arc::clone(&metrics),
         site,
         requests: config.limits.requests,
         uploads: (config.media.uploads, config.media.uploads_per_ip),

@@ -235,9 +235,21 @@ impl<'a> Draft<'a> {
     fn find_or_make(&mut self, user: &UserRef) -> Result<Arc<User>, Halt> {
         match (self.find(user)?, user) {
             (Some(user), _) => Ok(Arc::clone(user)),
-            (None, UserRef::Named(external)) => Ok(self.make_user(external)),
+            (None, UserRef::Named(external)) => Ok(match self.made(external) {
+                Some(user) => Arc::clone(user),
+                None => self.make_user(external),
+            }),
             (None, _) => Err(Refusal::UnknownUser.into()),
         }
+    }
+
+    /// A user whom this decision has made: one command may name somebody twice.
+    fn made(&self, external: &ExternalId) -> Option<&Arc<User>> {
+        let mut changes = self.changes.iter();
+        changes.find_map(|change| match change {
+            Change::User(user) if user.external == *external => Some(user),
+            _ => None,
+        })
     }
 
     /// A conversation that `who` may see; the app itself sees all of its own.
@@ -272,6 +284,7 @@ impl<'a> Draft<'a> {
     fn show(&mut self, g: G, scene: Scene, happening: Happening) {
         self.effects.push(Effect::Show(Arc::new(Event {
             g,
+            at: self.now,
             origin: self.origin(),
             scene,
             happening,

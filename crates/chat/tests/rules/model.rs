@@ -514,9 +514,11 @@ impl Store for Model {
         Ok(None)
     }
 
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
         let all = self.rows().sessions.into_iter();
-        Ok(all.into_iter().find(|row| row.seed.pid_hash == *pid_hash))
+        Ok(all
+            .filter(|row| pid_hashes.contains(&row.seed.pid_hash))
+            .collect())
     }
 
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {

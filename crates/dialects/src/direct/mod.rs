@@ -56,6 +56,10 @@ impl Dialect for Direct {
         incoming::rejoin(place)
     }
 
+    fn events_of_join(&self) -> u32 {
+        outgoing::EVENTS_OF_JOIN
+    }
+
     fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown> {
         outgoing::show(site, event, audience).into_iter().collect()
     }

@@ -64,6 +64,9 @@ pub(super) fn answer(site: &Site, request: Option<&Request>, answered: &Answered
     }
 }
 
+/// The two of [`room_joined`].
+pub(super) const EVENTS_OF_JOIN: u32 = 2;
+
 /// `room_joined { roomId, room }`, then `message_history { messages }`.
 fn room_joined(site: &Site, view: &ConversationView, messages: &[MessageView]) -> Answer {
     let mut room = String::with_capacity(512);
@@ -85,17 +88,18 @@ fn room_joined(site: &Site, view: &ConversationView, messages: &[MessageView]) -
     write_messages(&mut past, site, messages);
     past.push('}');
 
+    let events: [Emit; EVENTS_OF_JOIN as usize] = [
+        Emit {
+            name: "room_joined",
+            args: room,
+        },
+        Emit {
+            name: "message_history",
+            args: past,
+        },
+    ];
     Answer {
-        events: vec![
-            Emit {
-                name: "room_joined",
-                args: room,
-            },
-            Emit {
-                name: "message_history",
-                args: past,
-            },
-        ],
+        events: events.into(),
         ack,
     }
 }

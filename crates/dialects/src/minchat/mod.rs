@@ -54,6 +54,11 @@ impl Dialect for Minchat {
         None
     }
 
+    /// Joining is not answered by events.
+    fn events_of_join(&self) -> u32 {
+        0
+    }
+
     fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown> {
         outgoing::show(site, event, audience).into_iter().collect()
     }

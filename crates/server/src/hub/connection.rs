@@ -4,7 +4,7 @@
 use std::{sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
-use chat::{Actor, Fault, Proof, SessionSeed, model::Scope};
+use chat::{Actor, Proof, SessionSeed, model::Scope};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
 use wire::{
@@ -24,7 +24,11 @@ use super::{
     stream::Stream,
     timers,
 };
-use crate::listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer};
+use crate::{
+    limits::Asking,
+    listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
+    writer,
+};
 
 /// Makes connections for a hub.
 pub struct Door(pub Arc<Hub>);
@@ -32,7 +36,12 @@ pub struct Door(pub Arc<Hub>);
 impl Accept for Door {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal> {
         let hub = Arc::clone(&self.0);
-        let session = Packets::new(Arc::clone(&hub.config.limits), Instant::now());
+        let now = Instant::now();
+        if hub.permits.is_saturated(now) {
+            hub.metrics.handshakes_refused.inc();
+            return Err(HandshakeRefusal::Overload);
+        }
+        let session = Packets::new(Arc::clone(&hub.config.limits), now);
         let limiter = hub.config.rate.map(|rate| {
             let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
             Box::new(RateLimiter::direct(quota))
@@ -72,7 +81,7 @@ struct Connection {
 /// A client of which the store must be asked.
 struct Connecting {
     admitted: Admitted,
-    answer: oneshot::Receiver<Result<Returning, Fault>>,
+    answer: oneshot::Receiver<Returning>,
 }
 
 impl Driver for Connection {
@@ -87,11 +96,11 @@ impl Driver for Connection {
                 self.connect(&namespace, auth.as_deref(), now)?;
             }
             Some(Input::Event(event)) => {
-                self.pace(now);
                 let mut seats = self.seats.iter_mut();
                 if let Some(seat) = seats.find(|seat| seat.namespace() == event.namespace) {
                     seat.receive(&event, now);
                 }
+                self.pace(&event.namespace, now);
             }
             // No event of ours asks for an acknowledgement.
             Some(Input::Ack(_)) => {}
@@ -160,12 +169,23 @@ impl Driver for Connection {
 }
 
 impl Connection {
-    /// Notes an event; a client that is over its rate is not read for a while.
-    fn pace(&mut self, now: Instant) {
-        let Some(limiter) = &self.limiter else { return };
-        if let Err(too_early) = limiter.check() {
+    /// Notes an event; a client that is over a rate, of its own or of its user, app or address, is
+    /// not read for a while.
+    fn pace(&mut self, namespace: &str, now: Instant) {
+        let own = self.limiter.as_ref().and_then(|limiter| {
+            let too_early = limiter.check().err()?;
+            Some(too_early.wait_time_from(limiter.clock().now()))
+        });
+        let mut seats = self.seats.iter();
+        let seat = seats.find(|seat| seat.namespace() == namespace);
+        let asker = seat.map(Seat::asker);
+        let shared = self.hub.config.shared_rates.check(&Asking {
+            ip: Some(self.peer.ip),
+            app: asker.map(|asker| asker.app.id),
+            user: asker.and_then(|asker| Some(&*asker.subject.as_ref()?.id.text)),
+        });
+        if let Some(wait) = own.max(shared) {
             self.hub.metrics.read_pauses.inc();
-            let wait = too_early.wait_time_from(limiter.clock().now());
             self.paused = Some(now + wait);
             timers::wake_later(&self.handle, wait);
         }
@@ -174,7 +194,7 @@ impl Connection {
     /// Puts out the sockets that must go, and the whole client when none is left.
     fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
         let mut bytes = Vec::new();
-        for mut seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
+        for seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
             frame::write_disconnect(&mut bytes, seat.namespace());
             self.session.leave(seat.namespace(), now);
             seat.end_session();
@@ -222,13 +242,7 @@ impl Connection {
         if let Some(returning) = self.hub.recall(&claim) {
             return self.settle(admitted, returning, now);
         }
-        let (sender, answer) = oneshot::channel();
-        let (hub, handle) = (Arc::clone(&self.hub), self.handle.clone());
-        tokio::task::spawn_blocking(move || {
-            // The client may have gone away meanwhile.
-            let _ = sender.send(hub.recover(&claim));
-            handle.wake();
-        });
+        let answer = self.hub.look_up(claim, self.handle.clone());
         self.connecting = Some(Box::new(Connecting { admitted, answer }));
         Ok(())
     }
@@ -239,11 +253,7 @@ impl Connection {
             return Ok(());
         };
         match connecting.answer.try_recv() {
-            Ok(Ok(returning)) => self.settle(connecting.admitted, returning, now),
-            Ok(Err(fault)) => {
-                tracing::error!(%fault, "a session could not be looked up");
-                Err(Close::Fault)
-            }
+            Ok(returning) => self.settle(connecting.admitted, returning, now),
             Err(oneshot::error::TryRecvError::Empty) => {
                 self.connecting = Some(connecting);
                 Ok(())
@@ -303,7 +313,7 @@ impl Connection {
             namespace: admitted.namespace.to_owned(),
             start_g: self.hub.barrier(),
         });
-        let session = Arc::new(Session::new(seed));
+        let session = Arc::new(Session::new(seed, writer::now()));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
         (self.seat(admitted, &session, from), welcome.into())
@@ -345,7 +355,11 @@ impl Connection {
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
-            pending.push(timers::expire_later(&socket, expires_at));
+            pending.push(timers::expire_later(
+                &socket,
+                expires_at,
+                hub.config.expiry_grace,
+            ));
         }
         let actor = Arc::new(Actor {
             app,

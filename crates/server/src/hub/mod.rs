@@ -11,6 +11,7 @@ mod passing;
 mod permits;
 mod presence;
 mod returning;
+mod reviving;
 mod seat;
 mod sequencer;
 mod session;
@@ -30,7 +31,7 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Event, G, Queue, SessionId, Store, UserId,
+    App, AppId, Event, G, Queue, SessionId, Store, Timestamp, UserId,
     bus::{Bus, Listener},
     event::{Unsubscribe, Whose},
     store::Boot,
@@ -48,14 +49,17 @@ use self::{
     passing::Typists,
     permits::Permits,
     presence::Presence,
-    session::Sessions,
+    reviving::Lookups,
+    session::{Session, Sessions},
     socket::Delivery,
     topic::Topic,
 };
-use crate::{identity::Directory, limits::Rate, listen::Close, metrics::Metrics};
-
-/// How long what happened stays in memory, if the budget allows, and a session without a socket.
-const RECENT: Duration = Duration::from_mins(5);
+use crate::{
+    identity::Directory,
+    limits::{Limits, Rate},
+    listen::Close,
+    metrics::Metrics,
+};
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
 const BROUGHT_BACK: usize = 64 << 20;
@@ -71,11 +75,25 @@ pub struct HubConfig {
     pub waiting_commands: u32,
     /// The same for one app.
     pub waiting_commands_per_app: u32,
+    /// How long what happened stays in memory, if the budget allows, and a session without a socket.
+    pub recent: Duration,
     /// Memory for what happened lately, in bytes.
     pub recent_bytes: usize,
+    /// How old the oldest event may be that a client has missed; beyond that it begins anew.
+    pub replay: Duration,
+    /// Events that are brought back from the log for one client; beyond that it begins anew.
+    pub replay_events: usize,
+    /// The same in bytes.
+    pub replay_bytes: usize,
+    /// How long the store remembers a session without a client, at least.
+    pub remember: Duration,
+    /// How long a socket whose token has expired may stay.
+    pub expiry_grace: Duration,
     /// Events that a socket may send; one that is faster is read more slowly, and nothing is refused.
     /// `None` for no limit.
     pub rate: Option<Rate>,
+    /// How often all sockets of an address, an app or a user may, together with HTTP.
+    pub shared_rates: Arc<Limits>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
     /// How clients reach this server.
@@ -89,8 +107,15 @@ impl Default for HubConfig {
             dialects: dialects::DIALECTS.to_vec(),
             waiting_commands: 8_192,
             waiting_commands_per_app: 4_096,
+            recent: Duration::from_mins(5),
             recent_bytes: 64 << 20,
+            replay: Duration::from_hours(24),
+            replay_events: 10_000,
+            replay_bytes: 8 << 20,
+            remember: Duration::from_hours(7 * 24),
+            expiry_grace: Duration::from_secs(30),
             rate: None,
+            shared_rates: Arc::default(),
             without_recovery: Vec::new(),
             site: Arc::default(),
         }
@@ -109,6 +134,7 @@ pub struct Hub {
     barrier: AtomicU64,
     topics: Mutex<Topics>,
     sessions: Mutex<Sessions>,
+    lookups: Lookups,
     /// Every segment in memory, oldest first; each entry stands for the oldest one of its topic.
     segments: Mutex<VecDeque<Sealed>>,
     /// The highest G of the turn under way, or of the last one.
@@ -174,6 +200,7 @@ impl Hub {
             barrier: AtomicU64::new(last_g),
             topics: Mutex::default(),
             sessions: Mutex::default(),
+            lookups: Lookups::default(),
             segments: Mutex::default(),
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
@@ -320,7 +347,7 @@ impl Hub {
             let held = self.topic_bytes.load(Ordering::Relaxed);
             let topic = oldest.topic.upgrade();
             let fits = held <= self.config.recent_bytes;
-            if topic.is_some() && fits && now.duration_since(oldest.at) < RECENT {
+            if topic.is_some() && fits && now.duration_since(oldest.at) < self.config.recent {
                 break;
             }
             let oldest = segments.pop_front();
@@ -357,20 +384,26 @@ impl Hub {
         self.directory.apps().into_iter().next()
     }
 
-    /// The sessions that have a socket and something in the store, and an app in whose name that can
-    /// be said. `None` while there is no app.
-    pub(crate) fn live_sessions(&self) -> Option<(Arc<App>, Vec<SessionId>)> {
+    /// The sessions that have a socket and something in the store, which was last told of them
+    /// before `before`; and an app in whose name it can be told. `None` while there is no app.
+    pub(crate) fn unseen_sessions(
+        &self,
+        before: Timestamp,
+    ) -> Option<(Arc<App>, Vec<Arc<Session>>)> {
         let app = self.any_app()?;
         let sessions = self.sessions.lock();
-        let live = sessions.by_id.values().filter(|session| session.is_live());
-        Some((app, live.map(|session| session.seed.id).collect()))
+        let is_due = |session: &&Arc<Session>| session.is_live() && session.seen_at() < before;
+        let due = sessions.by_id.values().filter(is_due);
+        Some((app, due.map(Arc::clone).collect()))
     }
 
-    /// Lets go of sessions that have had no socket for a while, and of topics that nobody needs.
+    /// Lets go of what is no longer recent: sessions without a socket, events, topics that nobody
+    /// needs.
     pub(crate) fn sweep(&self) {
-        if let Some(before) = Instant::now().checked_sub(RECENT) {
+        if let Some(before) = Instant::now().checked_sub(self.config.recent) {
             self.sessions.lock().forget(before);
         }
+        self.note_segments(std::iter::empty());
         let mut topics = self.topics.lock();
         let unneeded: Vec<_> = topics
             .values()

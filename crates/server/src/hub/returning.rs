@@ -1,18 +1,15 @@
-//! Clients that come back: finds their session, sees whether what they missed can be had, and
-//! brings what has left memory back from the log.
+//! Clients that come back: sees whether what they missed can be had, and brings what has left
+//! memory back from the log. Sessions that only the store knows are the business of `reviving`.
 //!
 //! There is no second code path for what they missed: it is the same stream from an older place.
 
 use std::sync::Arc;
 
-use chat::{AppId, Fault, G, Subject};
+use chat::{AppId, Fault, G, Subject, Timestamp};
 
 use super::{Hub, offset::Key, session::Session, topic::Topic};
 use crate::writer;
 
-/// Events and bytes that one client may have missed; beyond that it begins anew.
-const MISSED_EVENTS: usize = 10_000;
-const MISSED_BYTES: usize = 8 << 20;
 /// Events read from the log at once.
 const PAGE: u32 = 512;
 
@@ -53,15 +50,16 @@ impl Hub {
         let Some(from) = self.position(&session, claim.offset.as_deref()) else {
             return Some(Returning::Inherit(session));
         };
-        let portrait = session.portrait(from);
+        let places = session.portrait(from).places;
         let is_here = |(topic, since): &(Arc<Topic>, G)| {
             topic.floor() <= from.max(Key::end_of(*since)).whole()
         };
-        let all_here = portrait.places.iter().all(is_here);
-        all_here.then_some(Returning::Resume(session, from))
+        let all_here = places.iter().all(is_here);
+        all_here.then(|| self.go_on(session, from, &places))
     }
 
-    /// What becomes of a claim. Blocks: reads the store.
+    /// What becomes of a claim whose session is in memory, if there is one. Blocks: may read what
+    /// was missed from the store.
     pub(super) fn recover(&self, claim: &Claim) -> Result<Returning, Fault> {
         let known = self
             .sessions
@@ -69,12 +67,8 @@ impl Hub {
             .by_pid
             .get(&claim.pid_hash)
             .map(Arc::clone);
-        let session = match known {
-            Some(session) => session,
-            None => match self.revive(&claim.pid_hash)? {
-                Some(session) => session,
-                None => return Ok(Returning::Stranger),
-            },
+        let Some(session) = known else {
+            return Ok(Returning::Stranger);
         };
         if !claim.is_of(&session) {
             return Ok(Returning::Stranger);
@@ -83,16 +77,33 @@ impl Hub {
             return Ok(Returning::Inherit(session));
         };
         let mut budget = Budget {
-            events: MISSED_EVENTS,
-            bytes: MISSED_BYTES,
+            events: self.config.replay_events,
+            bytes: self.config.replay_bytes,
         };
-        for (topic, since) in session.portrait(from).places {
-            let from = from.max(Key::end_of(since)).whole();
-            if !self.fill(&topic, from, &mut budget)? {
+        let places = session.portrait(from).places;
+        for (topic, since) in &places {
+            let from = from.max(Key::end_of(*since)).whole();
+            if !self.fill(topic, from, &mut budget)? {
                 return Ok(Returning::Inherit(session));
             }
         }
-        Ok(Returning::Resume(session, from))
+        Ok(self.go_on(session, from, &places))
+    }
+
+    /// All that was missed is in memory; the session goes on unless that is too old.
+    fn go_on(&self, session: Arc<Session>, from: Key, places: &[(Arc<Topic>, G)]) -> Returning {
+        let age = i64::try_from(self.config.replay.as_millis()).unwrap_or(i64::MAX);
+        let oldest = Timestamp(writer::now().0.saturating_sub(age));
+        // An event at `from` itself was seen, at least in part, however long ago that was.
+        let missed = |(topic, since): &(Arc<Topic>, G)| topic.first_after(from.g.max(*since));
+        if places
+            .iter()
+            .filter_map(missed)
+            .any(|first| first <= oldest)
+        {
+            return Returning::Inherit(session);
+        }
+        Returning::Resume(session, from)
     }
 
     /// Where a client is: after the last offset that it has seen, else where its session began.
@@ -126,42 +137,12 @@ impl Hub {
                     break;
                 }
             }
+            let segments = usize::from(!events.is_empty());
             if topic.prepend(events, from, floor) {
-                self.note_segments(std::iter::once(topic));
+                self.note_segments(std::iter::once(topic).take(segments));
                 return Ok(true);
             }
         }
-    }
-
-    /// A session that only the store knows.
-    fn revive(&self, pid_hash: &[u8; 32]) -> Result<Option<Arc<Session>>, Fault> {
-        self.metrics.store_reads.inc();
-        let Some(stored) = self.store.session(pid_hash)? else {
-            return Ok(None);
-        };
-        let session = Arc::new(Session::new(stored.seed));
-        for subscription in stored.subscriptions {
-            // The store leaves out those to which there is no right any longer; whether the key or
-            // token still holds with which it was asked for is known here.
-            let proof = subscription.proof;
-            let works = proof.key.is_none_or(|key| self.directory.works(key));
-            if !works || proof.until.is_some_and(|until| until <= writer::now()) {
-                continue;
-            }
-            if let Some(user) = subscription.user {
-                session.identify(user);
-            }
-            let Some(dialect) = dialects::by_name(&subscription.dialect) else {
-                continue;
-            };
-            session.speak(dialect);
-            let namespace = &session.seed.namespace;
-            let floor = || self.entering.load(std::sync::atomic::Ordering::Acquire);
-            let topic = self.topic(subscription.topic, dialect, namespace, floor);
-            session.listen(&topic, subscription.user, subscription.since);
-        }
-        // Somebody else may have revived it at the same time; there must be only one.
-        Ok(Some(self.sessions.lock().insert(session, true)))
     }
 }
 

@@ -149,6 +149,11 @@ impl Seat {
         self.stream.socket.namespace
     }
 
+    /// Who asked last.
+    pub(super) fn asker(&self) -> &Actor {
+        self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor)
+    }
+
     /// Whether it may ask for more.
     pub(super) fn has_room(&self) -> bool {
         !self.stream.socket.is_closed()

@@ -3,13 +3,16 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Instant,
 };
 
 use bytes::Bytes;
 use chat::{
-    AppId, G, SessionId, Subject, UserId,
+    AppId, G, SessionId, Subject, Timestamp, UserId,
     actor::SessionSeed,
     event::{Unsubscribe, Whose},
 };
@@ -67,6 +70,8 @@ impl Sessions {
 /// One session. Live while it has a socket, parked otherwise.
 pub(crate) struct Session {
     pub(crate) seed: Arc<SessionSeed>,
+    /// When the store was last told that it is live, or knew it by itself; milliseconds.
+    seen_at: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -102,15 +107,25 @@ pub(crate) struct Portrait {
 }
 
 impl Session {
-    pub(crate) fn new(seed: Arc<SessionSeed>) -> Self {
+    pub(crate) fn new(seed: Arc<SessionSeed>, seen_at: Timestamp) -> Self {
         let state = State {
             parked: Some(Instant::now()),
             ..State::default()
         };
         Self {
             seed,
+            seen_at: AtomicI64::new(seen_at.0),
             state: Mutex::new(state),
         }
+    }
+
+    pub(crate) fn seen_at(&self) -> Timestamp {
+        Timestamp(self.seen_at.load(Ordering::Relaxed))
+    }
+
+    /// The store has been told.
+    pub(crate) fn see(&self, at: Timestamp) {
+        self.seen_at.store(at.0, Ordering::Relaxed);
     }
 
     /// Whether who comes with its recovery id may go on with it.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{Event, G, SessionId};
+use chat::{Event, G, SessionId, Timestamp};
 use dialects::{Audience, Dialect, Shown, Site};
 use parking_lot::Mutex;
 use slab::Slab;
@@ -146,6 +146,14 @@ impl Topic {
         self.ring.lock().floor
     }
 
+    /// When the first event after `from` happened, of those that are here.
+    pub(crate) fn first_after(&self, from: G) -> Option<Timestamp> {
+        let ring = self.ring.lock();
+        let ahead = ring.segments.iter().rev().take_while(|s| s.last_g > from);
+        let mut events = ahead.last()?.events.iter();
+        events.find(|event| event.g > from).map(|event| event.at)
+    }
+
     /// Brings back what happened after `from`, up to the `floor` at which it was asked for. False
     /// if more has left memory meanwhile.
     pub(crate) fn prepend(&self, events: Vec<Arc<Event>>, from: G, floor: G) -> bool {
@@ -155,10 +163,13 @@ impl Topic {
         }
         ring.floor = from;
         ring.pinned = Instant::now().checked_add(PINNED);
-        let segment = Segment::new(events);
-        ring.bytes += segment.weight;
-        self.memory.fetch_add(segment.weight, Ordering::Relaxed);
-        ring.segments.push_front(Arc::new(segment));
+        // Searches go by the numbers of segments, and an empty one has none.
+        if !events.is_empty() {
+            let segment = Segment::new(events);
+            ring.bytes += segment.weight;
+            self.memory.fetch_add(segment.weight, Ordering::Relaxed);
+            ring.segments.push_front(Arc::new(segment));
+        }
         true
     }
 

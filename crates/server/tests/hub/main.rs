@@ -11,6 +11,9 @@
 
 mod anew;
 mod client;
+mod crowds;
 mod gate;
+mod memories;
+mod overload;
 mod returning;
 mod streams;

@@ -328,6 +328,7 @@ fn an_id_in_a_path_that_can_be_none_names_nothing() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn refusals_of_the_core_speak_of_the_callers_own_fields() {
     let pair = body(&json!({"usernames": ["a", "b"]}), open_chat).unwrap();
     let sent = json!({"chat_id": C, "user_id": A});
@@ -433,6 +434,10 @@ fn refusals_of_the_core_speak_of_the_callers_own_fields() {
         let expected = json!({"success": false, "message": message, "code": refusal.code()});
         assert_eq!(told(call, &refusal), (status, expected));
     }
+}
+
+#[test]
+fn what_is_no_object_is_called_the_body() {
     let unread = refuse(
         None,
         &Refusal::Invalid {

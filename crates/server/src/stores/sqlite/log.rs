@@ -11,7 +11,7 @@ use std::{
 };
 
 use chat::{
-    ConversationId, Event, G, Happening, Message, MessageView, SessionId, Topic, UserId,
+    ConversationId, Event, G, Happening, Message, MessageView, SessionId, Timestamp, Topic, UserId,
     event::Scene,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -49,7 +49,7 @@ const MESSAGES: Table = Table {
 };
 const CHANGES: Table = Table {
     first: "SELECT seq, g FROM change WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
-    from: "SELECT g, seq, kind, actor, origin, subject_g, subject, data FROM change
+    from: "SELECT g, seq, kind, actor, origin, subject_g, subject, data, created_at FROM change
      WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3",
     row: changed,
 };
@@ -116,6 +116,7 @@ pub(super) fn read(
 struct Entry {
     g: G,
     seq: u64,
+    at: Timestamp,
     origin: Option<SessionId>,
     what: What,
 }
@@ -135,6 +136,7 @@ fn sent(row: &Row<'_>) -> Result<Entry> {
     Ok(Entry {
         g: message.g,
         seq: message.seq,
+        at: message.created_at,
         origin: message.origin,
         what: What::Sent(Box::new(message)),
     })
@@ -153,6 +155,7 @@ fn changed(row: &Row<'_>) -> Result<Entry> {
     Ok(Entry {
         g: unsigned(row.get(0)?)?,
         seq: unsigned(row.get(1)?)?,
+        at: Timestamp(row.get(8)?),
         origin: row.get::<_, Option<i64>>(4)?.map(SessionId),
         what,
     })
@@ -290,6 +293,7 @@ impl Teller<'_> {
         };
         Ok(Some(Event {
             g: entry.g,
+            at: entry.at,
             origin: entry.origin,
             scene,
             happening,

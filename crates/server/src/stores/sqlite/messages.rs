@@ -311,8 +311,9 @@ impl Note {
 pub(super) fn note(connection: &Connection, entry: &Entry, note: &Note) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO change (g, conversation, seq, kind, actor, origin, subject_g, subject, data)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO change
+                (g, conversation, seq, kind, actor, origin, subject_g, subject, data, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             signed(entry.g)?,
@@ -324,6 +325,7 @@ pub(super) fn note(connection: &Connection, entry: &Entry, note: &Note) -> Resul
             note.subject_g.map(signed).transpose()?,
             note.subject.as_ref().map(Uuid::as_bytes),
             note.data,
+            entry.at.0,
         ])?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! at `suite!` below.
 
 mod histories;
+mod ledger;
 mod log;
 mod messages;
 mod records;
@@ -95,7 +96,6 @@ macro_rules! suite {
             a_log_is_of_one_moment
             what_is_no_message_has_numbers_too
             where_nothing_happened_the_log_is_empty
-            who_comes_back_finds_people_and_conversations
             any_history_is_told_again_as_it_was_shown
             readers_see_whole_batches
             it_says_that_it_is_well

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat::{
-    SessionId, Store, StoredSession, StoredSubscription, Timestamp, Topic,
+    SessionId, SessionSeed, Store, StoredSession, StoredSubscription, Timestamp, Topic,
     store::{Change, Found, Need},
 };
 
@@ -11,7 +11,7 @@ use super::Place;
 use crate::world::{Scene, session};
 
 fn found(store: &dyn Store, id: i64) -> Option<StoredSession> {
-    let found = store.session(&session(id).pid_hash).unwrap();
+    let found = store.sessions(&[session(id).pid_hash]).unwrap().pop();
     match store.load(&Need::Session(SessionId(id))).unwrap() {
         Found::Session(same) => assert_eq!(same.map(Arc::unwrap_or_clone), found),
         other => panic!("asked for a session, got {other:?}"),
@@ -32,9 +32,8 @@ fn stored(changes: &[&Change]) -> StoredSession {
     for change in changes {
         let Change::Subscription {
             session,
-            app,
             user,
-            subject,
+            proof,
             topic,
             dialect,
             since,
@@ -45,8 +44,6 @@ fn stored(changes: &[&Change]) -> StoredSession {
         };
         let known = all.get_or_insert_with(|| StoredSession {
             seed: Arc::clone(session),
-            app: *app,
-            subject: subject.clone(),
             subscriptions: Vec::new(),
             seen_at: *at,
         });
@@ -54,6 +51,7 @@ fn stored(changes: &[&Change]) -> StoredSession {
         known.subscriptions.push(StoredSubscription {
             topic: *topic,
             user: *user,
+            proof: *proof,
             dialect: (*dialect).to_owned(),
             since: *since,
         });
@@ -86,7 +84,12 @@ pub(super) fn a_session_is_found_with_all_that_it_listens_to(place: &dyn Place) 
     assert_eq!(found(&*store, 1), Some(wanted.clone()));
     assert_eq!(found(&*store, -2), Some(stored(&[&joins[3]])));
     assert_eq!(found(&*store, 3), None);
-    assert_eq!(store.session(&[9; 32]).unwrap(), None);
+    // Several at once, one of them asked for twice and one unknown.
+    let hashes = [1, -2, 3, 1].map(|id| session(id).pid_hash);
+    let mut together = store.sessions(&hashes).unwrap();
+    together.sort_by_key(|session| session.seed.id.0);
+    assert_eq!(together, [stored(&[&joins[3]]), wanted.clone()]);
+    assert_eq!(store.sessions(&[]).unwrap(), []);
 
     // Again, by somebody else and later: the first place stays, and the session was seen.
     let again = world.subscription(&one, &bob, Topic::Conversation(chat.id));
@@ -106,12 +109,13 @@ pub(super) fn a_session_is_found_with_all_that_it_listens_to(place: &dyn Place) 
 pub(super) fn a_session_without_a_token_is_bound_to_nobody(place: &dyn Place) {
     let store = place.open();
     let Scene { mut world, ann, .. } = Scene::new(&*store);
-    let mut join = world.subscription(&session(1), &ann, Topic::Person(ann.id));
-    if let Change::Subscription { subject, .. } = &mut join {
-        *subject = None;
-    }
+    let seed = Arc::new(SessionSeed {
+        subject: None,
+        ..SessionSeed::clone(&session(1))
+    });
+    let join = world.subscription(&seed, &ann, Topic::Person(ann.id));
     store.commit(&world.batch([join])).unwrap();
-    assert_eq!(found(&*store, 1).unwrap().subject, None);
+    assert_eq!(found(&*store, 1).unwrap().seed, seed);
 }
 
 pub(super) fn a_session_may_begin_with_all_that_it_listens_to(place: &dyn Place) {

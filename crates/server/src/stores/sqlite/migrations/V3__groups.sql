@@ -28,6 +28,7 @@ CREATE INDEX member_by_conversation ON member (conversation, left_g);
 
 -- The outside id of the message that a change is about: it is told again when the message is gone.
 ALTER TABLE change ADD COLUMN subject BLOB;
+ALTER TABLE change ADD COLUMN created_at INTEGER NOT NULL DEFAULT 0;
 
 -- The files that something refers to: messages, pictures of users and conversations. A row comes and
 -- goes in the transaction of what refers to it; whatever file has no row can be taken away.

@@ -67,9 +67,13 @@ pub async fn run(
     let site = Arc::new(config.site(address));
     let media = MediaStore::open(&config.server.data, config.media_config())?;
     let media = Arc::new(media);
+    let limits = Arc::new(Limits::new(config.rates()));
+    limits.keep_small();
     let metrics = Metrics::new();
     let hub_config = HubConfig {
         site: Arc::clone(&site),
+        media: Some(Arc::clone(&media)),
+        limits_of_all: Some(Arc::clone(&limits)),
         ..config.hub_config()
     };
     let core = Core::start(Arc::clone(&store), hub_config, Arc::clone(&metrics))?;
@@ -88,8 +92,6 @@ pub async fn run(
     );
     let operators = tokio::spawn(socket.serve(Arc::new(desk)));
 
-    let limits = Arc::new(Limits::new(config.rates()));
-    limits.keep_small();
     let janitor = tokio::spawn(media::keep_clean(Arc::clone(&media), Arc::clone(&store)));
     let rest = Rest::new(RestParts {
         store: Arc::clone(&store),

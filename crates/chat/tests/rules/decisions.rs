@@ -528,6 +528,7 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::FixedMembers,
         Refusal::NotAMember,
         Refusal::MetadataTooLarge { limit: 5 },
+        Refusal::FileTooLarge { limit: 5 },
         Refusal::TooManyMembers { limit: 5 },
         Refusal::NotIdentified,
         Refusal::TokenRequired,

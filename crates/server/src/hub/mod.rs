@@ -20,6 +20,7 @@ mod stream;
 mod ticket;
 mod timers;
 mod topic;
+mod upload;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -54,7 +55,13 @@ use self::{
     socket::Delivery,
     topic::Topic,
 };
-use crate::{identity::Directory, limits::Rate, listen::Close, metrics::Metrics};
+use crate::{
+    identity::Directory,
+    limits::{Limits, Rate},
+    listen::Close,
+    media::MediaStore,
+    metrics::Metrics,
+};
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
 const BROUGHT_BACK: usize = 64 << 20;
@@ -91,6 +98,10 @@ pub struct HubConfig {
     pub without_recovery: Vec<String>,
     /// How clients reach this server.
     pub site: Arc<Site>,
+    /// Where files go; `None` where none are kept.
+    pub media: Option<Arc<MediaStore>>,
+    /// How much may be asked from one address, in one app and by one user; `None` for no limits.
+    pub limits_of_all: Option<Arc<Limits>>,
 }
 
 impl Default for HubConfig {
@@ -110,6 +121,8 @@ impl Default for HubConfig {
             rate: None,
             without_recovery: Vec::new(),
             site: Arc::default(),
+            media: None,
+            limits_of_all: None,
         }
     }
 }

@@ -9,7 +9,8 @@ use std::{
 
 use bytes::Bytes;
 use chat::{
-    Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
+    Actor, AppId, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef,
+    model::Secret,
 };
 use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
@@ -23,6 +24,7 @@ use super::{
     session::{Portrait, Session},
     stream::Stream,
     timers,
+    upload::Uploading,
 };
 use crate::{
     identity::credential,
@@ -52,6 +54,8 @@ pub(super) struct Seat {
     stream: Stream,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
+    /// What it said last, if that is on its way to the disk. It is not read meanwhile.
+    uploading: Option<Uploading>,
     timers: Vec<AbortHandle>,
     before: Option<Before>,
 }
@@ -90,6 +94,7 @@ impl Seat {
             stream,
             permits,
             early,
+            uploading: None,
             timers,
             before: None,
         }
@@ -151,7 +156,8 @@ impl Seat {
 
     /// Whether it may ask for more.
     pub(super) fn has_room(&self) -> bool {
-        !self.stream.socket.is_closed()
+        self.uploading.is_none()
+            && !self.stream.socket.is_closed()
             && self.stream.open_tickets() < OPEN_TICKETS
             && self.stream.open_bytes() < OPEN_BYTES
             && self.permits.open(&self.stream.socket)
@@ -159,7 +165,14 @@ impl Seat {
 
     /// Whether something that it asked for is not answered yet.
     pub(super) fn has_pending(&self) -> bool {
-        self.stream.open_tickets() > 0
+        self.stream.open_tickets() > 0 || self.uploading.is_some()
+    }
+
+    /// In which app it asks, and as whom, as far as a key or token tells.
+    pub(super) fn asks_as(&self) -> (AppId, Option<&str>) {
+        let actor = self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor);
+        let subject = actor.subject.as_ref();
+        (actor.app.id, subject.map(|subject| &*subject.id.text))
     }
 
     /// Whether it must go, for good.
@@ -169,6 +182,7 @@ impl Seat {
 
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
+        self.poll_upload();
         self.release_early(now);
         self.stream.collect(self.dialect, out)
     }
@@ -301,9 +315,10 @@ impl Seat {
     /// not in time.
     fn release_early(&mut self, now: Instant) {
         let identified = !self.early.is_empty() && self.stream.is_identified();
-        while let Some(Early { ack, request, .. }) = self
-            .early
-            .pop_front_if(|early| identified || early.until <= now)
+        while self.uploading.is_none()
+            && let Some(Early { ack, request, .. }) = self
+                .early
+                .pop_front_if(|early| identified || early.until <= now)
         {
             match request {
                 Ok(request) if request.needs_identity && !identified => {
@@ -328,6 +343,42 @@ impl Seat {
                     .refuse(self.dialect, ack, Some(request), refusal);
             }
         };
+        if request.upload.is_none() {
+            return self.submit_as(ack, actor, request);
+        }
+        let (media, handle) = (self.hub.config.media.as_ref(), &self.stream.socket.handle);
+        match Uploading::begin(media, handle, ack, actor, request) {
+            Ok(uploading) => self.uploading = Some(uploading),
+            Err(refusal) => self.stream.refuse(self.dialect, ack, None, refusal),
+        }
+    }
+
+    /// Goes on with what was said with a file, once the file is kept.
+    fn poll_upload(&mut self) {
+        let Some(mut uploading) = self.uploading.take() else {
+            return;
+        };
+        match uploading.poll() {
+            None => self.uploading = Some(uploading),
+            Some(Ok(kept)) => {
+                let Uploading {
+                    ack,
+                    actor,
+                    mut request,
+                    ..
+                } = uploading;
+                request.place(kept.release());
+                self.submit_as(ack, actor, request);
+            }
+            Some(Err(refusal)) => {
+                let Uploading { ack, request, .. } = uploading;
+                self.stream
+                    .refuse(self.dialect, ack, Some(request), refusal);
+            }
+        }
+    }
+
+    fn submit_as(&mut self, ack: Option<u64>, actor: Arc<Actor>, request: Request) {
         if let Some(command) = &request.command {
             self.submit_command(&actor, command.clone());
         }

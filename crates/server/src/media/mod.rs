@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{Fault, Media};
+use chat::{Fault, Media, Refusal, Reply};
 use tokio::task::spawn_blocking;
 
 pub use self::{
@@ -262,6 +262,16 @@ impl Kept {
     pub fn release(mut self) -> Media {
         self.file.0 = None;
         self.media
+    }
+}
+
+/// Whether something may refer to the file that came with a command, by what came of the command.
+pub(crate) fn is_in_use(result: &Result<Reply, Refusal>) -> bool {
+    match result {
+        Ok(Reply::Sent { repeated, .. }) => !repeated,
+        // Nobody can say whether it was stored; the janitor will find out.
+        Ok(_) | Err(Refusal::Unavailable) => true,
+        Err(_) => false,
     }
 }
 

@@ -19,7 +19,7 @@ use dialects::{
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{Rejection, Rest, body::FileField, caller::Caller};
-use crate::media::Kept;
+use crate::media::{Kept, is_in_use};
 
 /// How long a request waits while too many others are carried out.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -108,13 +108,7 @@ impl Rest {
         let parts = self.parts();
         let file = kept.map(|kept| kept.release().name);
         let result = parts.queue.run(Arc::clone(actor), command).await;
-        let is_used = match &result {
-            Ok(Reply::Sent { repeated, .. }) => !repeated,
-            // Nobody can say whether it was stored; the janitor will find out.
-            Ok(_) | Err(Refusal::Unavailable) => true,
-            Err(_) => false,
-        };
-        if let Some(name) = file.filter(|_| !is_used) {
+        if let Some(name) = file.filter(|_| !is_in_use(&result)) {
             parts.media.discard(&name);
         }
         result

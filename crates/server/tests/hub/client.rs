@@ -28,6 +28,9 @@ use wire::{
 
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Begins what a test's client sends as bytes.
+pub(crate) const BYTES: char = 'b';
+
 /// Said by a test's client to let one heartbeat pass.
 pub(crate) const HEARTBEAT: &str = "23";
 
@@ -326,7 +329,10 @@ async fn drive(
                     driver.ponged(Instant::now());
                     continue;
                 }
-                let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
+                let message = match text.strip_prefix(BYTES) {
+                    Some(bytes) => Message::Binary(bytes.to_owned().into()),
+                    None => Message::Text(text.strip_prefix('4').unwrap().to_owned()),
+                };
                 driver.receive(message, Instant::now()).unwrap();
             } else {
                 driver.closed(Close::ClientClosed);

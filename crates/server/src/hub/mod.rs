@@ -6,6 +6,7 @@
 
 mod admission;
 mod connection;
+mod lap;
 mod offset;
 mod permits;
 mod returning;

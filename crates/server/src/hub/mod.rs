@@ -373,6 +373,9 @@ impl Hub {
         for topic in unneeded {
             self.tidy(&mut topics, &topic);
         }
+        drop(topics);
+        // What has become too old goes, though nothing new comes.
+        self.note_segments(std::iter::empty());
     }
 
     /// Ends a socket's listening.

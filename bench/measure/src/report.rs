@@ -21,8 +21,9 @@ pub(crate) struct Page<'a> {
     pub(crate) places: &'a Places,
     /// Servers that did not take part, and why.
     pub(crate) absent: &'a [(Server, String)],
-    /// Whether everything was measured.
+    /// Whether everything was measured, and how many runs that would have been.
     pub(crate) in_time: bool,
+    pub(crate) planned: usize,
     pub(crate) took: Duration,
     pub(crate) resumed: bool,
     pub(crate) profiles: &'a [Profile],
@@ -93,7 +94,30 @@ impl Page<'_> {
             notes += &format!("\n**{title} did not take part**: {problem}.\n");
         }
         if !self.in_time {
-            notes += "\n**Not everything was measured**: the time was over.\n";
+            let missing = self.planned - self.runs.0.len();
+            notes += &format!(
+                "\n**{missing} of {} runs are missing**: the time was over.\n",
+                self.planned
+            );
+        }
+        let samples = self
+            .runs
+            .0
+            .iter()
+            .flat_map(|run| run.outcome.iter().map(move |it| (run, it)));
+        let disturbed: Vec<_> = samples
+            .filter(|(_, sample)| sample.is_disturbed())
+            .map(|(run, sample)| {
+                let (title, load) = (run.server.title(), run.scenario.name());
+                let percent = number(sample.others_busy() * 100.0);
+                format!("{title} {load} in round {} ({percent} %)", run.round)
+            })
+            .collect();
+        if !disturbed.is_empty() {
+            notes += &format!(
+                "\nThe machine was not quiet all the time. Others used more than a tenth of a core during: {}.\n",
+                disturbed.join(", ")
+            );
         }
         if self.resumed {
             notes += "\nThe run was interrupted and gone on with.\n";

@@ -28,8 +28,6 @@ type Done<T> = Result<T, String>;
 
 /// Open files that a server needs beside its connections.
 const SPARE_FILES: usize = 200;
-/// The part of a core above which others are said to have disturbed.
-const DISTURBED: f64 = 0.1;
 /// Seconds after which a load client gives up.
 const DEADLINE: &str = "100";
 
@@ -135,6 +133,7 @@ pub(crate) fn run(options: &Options) -> Done<()> {
         places: &places,
         absent: &absent,
         in_time,
+        planned: total,
         took: begun.elapsed(),
         resumed: options.resume,
         profiles: &profiles,
@@ -277,7 +276,7 @@ fn say(outcome: &Done<Sample>) -> String {
             number(sample.user_cpu())
         ),
     };
-    if sample.others_busy() > DISTURBED {
+    if sample.is_disturbed() {
         let percent = (sample.others_busy() * 100.0).round();
         words += &format!(", while others used {percent} % of a core");
     }

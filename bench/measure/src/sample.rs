@@ -104,6 +104,11 @@ impl Sample {
         self.others / self.seconds.max(0.001)
     }
 
+    /// Whether that was so much that the figures may suffer: more than a tenth of a core.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.others_busy() > 0.1
+    }
+
     /// kB for each idle connection.
     pub(crate) fn slope(&self) -> Option<f64> {
         let idle = self.idle.as_ref()?;

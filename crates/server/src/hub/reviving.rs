@@ -5,13 +5,13 @@
 //! then, not one for each client, and takes a few threads, not hundreds.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     mem,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use chat::{Fault, StoredSession};
+use chat::{Fault, G, StoredSession, event::Unsubscribe};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -23,7 +23,7 @@ use super::{
     returning::{Claim, Returning},
     session::Session,
 };
-use crate::listen::Handle;
+use crate::{listen::Handle, writer};
 
 /// Between two lookups, so that a crowd gathers. Whoever comes alone does not wait.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -115,22 +115,29 @@ impl Hub {
         let unknown: Vec<_> = unknown.into_iter().collect();
         for hashes in unknown.chunks(TOGETHER) {
             self.metrics.store_reads.inc();
+            let read_at = self.entering.load(Ordering::Acquire);
             let found = self.store.sessions(hashes);
             for stored in found.map_err(|fault| report(&fault))? {
-                self.revive_one(stored);
+                self.revive_one(stored, read_at);
             }
         }
         Ok(())
     }
 
-    fn revive_one(&self, stored: StoredSession) {
-        let users = stored.identities();
-        let session = Session::new(stored.seed, stored.app, stored.subject, stored.seen_at);
-        let session = Arc::new(session);
-        for user in users {
-            session.identify(user);
-        }
+    /// Takes in a session as the store knew it at `read_at` or later.
+    fn revive_one(&self, stored: StoredSession, read_at: G) {
+        let session = Arc::new(Session::new(stored.seed, stored.seen_at));
         for subscription in stored.subscriptions {
+            // The store leaves out those to which there is no right any longer; whether the key or
+            // token still holds with which it was asked for is known here.
+            let proof = subscription.proof;
+            let works = proof.key.is_none_or(|key| self.directory.works(key));
+            if !works || proof.until.is_some_and(|until| until <= writer::now()) {
+                continue;
+            }
+            if let Some(user) = subscription.user {
+                session.identify(user);
+            }
             let Some(dialect) = dialects::by_name(&subscription.dialect) else {
                 continue;
             };
@@ -138,10 +145,35 @@ impl Hub {
             let namespace = &session.seed.namespace;
             let floor = || self.entering.load(Ordering::Acquire);
             let topic = self.topic(subscription.topic, dialect, namespace, floor);
-            session.listen(&topic, subscription.since);
+            session.listen(&topic, subscription.user, subscription.since);
         }
         // Another group may have revived it at the same time; there must be only one.
-        self.sessions.lock().insert(session, true);
+        let session = self.sessions.lock().insert(session, true);
+        // What has ended since, when the session was not here yet to be told.
+        for end in self.ended.lock().since(read_at) {
+            session.unlisten(&end);
+        }
+    }
+}
+
+/// The listening that has ended lately, for sessions that were being read meanwhile.
+#[derive(Default)]
+pub(super) struct Ended(VecDeque<(Instant, Unsubscribe)>);
+
+impl Ended {
+    /// Longer than a read of the store takes.
+    const KEPT: Duration = Duration::from_mins(1);
+
+    pub(super) fn note(&mut self, end: Unsubscribe) {
+        let now = Instant::now();
+        let is_old = |(at, _): &mut (Instant, Unsubscribe)| now.duration_since(*at) > Self::KEPT;
+        while self.0.pop_front_if(is_old).is_some() {}
+        self.0.push_back((now, end));
+    }
+
+    fn since(&self, g: G) -> Vec<Unsubscribe> {
+        let ends = self.0.iter().map(|(_, end)| *end);
+        ends.filter(|end| end.until > g).collect()
     }
 }
 

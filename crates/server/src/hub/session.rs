@@ -11,7 +11,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{AppId, G, SessionId, Subject, Timestamp, UserId, actor::SessionSeed};
+use chat::{
+    AppId, G, SessionId, Subject, Timestamp, UserId,
+    actor::SessionSeed,
+    event::{Unsubscribe, Whose},
+};
 use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -66,9 +70,6 @@ impl Sessions {
 /// One session. Live while it has a socket, parked otherwise.
 pub(crate) struct Session {
     pub(crate) seed: Arc<SessionSeed>,
-    pub(crate) app: AppId,
-    /// The user whom its token proved, if it came with one; whoever comes back must prove the same.
-    pub(crate) subject: Option<String>,
     /// When the store was last told that it is live, or knew it by itself; milliseconds.
     seen_at: AtomicI64,
     state: Mutex<State>,
@@ -92,6 +93,8 @@ struct State {
 /// What it listens to. While this exists the topic stays in memory.
 pub(crate) struct Place {
     pub(crate) topic: Arc<Topic>,
+    /// As whom, if that is known.
+    pub(crate) user: Option<UserId>,
     pub(crate) since: G,
 }
 
@@ -104,20 +107,13 @@ pub(crate) struct Portrait {
 }
 
 impl Session {
-    pub(crate) fn new(
-        seed: Arc<SessionSeed>,
-        app: AppId,
-        subject: Option<String>,
-        seen_at: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(seed: Arc<SessionSeed>, seen_at: Timestamp) -> Self {
         let state = State {
             parked: Some(Instant::now()),
             ..State::default()
         };
         Self {
             seed,
-            app,
-            subject,
             seen_at: AtomicI64::new(seen_at.0),
             state: Mutex::new(state),
         }
@@ -132,19 +128,11 @@ impl Session {
         self.seen_at.store(at.0, Ordering::Relaxed);
     }
 
-    /// Whether who comes with its recovery id may go on with it. A dialect may know the person by
-    /// another form of the token's subject.
+    /// Whether who comes with its recovery id may go on with it.
     pub(crate) fn belongs_to(&self, app: AppId, namespace: &str, who: Option<&Subject>) -> bool {
-        let state = self.state.lock();
-        let is_same = match (&self.subject, who) {
-            (None, None) => true,
-            (Some(own), Some(who)) => {
-                let knows = |spoken: &dyn Dialect| spoken.person(who).text == *own;
-                *own == who.id.text || state.dialect.is_some_and(knows)
-            }
-            _ => false,
-        };
-        is_same && !state.ended && self.app == app && self.seed.namespace == namespace
+        let is_same = self.seed.subject.as_ref() == who.map(|who| &who.id.text);
+        let is_ended = self.state.lock().ended;
+        is_same && !is_ended && self.seed.app == app && self.seed.namespace == namespace
     }
 
     /// Its socket, while it has one.
@@ -190,21 +178,52 @@ impl Session {
         }
     }
 
+    /// It is this user no longer.
+    pub(crate) fn unidentify(&self, user: UserId) {
+        self.state.lock().identities.retain(|known| *known != user);
+    }
+
     /// Who it has said it is.
     pub(crate) fn identities(&self) -> Vec<UserId> {
         self.state.lock().identities.clone()
     }
 
     /// It listens to a topic. Listening twice changes nothing.
-    pub(crate) fn listen(&self, topic: &Arc<Topic>, since: G) {
+    pub(crate) fn listen(&self, topic: &Arc<Topic>, user: Option<UserId>, since: G) {
         let mut state = self.state.lock();
         if !state
             .places
             .iter()
             .any(|place| Arc::ptr_eq(&place.topic, topic))
         {
-            state.places.push(Place::new(topic, since));
+            state.places.push(Place::new(topic, user, since));
         }
+    }
+
+    /// Whether it listens to a topic.
+    pub(crate) fn listens(&self, topic: &Arc<Topic>) -> bool {
+        let state = self.state.lock();
+        let mut places = state.places.iter();
+        places.any(|place| Arc::ptr_eq(&place.topic, topic))
+    }
+
+    /// It listens no longer, if it is meant. True if it did.
+    pub(crate) fn unlisten(&self, end: &Unsubscribe) -> bool {
+        let is_meant = |place: &Place| {
+            let is_whose = match end.whose {
+                Whose::Session(session) => session == self.seed.id,
+                Whose::User(user) => place.user == Some(user),
+                Whose::Everybody => true,
+            };
+            let is_dialect = end
+                .dialect
+                .is_none_or(|name| name == place.topic.dialect.name());
+            is_whose && is_dialect && place.topic.place == end.topic
+        };
+        let mut state = self.state.lock();
+        let before = state.places.len();
+        state.places.retain(|place| !is_meant(place));
+        state.places.len() < before
     }
 
     /// Forgets everything: its client has said goodbye.
@@ -257,10 +276,11 @@ impl Session {
 }
 
 impl Place {
-    fn new(topic: &Arc<Topic>, since: G) -> Self {
+    fn new(topic: &Arc<Topic>, user: Option<UserId>, since: G) -> Self {
         topic.keep();
         Self {
             topic: Arc::clone(topic),
+            user,
             since,
         }
     }

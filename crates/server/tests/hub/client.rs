@@ -8,6 +8,7 @@ use std::{
 
 use chat::{
     Store, Timestamp,
+    actor::Proof,
     model::{ApiKey, KeyId, Scope},
 };
 use serde_json::{Value, json};
@@ -26,6 +27,9 @@ use wire::{
 };
 
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Begins what a test's client sends as bytes.
+pub(crate) const BYTES: char = 'b';
 
 /// Said by a test's client to let one heartbeat pass.
 pub(crate) const HEARTBEAT: &str = "23";
@@ -74,6 +78,8 @@ pub(crate) async fn core_over(store: Arc<dyn Store>, config: HubConfig) -> Core 
     let actor = Arc::new(chat::Actor {
         app: Arc::new(app.clone()),
         subject: None,
+        scope: Scope::Server,
+        proof: Proof::default(),
         session: None,
     });
     let command = chat::Command::CreateApp {
@@ -323,7 +329,10 @@ async fn drive(
                     driver.ponged(Instant::now());
                     continue;
                 }
-                let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
+                let message = match text.strip_prefix(BYTES) {
+                    Some(bytes) => Message::Binary(bytes.to_owned().into()),
+                    None => Message::Text(text.strip_prefix('4').unwrap().to_owned()),
+                };
                 driver.receive(message, Instant::now()).unwrap();
             } else {
                 driver.closed(Close::ClientClosed);

@@ -289,6 +289,8 @@ impl Connection {
                 seat
             }
         };
+        // Most connections have one; room for four would be most of what an idle one holds.
+        self.seats.reserve_exact(1);
         self.seats.push(seat);
         Ok(())
     }

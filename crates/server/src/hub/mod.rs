@@ -6,6 +6,7 @@
 
 mod admission;
 mod connection;
+mod lap;
 mod offset;
 mod passing;
 mod permits;
@@ -422,6 +423,9 @@ impl Hub {
         for topic in unneeded {
             self.tidy(&mut topics, &topic);
         }
+        drop(topics);
+        // What has become too old goes, though nothing new comes.
+        self.note_segments(std::iter::empty());
     }
 
     /// Ends a socket's listening.

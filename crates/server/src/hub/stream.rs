@@ -251,6 +251,10 @@ impl Stream {
                 Some(ticket) => self.answer(ticket, cap, out),
                 None => return Ok(()),
             }
+            // An idle socket owns no room for tickets.
+            if self.tickets.is_empty() {
+                self.tickets = VecDeque::new();
+            }
             if out.is_full() {
                 return Ok(());
             }

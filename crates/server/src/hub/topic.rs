@@ -307,6 +307,19 @@ impl Topic {
         (to < members.slab.capacity()).then_some(to)
     }
 
+    /// Shows something that passes to those members who are to see it.
+    pub(crate) fn pass(&self, frame: &Bytes, sees: impl Fn(&Socket) -> bool) {
+        let members = self.members.lock();
+        for (_, member) in members
+            .slab
+            .iter()
+            .filter(|(_, member)| sees(&member.socket))
+        {
+            member.socket.pass(frame.clone());
+            member.socket.handle.wake();
+        }
+    }
+
     /// All members are to be woken from now on. True if that was not under way.
     pub(crate) fn begin_waking(&self) -> bool {
         self.members.lock().lap.begin()

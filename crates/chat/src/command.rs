@@ -94,7 +94,8 @@ pub enum Command {
         /// The dialect that showed it.
         dialect: &'static str,
     },
-    /// Subscribes the session to a conversation that is there.
+    /// Subscribes the session to a conversation that is there. Where ids are believed everybody may
+    /// listen: as `by` if that user belongs to it, else as nobody.
     Join {
         /// Which.
         conversation: Uuid,

@@ -12,7 +12,7 @@ use crate::{
     mint::Mint,
     model::{G, Timestamp},
     refusal::{Fault, Refusal},
-    store::{Batch, CommitError, Store},
+    store::{Batch, Change, CommitError, Store},
 };
 
 /// Who waits for an outcome. Both calls must return at once.
@@ -74,9 +74,6 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Lookups for one command before it is given up; the deepest rule needs four.
-    const MAX_LOOKUPS: usize = 32;
-
     /// Continues after what the store holds. `seed` is for the random part of ids.
     pub fn new(store: Arc<dyn Store>, seed: u64) -> Result<Self, Fault> {
         let mint = Mint::new(store.counters()?, seed);
@@ -98,9 +95,6 @@ impl Executor {
     pub fn turn(&mut self, submissions: VecDeque<Submission>, now: Timestamp) -> Turn {
         let mut turn = Turn::default();
         let mut batch = Batch::default();
-        let sweeps = submissions
-            .back()
-            .is_some_and(|last| last.command.is_sweeping());
         for Submission {
             actor,
             command,
@@ -139,34 +133,38 @@ impl Executor {
                 Err(error) => self.undo(&mut turn, error),
             }
         }
-        if sweeps {
+        // What was only asked for and refused costs the others nothing.
+        if batch.changes.iter().any(Change::is_sweeping) {
             self.facts = Facts::default();
         }
         self.facts.trim();
         turn
     }
 
-    /// Looks up what the decision asks for until it is taken.
+    /// Looks up what the decision asks for until it is taken: a few things for most, every member of
+    /// a new group.
     fn decide(
         &mut self,
         actor: &Actor,
         command: &Command,
         now: Timestamp,
     ) -> Result<Decision, Stop> {
-        for _ in 0..Self::MAX_LOOKUPS {
+        let mut answered = None;
+        loop {
             match decide(&self.facts, &mut self.mint, now, actor, command) {
                 Ok(decision) => return Ok(decision),
                 Err(Halt::Refuse(refusal)) => return Err(Stop::Refused(refusal)),
+                Err(Halt::Need(need)) if answered.as_ref() == Some(&need) => {
+                    let cause = "the store answers another question";
+                    return Err(Stop::Failed(Fault::new("deciding a command", cause)));
+                }
                 Err(Halt::Need(need)) => {
+                    answered = Some(need.clone());
                     let found = self.store.load(&need).map_err(Stop::Failed)?;
                     self.facts.learn(need, found);
                 }
             }
         }
-        Err(Stop::Failed(Fault::new(
-            "deciding a command",
-            "it never had all that it needed",
-        )))
     }
 
     /// The batch is not stored, or nobody knows: no effect may show, and the facts are stale.

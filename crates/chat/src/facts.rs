@@ -9,12 +9,13 @@ use foldhash::fast::RandomState;
 use uuid::Uuid;
 
 use crate::{
+    event::Topic,
     model::{
         ApiKey, App, AppId, ConversationId, ConversationKind, ConversationView, KeyId, Member,
         MemberRole, Members, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Refusal,
-    session::{self, StoredSession},
+    session::{self, StoredSession, StoredSubscription},
     store::{Change, Entry, Found, Need},
 };
 
@@ -223,6 +224,17 @@ impl Facts {
         match self.sessions.get(&id) {
             Some(Known::State(state)) => Ok(state.as_ref()),
             Some(Known::Changes(_)) | None => Err(Halt::Need(Need::Session(id))),
+        }
+    }
+
+    /// Whether nothing in this batch has ended what a session listened to when the batch began.
+    pub fn still_stands(&self, subscription: &StoredSubscription) -> bool {
+        match (subscription.topic, subscription.user) {
+            (Topic::Conversation(id), Some(user)) => {
+                let view = self.conversations.get(&id);
+                view.is_none_or(|view| view.has(user))
+            }
+            (Topic::Conversation(_), None) | (Topic::Person(_), _) => true,
         }
     }
 

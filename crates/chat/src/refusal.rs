@@ -39,6 +39,11 @@ pub enum Refusal {
         /// The limit in bytes of JSON text.
         limit: usize,
     },
+    /// A file has more bytes than are kept.
+    FileTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// More members than a group may have.
     TooManyMembers {
         /// The limit.
@@ -78,6 +83,7 @@ impl Refusal {
         "fixed_members",
         "not_a_member",
         "metadata_too_large",
+        "file_too_large",
         "too_many_members",
         "not_identified",
         "token_required",
@@ -104,6 +110,7 @@ impl Refusal {
             Self::FixedMembers => "fixed_members",
             Self::NotAMember => "not_a_member",
             Self::MetadataTooLarge { .. } => "metadata_too_large",
+            Self::FileTooLarge { .. } => "file_too_large",
             Self::TooManyMembers { .. } => "too_many_members",
             Self::NotIdentified => "not_identified",
             Self::TokenRequired => "token_required",
@@ -135,6 +142,7 @@ impl fmt::Display for Refusal {
             Self::MetadataTooLarge { limit } => {
                 write!(f, "the metadata is longer than {limit} bytes")
             }
+            Self::FileTooLarge { limit } => write!(f, "the file is longer than {limit} bytes"),
             Self::TooManyMembers { limit } => {
                 write!(f, "a group has at most {limit} members")
             }

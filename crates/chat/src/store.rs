@@ -203,6 +203,13 @@ pub enum Change {
     KeyRevoked(KeyId, Timestamp),
 }
 
+impl Change {
+    /// Whether it changes more than the writer's cache can follow.
+    pub fn is_sweeping(&self) -> bool {
+        matches!(self, Self::UserDeleted(..) | Self::ConversationDeleted(..))
+    }
+}
+
 /// What one commit writes, all or nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {

@@ -144,6 +144,15 @@ impl Request {
         }
     }
 
+    /// The file in the command, if there is one.
+    pub fn placed(&self) -> Option<&Media> {
+        match &self.command {
+            Some(Command::Send { body, .. }) => body.media.as_ref(),
+            Some(Command::EditMessage { patch, .. }) => patch.media.as_ref(),
+            _ => None,
+        }
+    }
+
     /// Puts a file that was stored into the command.
     pub fn place(&mut self, stored: Media) {
         match &mut self.command {

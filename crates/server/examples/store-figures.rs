@@ -25,7 +25,7 @@ use chat::{
     Identity, Message, MessageView, Proof, SessionId, SessionSeed, Store, Timestamp, Topic, User,
     UserId,
     model::{Details, Member, MemberRole, Profile, Secret, pair_key},
-    store::{Batch, Change, Found, Need},
+    store::{Batch, Change, Entry, Found, Need},
 };
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
@@ -182,6 +182,57 @@ fn come_back(folder: &Path) {
             println!("| {name} | {found} | {each:.3} |");
         }
     }
+    let begun = Instant::now();
+    let rounds = 20;
+    for _ in 0..rounds {
+        let (page, total) = store.conversations(agent, 0, 25).unwrap();
+        assert_eq!((page.len(), total), (25, 10_000));
+    }
+    let each = ms(begun.elapsed() / rounds);
+    println!("\nThe 25 newest of 10,000 conversations: {each:.3} ms");
+    change_and_erase(&store, &mut world);
+}
+
+/// What is no message, and the end of users and conversations.
+fn change_and_erase(store: &Sqlite, world: &mut World) {
+    let commit = |name: &str, changes: Vec<Change>, last_g: u64| {
+        let (bytes, begun) = (store.wal_bytes(), Instant::now());
+        store.commit(&Batch { changes, last_g }).unwrap();
+        let (bytes, time) = (store.wal_bytes() - bytes, ms(begun.elapsed()));
+        println!("{name}: {time:.1} ms, {bytes} bytes in the WAL");
+    };
+    let reads = (0..500).map(|place| {
+        let (chat, seq) = world.conversations.get_mut(place).unwrap();
+        let reader = chat.members.last().unwrap().user.id;
+        *seq += 1;
+        world.g += 1;
+        let entry = Entry {
+            g: world.g,
+            conversation: chat.conversation.id,
+            seq: *seq,
+            actor: Some(reader),
+            origin: None,
+            at: Timestamp(0),
+        };
+        Change::Read {
+            entry,
+            reader,
+            message: 1,
+            seq: *seq - 1,
+        }
+    });
+    let reads = reads.collect();
+    commit("500 receipts in 500 conversations", reads, world.g);
+    let hot = world.conversations.first().unwrap().0.clone();
+    let reader = hot.members.last().unwrap().user.id;
+    let changes = vec![Change::UserDeleted(reader, Timestamp(0))];
+    let name = "deleting a person who is silent in the conversation with half a million";
+    commit(name, changes, world.g);
+    let changes = vec![Change::ConversationDeleted(
+        hot.conversation.id,
+        Timestamp(0),
+    )];
+    commit("deleting that conversation", changes, world.g);
 }
 
 /// Sessions that listen to much, and many sessions.

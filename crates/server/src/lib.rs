@@ -67,8 +67,11 @@ pub async fn run(
     let site = Arc::new(config.site(address));
     let media = MediaStore::open(&config.server.data, config.media_config())?;
     let media = Arc::new(media);
+    let limits = Arc::new(Limits::new(config.rates()));
+    limits.keep_small();
     let metrics = Metrics::new();
     let hub_config = HubConfig {
+        shared_rates: Arc::clone(&limits),
         site: Arc::clone(&site),
         media: Some(Arc::clone(&media)),
         ..config.hub_config()
@@ -89,8 +92,6 @@ pub async fn run(
     );
     let operators = tokio::spawn(socket.serve(Arc::new(desk)));
 
-    let limits = Arc::new(Limits::new(config.rates()));
-    limits.keep_small();
     let janitor = tokio::spawn(media::keep_clean(Arc::clone(&media), Arc::clone(&store)));
     let rest = Rest::new(RestParts {
         store: Arc::clone(&store),
@@ -99,6 +100,7 @@ pub async fn run(
         hub: Arc::clone(&core.hub),
         media,
         limits,
+        metrics: Arc::clone(&metrics),
         site,
         requests: config.limits.requests,
         uploads: (config.media.uploads, config.media.uploads_per_ip),

@@ -27,8 +27,17 @@ impl Draft<'_> {
         by: Option<&UserRef>,
         dialect: &'static str,
     ) -> Result<Reply, Halt> {
-        let user = self.acting_or_app(by)?.map(Arc::clone);
-        let view = self.visible(conversation, user.as_ref())?.clone();
+        let (user, view) = if self.believes() {
+            // Everybody may listen here. Who belongs to it listens as that user all the same, so that
+            // it ends when the user is put out.
+            let view = self.visible(conversation, None)?;
+            let by = by.map(|by| self.find(by)).transpose()?.flatten();
+            (by.filter(|user| view.has(user.id)), view)
+        } else {
+            let user = self.acting_or_app(by)?;
+            (user, self.visible(conversation, user)?)
+        };
+        let (user, view) = (user.map(Arc::clone), view.clone());
         let topic = Topic::Conversation(view.conversation.id);
         self.subscribe(user.as_ref().map(|user| user.id), topic, dialect);
         Ok(Reply::Opened {
@@ -115,10 +124,8 @@ impl Draft<'_> {
         details: &Details,
     ) -> Result<Reply, Halt> {
         self.check_acts_as(owner)?;
-        if members.len() > MAX_MEMBERS {
-            let limit = MAX_MEMBERS;
-            return Err(Refusal::TooManyMembers { limit }.into());
-        }
+        // The owner may be among them; nobody needs to stand there twice.
+        check_room(members.len().saturating_sub(1))?;
         // All are looked up before any is made: a decision that stops for a need is thrown away.
         for user in members.iter().chain([owner]) {
             self.find(user)?;
@@ -135,6 +142,7 @@ impl Draft<'_> {
                 belonging.push(Member { user, role });
             }
         }
+        check_room(belonging.len() - 1)?;
         let details = Details {
             metadata: merged(None, details.metadata.as_ref())?,
             ..details.clone()
@@ -235,10 +243,7 @@ impl Draft<'_> {
         let user = self.find_or_make(user)?;
         let unchanged = view.has(user.id);
         if !unchanged {
-            if view.members.len() >= MAX_MEMBERS {
-                let limit = MAX_MEMBERS;
-                return Err(Refusal::TooManyMembers { limit }.into());
-            }
+            check_room(view.members.len())?;
             let entry = self.entry(view, who.map(|user| user.id));
             let member = Member {
                 user: Arc::clone(&user),
@@ -301,6 +306,16 @@ impl Draft<'_> {
             members: self.facts.refreshed(&view.members),
             ..view.clone()
         }
+    }
+}
+
+/// Whether one more belongs into a group of this size.
+fn check_room(members: usize) -> Result<(), Refusal> {
+    if members < MAX_MEMBERS {
+        Ok(())
+    } else {
+        let limit = MAX_MEMBERS;
+        Err(Refusal::TooManyMembers { limit })
     }
 }
 

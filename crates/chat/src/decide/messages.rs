@@ -9,7 +9,7 @@ use crate::{
     command::{BodyPatch, Reply, UserRef},
     event::{Effect, Happening, Passing},
     facts::Halt,
-    model::{Body, ConversationView, Message, MessageView, User},
+    model::{Body, ConversationKind, ConversationView, Message, MessageView, User},
     refusal::Refusal,
     store::Change,
 };
@@ -23,6 +23,10 @@ impl<'a> Draft<'a> {
         client_id: Option<&str>,
     ) -> Result<Reply, Halt> {
         let (sender, view) = self.member_at(conversation, sender)?;
+        if view.conversation.kind == ConversationKind::Direct && view.members.len() < 2 {
+            // The other one was deleted, and nobody would ever read it.
+            return Err(Refusal::UnknownUser.into());
+        }
         self.check_body(body)?;
         if let Some(client_id) = client_id
             && let Some(first) = self
@@ -34,6 +38,10 @@ impl<'a> Draft<'a> {
                 repeated: true,
             });
         }
+        let body = Body {
+            metadata: merged(None, body.metadata.as_ref())?,
+            ..body.clone()
+        };
         let g = self.mint.g();
         let message = Arc::new(MessageView {
             conversation: Arc::clone(&view.conversation),
@@ -44,10 +52,7 @@ impl<'a> Draft<'a> {
                 seq: view.last_seq + 1,
                 uuid: self.mint.uuid(self.now),
                 sender: sender.id,
-                body: Body {
-                    metadata: merged(None, body.metadata.as_ref())?,
-                    ..body.clone()
-                },
+                body,
                 created_at: self.now,
                 edited_at: None,
                 origin: self.origin(),

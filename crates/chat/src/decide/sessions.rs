@@ -23,6 +23,7 @@ impl Draft<'_> {
         let subscriptions: Vec<_> = earlier
             .subscriptions
             .iter()
+            .filter(|subscription| self.facts.still_stands(subscription))
             .map(|subscription| StoredSubscription {
                 // Each has its own, as if it had been joined again: so their order stays.
                 since: self.mint.g(),

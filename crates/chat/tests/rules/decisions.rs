@@ -14,7 +14,8 @@ use chat::{
 use uuid::Uuid;
 
 use crate::world::{
-    World, anybody, app, named, open, refusal, register, send, send_as, sent, somebody, verified,
+    World, anybody, app, named, open, refusal, register, send, send_as, sent, server, somebody,
+    verified,
 };
 
 const NOW: Timestamp = Timestamp(1);
@@ -486,29 +487,48 @@ fn names_of_apps_are_unique() {
 #[test]
 fn keys_are_made_and_revoked_once() {
     let mut world = World::new();
-    let operator = somebody(0, None);
     let create = Command::CreateKey {
         key: Box::new(api_key(AppId(9))),
     };
-    let Ok(Reply::KeyCreated { key }) = world.one(&operator, create) else {
+    let Ok(Reply::KeyCreated { key }) = world.one(&server(), create) else {
         panic!("created");
     };
     let revoke = |key| Command::RevokeKey { key };
-    let unknown = refusal(world.one(&operator, revoke(KeyId(77))));
+    let unknown = world.refused(&server(), revoke(KeyId(77)));
     assert_eq!(unknown, Refusal::UnknownKey);
-    let twice = world.all(vec![
-        (Arc::clone(&operator), revoke(key)),
-        (Arc::clone(&operator), revoke(key)),
-    ]);
+    let twice = world.all(vec![(server(), revoke(key)), (server(), revoke(key))]);
     assert!(twice.iter().all(Result::is_ok));
     let at = Timestamp(world.now);
     let commits = world.store.commits();
-    world.one(&operator, revoke(key)).unwrap();
+    world.one(&server(), revoke(key)).unwrap();
     assert_eq!(world.store.commits(), commits, "there was nothing to do");
     let mut world = world.restart();
-    world.one(&operator, revoke(key)).unwrap();
+    world.one(&server(), revoke(key)).unwrap();
     let stored = &world.store.rows().keys[0];
-    assert_eq!((stored.app, stored.revoked_at), (AppId(9), Some(at)));
+    let own = server().app.id;
+    assert_eq!((stored.app, stored.revoked_at), (own, Some(at)));
+}
+
+#[test]
+fn keys_are_the_business_of_their_apps_servers() {
+    let mut world = World::new();
+    let create = || Command::CreateKey {
+        key: Box::new(api_key(AppId(1))),
+    };
+    world.one(&server(), create()).unwrap();
+    let key = world.store.rows().keys[0].id;
+    let elsewhere = Actor {
+        app: app(2, Identity::Open),
+        ..Actor::clone(&server())
+    };
+    for actor in [anybody(), verified(Some("ann"))] {
+        for command in [create(), Command::RevokeKey { key }] {
+            assert_eq!(world.refused(&actor, command), Refusal::NotAllowed);
+        }
+    }
+    let refused = world.refused(&elsewhere.into(), Command::RevokeKey { key });
+    assert_eq!(refused, Refusal::UnknownKey);
+    assert_eq!(world.store.rows().keys[0].revoked_at, None);
 }
 
 #[test]
@@ -528,6 +548,7 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::FixedMembers,
         Refusal::NotAMember,
         Refusal::MetadataTooLarge { limit: 5 },
+        Refusal::FileTooLarge { limit: 5 },
         Refusal::TooManyMembers { limit: 5 },
         Refusal::NotIdentified,
         Refusal::TokenRequired,

@@ -269,6 +269,7 @@ impl Rows {
                     counters.last_uuid = message.uuid;
                     self.messages.push(Arc::clone(view));
                     let state = self.view_mut(message.conversation);
+                    assert_eq!(message.seq, state.last_seq + 1, "nor with messages");
                     state.last_seq = message.seq;
                     state.last_g = message.g;
                     state.messages += 1;

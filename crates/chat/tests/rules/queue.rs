@@ -1,11 +1,11 @@
 //! The way in: order, the size of batches, and closing.
 
-use std::{sync::Arc, thread};
+use std::{collections::VecDeque, sync::Arc, thread};
 
 use chat::{Asker, Command, Outcome, Queue, Refusal, Reply, Submission};
 use uuid::Uuid;
 
-use crate::world::{Ear, anybody, send};
+use crate::world::{Ear, anybody, delete_user, drop_conversation, send};
 
 fn submission(command: Command, asker: &Arc<Ear>) -> Submission {
     Submission {
@@ -73,6 +73,31 @@ fn a_batch_has_a_most_number_of_bytes_and_at_least_one_command() {
 }
 
 #[test]
+fn what_sweeps_ends_its_batch() {
+    let queue = Queue::default();
+    let ear = Arc::default();
+    for command in [
+        send(Uuid::nil(), "ann", "one"),
+        drop_conversation(Uuid::nil(), None),
+        delete_user("ann"),
+        Command::Fence,
+        send(Uuid::nil(), "ann", "two"),
+        delete_user("bob"),
+        Command::Fence,
+    ] {
+        queue.submit(submission(command, &ear));
+    }
+    queue.close();
+    let batches: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
+    let sizes: Vec<_> = batches.iter().map(VecDeque::len).collect();
+    assert_eq!(sizes, [2, 1, 3, 1]);
+    let ends = batches[..3]
+        .iter()
+        .map(|batch| &batch.back().unwrap().command);
+    assert!(ends.into_iter().all(Command::is_sweeping));
+}
+
+#[test]
 fn taking_waits_for_the_first_command() {
     let queue = Queue::default();
     let ear = Arc::default();
@@ -105,6 +130,20 @@ fn a_closed_queue_loses_what_comes_and_keeps_what_waits() {
     assert!(queue.take().is_none());
 }
 
+#[test]
+fn whoever_runs_a_command_is_told_when_others_can_see_it() {
+    let queue = Queue::default();
+    let mut run = std::pin::pin!(queue.run(anybody(), Command::Fence));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(run.as_mut().poll(&mut context).is_pending());
+    let asker = Arc::clone(&queue.take().unwrap()[0].asker);
+    let result = Ok(Reply::Done);
+    asker.answered(Outcome { g: 1, result });
+    assert!(run.as_mut().poll(&mut context).is_pending(), "not yet");
+    asker.wake();
+    assert!(run.as_mut().poll(&mut context).is_ready());
+}
+
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
     let waker = std::task::Waker::from(Arc::new(Unpark(thread::current())));
@@ -134,6 +173,7 @@ fn whoever_runs_a_command_gets_its_outcome() {
             for result in outcomes {
                 let batch = queue.take().unwrap();
                 batch[0].asker.answered(Outcome { g: 1, result });
+                batch[0].asker.wake();
             }
             queue.take().unwrap()[0].asker.lost();
         });

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, App, AppId, Asker, Body, Command, ConversationView, Executor, ExternalId, Identity,
-    Outcome, Proof, Refusal, Reply, SessionId, SessionSeed, Subject, Submission, Timestamp, Turn,
-    UserRef,
-    model::{Scope, Secret},
+    Actor, App, AppId, Asker, Body, Command, ConversationView, Effect, Event, Executor, ExternalId,
+    Identity, Outcome, Proof, Refusal, Reply, SessionId, SessionSeed, Subject, Submission,
+    Timestamp, Turn, User, UserRef,
+    command::{BodyPatch, DetailsPatch, ProfilePatch},
+    event::Unsubscribe,
+    model::{Details, Member, MemberRole, Metadata, Scope, Secret},
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -99,6 +101,51 @@ impl World {
             Reply::Opened { conversation, .. } => conversation,
             other => panic!("opened a conversation, got {other:?}"),
         }
+    }
+
+    /// Makes a group.
+    pub(crate) fn group(&mut self, owner: &str, members: &[&str]) -> ConversationView {
+        match self.one(&anybody(), group(owner, members)).unwrap() {
+            Reply::Opened { conversation, .. } => conversation,
+            other => panic!("made a group, got {other:?}"),
+        }
+    }
+
+    /// Says something; the id of the message.
+    pub(crate) fn say(&mut self, conversation: Uuid, who: &str, text: &str) -> Uuid {
+        let said = self.one(&anybody(), send(conversation, who, text));
+        sent(&said).0.uuid
+    }
+
+    /// Is told no, and nothing changes.
+    pub(crate) fn refused(&mut self, actor: &Arc<Actor>, command: Command) -> Refusal {
+        let (commits, last_g) = (self.store.commits(), self.executor.last_g());
+        let refusal = refusal(self.one(actor, command));
+        assert_eq!(self.store.commits(), commits, "nothing is stored");
+        assert_eq!(self.executor.last_g(), last_g, "nothing is numbered");
+        refusal
+    }
+
+    /// A user, as stored.
+    pub(crate) fn user(&self, name: &str) -> Arc<User> {
+        let mut users = self.store.rows().users.into_iter();
+        users.find(|user| user.external.text == name).unwrap()
+    }
+
+    /// A conversation, as stored.
+    pub(crate) fn view(&self, uuid: Uuid) -> ConversationView {
+        let mut all = self.store.rows().conversations.into_iter();
+        all.find(|view| view.conversation.uuid == uuid).unwrap()
+    }
+
+    /// Who belongs to a conversation; the owner in capitals.
+    pub(crate) fn members(&self, uuid: Uuid) -> Vec<String> {
+        let view = self.view(uuid);
+        let name = |member: &Member| match member.role {
+            MemberRole::Owner => member.user.external.text.to_uppercase(),
+            MemberRole::Member => member.user.external.text.clone(),
+        };
+        view.members.iter().map(name).collect()
     }
 }
 
@@ -202,6 +249,138 @@ pub(crate) fn send_as(conversation: Uuid, sender: &str, text: &str, client_id: &
         body: Body::text(text),
         client_id: Some(client_id.to_owned()),
     }
+}
+
+/// The app's own server, or an operator.
+pub(crate) fn server() -> Arc<Actor> {
+    Arc::new(Actor {
+        app: app(1, Identity::Verified),
+        subject: None,
+        scope: Scope::Server,
+        proof: Proof::default(),
+        session: None,
+    })
+}
+
+pub(crate) fn metadata(json: serde_json::Value) -> Metadata {
+    serde_json::from_value(json).unwrap()
+}
+
+pub(crate) fn group(owner: &str, members: &[&str]) -> Command {
+    Command::CreateGroup {
+        owner: named(owner),
+        members: members.iter().map(|name| named(name)).collect(),
+        details: Details::default(),
+    }
+}
+
+pub(crate) fn add(conversation: Uuid, user: &str, by: Option<&str>) -> Command {
+    Command::AddMember {
+        conversation,
+        user: named(user),
+        by: by.map(named),
+    }
+}
+
+pub(crate) fn remove(conversation: Uuid, user: &str, by: Option<&str>) -> Command {
+    Command::RemoveMember {
+        conversation,
+        user: named(user),
+        by: by.map(named),
+    }
+}
+
+pub(crate) fn join(conversation: Uuid, by: Option<&str>) -> Command {
+    Command::Join {
+        conversation,
+        by: by.map(named),
+        dialect: DIALECT,
+    }
+}
+
+pub(crate) fn rename(conversation: Uuid, title: &str, by: Option<&str>) -> Command {
+    Command::UpdateConversation {
+        conversation,
+        by: by.map(named),
+        patch: DetailsPatch {
+            title: Some(title.to_owned()),
+            ..DetailsPatch::default()
+        },
+    }
+}
+
+pub(crate) fn drop_conversation(conversation: Uuid, by: Option<&str>) -> Command {
+    Command::DeleteConversation {
+        conversation,
+        by: by.map(named),
+    }
+}
+
+pub(crate) fn edit(message: Uuid, text: &str, by: Option<&str>) -> Command {
+    Command::EditMessage {
+        message,
+        by: by.map(named),
+        patch: BodyPatch {
+            text: Some(text.to_owned()),
+            ..BodyPatch::default()
+        },
+    }
+}
+
+pub(crate) fn unsend(message: Uuid, by: Option<&str>) -> Command {
+    Command::DeleteMessage {
+        message,
+        by: by.map(named),
+    }
+}
+
+pub(crate) fn read(message: Uuid, reader: &str) -> Command {
+    Command::MarkRead {
+        message,
+        reader: named(reader),
+    }
+}
+
+pub(crate) fn typing(conversation: Uuid, user: &str) -> Command {
+    Command::Typing {
+        conversation,
+        user: named(user),
+        writes: true,
+    }
+}
+
+pub(crate) fn call(user: &str, name: &str) -> Command {
+    Command::PutUser {
+        user: ExternalId::text(user),
+        patch: ProfilePatch {
+            name: Some(name.to_owned()),
+            ..ProfilePatch::default()
+        },
+    }
+}
+
+pub(crate) fn delete_user(user: &str) -> Command {
+    Command::DeleteUser {
+        user: UserRef::Known(user.to_owned()),
+    }
+}
+
+/// The events of a turn.
+pub(crate) fn shown(turn: &Turn) -> Vec<Arc<Event>> {
+    let event = |effect: &Effect| match effect {
+        Effect::Show(event) => Some(Arc::clone(event)),
+        _ => None,
+    };
+    turn.effects.iter().filter_map(event).collect()
+}
+
+/// The listening that a turn ends.
+pub(crate) fn ended(turn: &Turn) -> Vec<Unsubscribe> {
+    let end = |effect: &Effect| match effect {
+        Effect::Unsubscribe(end) => Some(*end),
+        _ => None,
+    };
+    turn.effects.iter().filter_map(end).collect()
 }
 
 /// The message of a reply to a send, and whether it was there before.

@@ -12,7 +12,7 @@ use chat::{
 use uuid::Uuid;
 
 use crate::{
-    Incoming, Request, Upload,
+    Incoming, Request, Seat, Upload,
     minchat::NAME,
     payload::{Field, fields, invalid},
 };
@@ -34,8 +34,13 @@ pub(super) fn claims(event: &Incoming) -> bool {
         .is_ok_and(|[chat, key]| chat.is_there() || key.is_there())
 }
 
-pub(super) fn read(event: &Incoming) -> Result<Request, Refusal> {
-    reader(&event.name).ok_or(Refusal::UnknownEvent)?(event)
+pub(super) fn read(seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {
+    let mut request = reader(&event.name).ok_or(Refusal::UnknownEvent)?(event)?;
+    // Who opens a chat was said before, so that listening can end with that user's membership.
+    if let Some(Command::Join { by, .. }) = &mut request.command {
+        *by = seat.claimed.cloned();
+    }
+    Ok(request)
 }
 
 type Reader = fn(&Incoming) -> Result<Request, Refusal>;

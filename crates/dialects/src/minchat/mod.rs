@@ -33,8 +33,8 @@ impl Dialect for Minchat {
         incoming::claims(event)
     }
 
-    fn read(&self, _seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {
-        incoming::read(event)
+    fn read(&self, seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {
+        incoming::read(seat, event)
     }
 
     fn answer(

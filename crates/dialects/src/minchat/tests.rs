@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{Minchat, incoming};
 use crate::{
-    Audience, Dialect, Incoming, Request,
+    Audience, Dialect, Incoming, Request, Seat,
     sample::{self, incoming as event, seat, site},
 };
 
@@ -49,7 +49,7 @@ const EVENTS: &[(&str, &[&str])] = &[
 ];
 
 fn read(name: &str, payload: &Value) -> Result<Request, Refusal> {
-    incoming::read(&event(name, &[&payload.to_string()]))
+    incoming::read(&seat(), &event(name, &[&payload.to_string()]))
 }
 
 fn refusal(name: &str, payload: &Value) -> String {
@@ -69,7 +69,7 @@ fn claims_its_own_events_and_of_message_its_own_payload() {
     for name in ["send_message", "subscribe", "Room.join", ""] {
         assert!(!Minchat.claims(&event(name, &[])), "{name}");
         assert_eq!(
-            incoming::read(&event(name, &[])).unwrap_err(),
+            incoming::read(&seat(), &event(name, &[])).unwrap_err(),
             Refusal::UnknownEvent
         );
     }
@@ -87,6 +87,20 @@ fn claims_its_own_events_and_of_message_its_own_payload() {
         );
     }
     assert!(!Minchat.claims(&event("message", &[])));
+}
+
+#[test]
+fn who_opens_a_chat_was_said_before() {
+    let claimed = UserRef::Uuid(uuid(1));
+    let payload = json!({"channelId": C, "apiKey": "pk"}).to_string();
+    let join = event("room.join", &[&payload]);
+    for claimed in [None, Some(&claimed)] {
+        let seat = Seat { claimed, ..seat() };
+        let Some(Command::Join { by, .. }) = Minchat.read(&seat, &join).unwrap().command else {
+            panic!("a join");
+        };
+        assert_eq!(by.as_ref(), claimed);
+    }
 }
 
 #[test]
@@ -272,11 +286,14 @@ fn a_file_comes_as_an_attachment() {
         (json!(""), None),
         (json!(null), None),
     ] {
-        let upload = incoming::read(&with_file(name)).unwrap().upload.unwrap();
+        let upload = incoming::read(&seat(), &with_file(name))
+            .unwrap()
+            .upload
+            .unwrap();
         assert_eq!(upload.title.as_deref(), expected);
         assert_eq!(upload.bytes, "bytes");
     }
-    let refused = incoming::read(&with_file(json!("x".repeat(257)))).unwrap_err();
+    let refused = incoming::read(&seat(), &with_file(json!("x".repeat(257)))).unwrap_err();
     assert_eq!(refused.to_string(), "file.name must have at most 256 bytes");
 }
 

@@ -139,8 +139,7 @@ impl Config {
             expiry_grace: self.identity.expiry_grace_seconds,
             rate: rate(limits.events_per_second, limits.event_burst),
             without_recovery: sessions.without_recovery.clone(),
-            site: Arc::default(),
-            media: None,
+            ..HubConfig::default()
         }
     }
 

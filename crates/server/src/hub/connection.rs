@@ -25,6 +25,7 @@ use super::{
     timers,
 };
 use crate::{
+    limits::Asking,
     listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
     writer,
 };
@@ -95,11 +96,11 @@ impl Driver for Connection {
                 self.connect(&namespace, auth.as_deref(), now)?;
             }
             Some(Input::Event(event)) => {
-                self.pace(now);
                 let mut seats = self.seats.iter_mut();
                 if let Some(seat) = seats.find(|seat| seat.namespace() == event.namespace) {
                     seat.receive(&event, now);
                 }
+                self.pace(&event.namespace, now);
             }
             // No event of ours asks for an acknowledgement.
             Some(Input::Ack(_)) => {}
@@ -168,12 +169,23 @@ impl Driver for Connection {
 }
 
 impl Connection {
-    /// Notes an event; a client that is over its rate is not read for a while.
-    fn pace(&mut self, now: Instant) {
-        let Some(limiter) = &self.limiter else { return };
-        if let Err(too_early) = limiter.check() {
+    /// Notes an event; a client that is over a rate, of its own or of its user, app or address, is
+    /// not read for a while.
+    fn pace(&mut self, namespace: &str, now: Instant) {
+        let own = self.limiter.as_ref().and_then(|limiter| {
+            let too_early = limiter.check().err()?;
+            Some(too_early.wait_time_from(limiter.clock().now()))
+        });
+        let mut seats = self.seats.iter();
+        let seat = seats.find(|seat| seat.namespace() == namespace);
+        let asker = seat.map(Seat::asker);
+        let shared = self.hub.config.shared_rates.check(&Asking {
+            ip: Some(self.peer.ip),
+            app: asker.map(|asker| asker.app.id),
+            user: asker.and_then(|asker| Some(&*asker.subject.as_ref()?.id.text)),
+        });
+        if let Some(wait) = own.max(shared) {
             self.hub.metrics.read_pauses.inc();
-            let wait = too_early.wait_time_from(limiter.clock().now());
             self.paused = Some(now + wait);
             timers::wake_later(&self.handle, wait);
         }
@@ -277,6 +289,8 @@ impl Connection {
                 seat
             }
         };
+        // Most connections have one; room for four would be most of what an idle one holds.
+        self.seats.reserve_exact(1);
         self.seats.push(seat);
         Ok(())
     }

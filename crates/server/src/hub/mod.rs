@@ -6,6 +6,7 @@
 
 mod admission;
 mod connection;
+mod lap;
 mod offset;
 mod passing;
 mod permits;
@@ -56,7 +57,11 @@ use self::{
     topic::Topic,
 };
 use crate::{
-    identity::Directory, limits::Rate, listen::Close, media::MediaStore, metrics::Metrics,
+    identity::Directory,
+    limits::{Limits, Rate},
+    listen::Close,
+    media::MediaStore,
+    metrics::Metrics,
 };
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
@@ -90,11 +95,13 @@ pub struct HubConfig {
     /// Events that a socket may send; one that is faster is read more slowly, and nothing is refused.
     /// `None` for no limit.
     pub rate: Option<Rate>,
+    /// How often all sockets of an address, an app or a user may, together with HTTP.
+    pub shared_rates: Arc<Limits>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
     /// How clients reach this server.
     pub site: Arc<Site>,
-    /// Where files that come with events are kept. Without it such events are refused.
+    /// Where files go; `None` where none are kept.
     pub media: Option<Arc<MediaStore>>,
 }
 
@@ -113,6 +120,7 @@ impl Default for HubConfig {
             remember: Duration::from_hours(7 * 24),
             expiry_grace: Duration::from_secs(30),
             rate: None,
+            shared_rates: Arc::default(),
             without_recovery: Vec::new(),
             site: Arc::default(),
             media: None,
@@ -415,6 +423,9 @@ impl Hub {
         for topic in unneeded {
             self.tidy(&mut topics, &topic);
         }
+        drop(topics);
+        // What has become too old goes, though nothing new comes.
+        self.note_segments(std::iter::empty());
     }
 
     /// Ends a socket's listening.

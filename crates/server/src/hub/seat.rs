@@ -11,8 +11,8 @@ use bytes::Bytes;
 use chat::{
     Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
 };
-use dialects::{Dialect, Request, Upload};
-use tokio::{runtime::Handle, task::AbortHandle};
+use dialects::{Dialect, Request};
+use tokio::task::AbortHandle;
 use wire::socketio::Event;
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
     session::{Portrait, Session},
     stream::Stream,
     timers,
-    upload::{Storing, WithFile},
+    upload::Uploading,
 };
 use crate::{
     identity::credential,
@@ -53,8 +53,8 @@ pub(super) struct Seat {
     stream: Stream,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
-    /// It is not read until this is done.
-    storing: Option<Box<Storing>>,
+    /// What it said last, if that is on its way to the disk. It is not read meanwhile.
+    uploading: Option<Uploading>,
     timers: Vec<AbortHandle>,
     before: Option<Before>,
 }
@@ -93,7 +93,7 @@ impl Seat {
             stream,
             permits,
             early,
-            storing: None,
+            uploading: None,
             timers,
             before: None,
         }
@@ -153,10 +153,15 @@ impl Seat {
         self.stream.socket.namespace
     }
 
+    /// Who asked last.
+    pub(super) fn asker(&self) -> &Actor {
+        self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor)
+    }
+
     /// Whether it may ask for more.
     pub(super) fn has_room(&self) -> bool {
-        !self.stream.socket.is_closed()
-            && self.storing.is_none()
+        self.uploading.is_none()
+            && !self.stream.socket.is_closed()
             && self.stream.open_tickets() < OPEN_TICKETS
             && self.stream.open_bytes() < OPEN_BYTES
             && self.permits.open(&self.stream.socket)
@@ -164,7 +169,7 @@ impl Seat {
 
     /// Whether something that it asked for is not answered yet.
     pub(super) fn has_pending(&self) -> bool {
-        self.stream.open_tickets() > 0 || self.storing.is_some()
+        self.stream.open_tickets() > 0 || self.uploading.is_some()
     }
 
     /// Whether it must go, for good.
@@ -174,7 +179,7 @@ impl Seat {
 
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
-        self.end_storing();
+        self.poll_upload();
         self.release_early(now);
         self.stream.collect(self.dialect, out)
     }
@@ -307,9 +312,10 @@ impl Seat {
     /// not in time.
     fn release_early(&mut self, now: Instant) {
         let identified = !self.early.is_empty() && self.stream.is_identified();
-        while let Some(Early { ack, request, .. }) = self
-            .early
-            .pop_front_if(|early| self.storing.is_none() && (identified || early.until <= now))
+        while self.uploading.is_none()
+            && let Some(Early { ack, request, .. }) = self
+                .early
+                .pop_front_if(|early| identified || early.until <= now)
         {
             match request {
                 Ok(request) if request.needs_identity && !identified => {
@@ -322,7 +328,7 @@ impl Seat {
     }
 
     fn submit(&mut self, ack: Option<u64>, request: Result<Request, Refusal>) {
-        let mut request = match request {
+        let request = match request {
             Ok(request) => request,
             Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
         };
@@ -334,64 +340,46 @@ impl Seat {
                     .refuse(self.dialect, ack, Some(request), refusal);
             }
         };
-        if let Some(upload) = request.upload.take() {
-            self.begin_storing((ack, actor, request), upload);
-            return;
+        if request.upload.is_none() {
+            return self.submit_as(ack, actor, request);
         }
-        if let Some(command) = &request.command {
-            self.submit_command(&actor, command.clone());
+        let (media, handle) = (self.hub.config.media.as_ref(), &self.stream.socket.handle);
+        match Uploading::begin(media, handle, ack, actor, request) {
+            Ok(uploading) => self.uploading = Some(uploading),
+            Err(refusal) => self.stream.refuse(self.dialect, ack, None, refusal),
         }
-        self.stream.ask(self.dialect, ack, actor, request);
     }
 
-    fn begin_storing(&mut self, event: (Option<u64>, Arc<Actor>, Request), upload: Upload) {
-        let Some(media) = &self.hub.config.media else {
-            let (ack, _, request) = event;
-            let refusal = Refusal::Unavailable;
-            return self
-                .stream
-                .refuse(self.dialect, ack, Some(request), refusal);
-        };
-        let storing = Storing::begin(media, &self.stream.socket, event, upload);
-        self.storing = Some(Box::new(storing));
-    }
-
-    /// Goes on with the event whose file is on disk now.
-    fn end_storing(&mut self) {
-        let Some(mut storing) = self.storing.take() else {
+    /// Goes on with what was said with a file, once the file is kept.
+    fn poll_upload(&mut self) {
+        let Some(mut uploading) = self.uploading.take() else {
             return;
         };
-        let Some(kept) = storing.poll() else {
-            self.storing = Some(storing);
-            return;
-        };
-        let Storing {
-            ack,
-            actor,
-            mut request,
-            ..
-        } = *storing;
-        match (kept, &self.hub.config.media) {
-            (Ok(kept), Some(media)) => {
-                let file = kept.release();
-                let asker = WithFile {
-                    socket: Arc::clone(&self.stream.socket),
-                    media: Arc::clone(media),
-                    file: file.name.clone(),
-                    runtime: Handle::current(),
-                };
-                request.place(file);
-                if let Some(command) = request.command.clone() {
-                    self.submit_for(&actor, command, Arc::new(asker));
-                }
-                self.stream.ask(self.dialect, ack, actor, request);
+        match uploading.poll() {
+            None => self.uploading = Some(uploading),
+            Some(Ok(kept)) => {
+                let Uploading {
+                    ack,
+                    actor,
+                    mut request,
+                    ..
+                } = uploading;
+                request.place(kept.release());
+                self.submit_as(ack, actor, request);
             }
-            (kept, _) => {
-                let refusal = kept.err().unwrap_or(Refusal::Unavailable);
+            Some(Err(refusal)) => {
+                let Uploading { ack, request, .. } = uploading;
                 self.stream
                     .refuse(self.dialect, ack, Some(request), refusal);
             }
         }
+    }
+
+    fn submit_as(&mut self, ack: Option<u64>, actor: Arc<Actor>, request: Request) {
+        if let Some(command) = &request.command {
+            self.submit_command(&actor, command.clone());
+        }
+        self.stream.ask(self.dialect, ack, actor, request);
     }
 
     /// Who asks: whom the key or token in the payload names, where the dialect has it there.
@@ -429,15 +417,11 @@ impl Seat {
 
     /// Submits a command for which the stream takes a ticket.
     fn submit_command(&self, actor: &Arc<Actor>, command: Command) {
-        self.submit_for(actor, command, Arc::clone(&self.stream.socket) as _);
-    }
-
-    fn submit_for(&self, actor: &Arc<Actor>, command: Command, asker: Arc<dyn Asker>) {
         self.permits.take();
         self.hub.queue.submit(Submission {
             actor: Arc::clone(actor),
             command,
-            asker,
+            asker: Arc::clone(&self.stream.socket) as _,
         });
     }
 }

@@ -23,7 +23,10 @@ use super::{
     ticket::{State, Ticket},
     topic::{Fetched, Grain, Render, Run, Topic},
 };
-use crate::listen::{Close, Outgoing};
+use crate::{
+    listen::{Close, Outgoing},
+    media::is_in_use,
+};
 
 /// The cursors and tickets of one socket. Only its connection touches them.
 pub(crate) struct Stream {
@@ -248,6 +251,10 @@ impl Stream {
                 Some(ticket) => self.answer(ticket, cap, out),
                 None => return Ok(()),
             }
+            // An idle socket owns no room for tickets.
+            if self.tickets.is_empty() {
+                self.tickets = VecDeque::new();
+            }
             if out.is_full() {
                 return Ok(());
             }
@@ -328,6 +335,12 @@ impl Stream {
         let Some(ticket) = self.tickets.get_mut(place) else {
             return Ok(());
         };
+        let placed = ticket.request.as_ref().and_then(Request::placed);
+        if let (Some(file), Some(media)) = (placed, &self.hub.config.media)
+            && !is_in_use(&outcome.result)
+        {
+            media.discard(&file.name);
+        }
         if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
             // Its client must not hear of a session that is not stored. It comes back with the one
             // that it knows.

@@ -13,6 +13,7 @@ mod anew;
 mod client;
 mod crowds;
 mod gate;
+mod leaving;
 mod memories;
 mod overload;
 mod returning;

@@ -120,6 +120,7 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::UnknownSession
         | Refusal::UnknownEvent => 404,
         Refusal::FixedMembers | Refusal::NameTaken => 409,
+        Refusal::FileTooLarge { .. } => 413,
         Refusal::Invalid { .. }
         | Refusal::BlankText
         | Refusal::SamePerson

@@ -25,11 +25,12 @@ use super::{
     users::People,
 };
 
-/// The newest place of a conversation in which something happened after ?2.
-const OF_CONVERSATION: &str =
-    "SELECT id, 0, last_seq FROM conversation WHERE id = ?1 AND last_g > ?2";
-/// The same for all conversations of a person, and from where each is seen.
-const OF_PERSON: &str = "SELECT member.conversation, member.since_g, conversation.last_seq
+/// A conversation in which something happened after ?2: from where it is seen, the number of its newest
+/// entry, and whether not all entries are messages that are still there.
+const OF_CONVERSATION: &str = "SELECT id, 0, last_seq, messages < last_seq
+    FROM conversation WHERE id = ?1 AND last_g > ?2";
+/// The same for all conversations of a person.
+const OF_PERSON: &str = "SELECT conversation.id, since_g, last_seq, messages < last_seq
     FROM member JOIN conversation ON conversation.id = member.conversation
     WHERE member.user = ?1 AND left_g IS NULL AND conversation.last_g > ?2";
 
@@ -80,10 +81,16 @@ pub(super) fn read(
     };
     let pairs = read::all(connection, query, params![id, after], |row| {
         let source = |table| Source::new(row, after, table);
-        Ok([source(&MESSAGES)?, source(&CHANGES)?])
+        let changes = row.get(3)?;
+        let changes = if changes {
+            Some(source(&CHANGES)?)
+        } else {
+            None
+        };
+        Ok([Some(source(&MESSAGES)?), changes])
     })?;
     let count = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
-    let mut sources: Vec<_> = pairs.into_iter().flatten().collect();
+    let mut sources: Vec<_> = pairs.into_iter().flatten().flatten().collect();
     let mut merge = Merge {
         connection,
         up_to,
@@ -189,14 +196,11 @@ impl Source {
     /// Finds the first entry after `after`: in steps that double, back from the newest, then by
     /// halving. A table does not have an entry for every number.
     fn seek(&mut self, connection: &Connection) -> Result<()> {
+        let place = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
         let mut probe = connection.prepare_cached(self.table.first)?;
         // The first entry from `seq` on, if it does not count; what follows may.
         let mut older = |seq: i64| -> Result<Option<i64>> {
-            let found = probe
-                .query_row(params![self.id.0, seq], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-                })
-                .optional()?;
+            let found = probe.query_row(params![self.id.0, seq], place).optional()?;
             Ok(found.and_then(|(seq, g)| (g <= self.after).then_some(seq)))
         };
         let (mut low, mut high, mut step) = (0, self.seq + 1, 1);

@@ -39,7 +39,7 @@ pub(super) fn of_picture(picture: Option<&Picture>) -> Option<&Media> {
     }
 }
 
-/// Notes that what referred to the file `old` refers to `new` now.
+/// Notes that what referred to the file `old` refers to `new` now, which may be the same.
 pub(super) fn change(
     connection: &Connection,
     app: AppId,
@@ -47,10 +47,6 @@ pub(super) fn change(
     old: Option<&Media>,
     new: Option<&Media>,
 ) -> Result<()> {
-    let name = |media: &Media| media.name.clone();
-    if old.map(name) == new.map(name) {
-        return Ok(());
-    }
     if let Some(new) = new {
         hold(connection, app, at, new)?;
     }

@@ -26,12 +26,11 @@ macro_rules! select {
 const BY_ID: &str = select!("WHERE id = ?1");
 // Many at once: a JSON array is the one list that a statement takes as a parameter.
 const BY_PIDS: &str = select!("WHERE pid_hash IN (SELECT unhex(value) FROM json_each(?1))");
-/// Whether a subscription still counts: its user is there, and so is what it is about, and if it is
-/// a conversation, the user belongs to it since before and without a break.
+/// Whether a subscription still counts: what it is about is there, and if that is a conversation, its
+/// user belongs to it since before and without a break. Nobody listens to a person as another one.
 macro_rules! stands {
     () => {
-        "(subscription.user IS NULL OR EXISTS (SELECT 1 FROM user WHERE id = subscription.user)) \
-         AND CASE topic \
+        "CASE topic \
             WHEN 'person' THEN EXISTS (SELECT 1 FROM user WHERE id = topic_id) \
             ELSE CASE WHEN subscription.user IS NULL \
                 THEN EXISTS (SELECT 1 FROM conversation WHERE id = topic_id) \
@@ -107,7 +106,8 @@ pub(super) fn seen_before(
     all(connection, SEEN_BEFORE, params![time.0, limit], id)
 }
 
-/// Sessions with the subscriptions that still stand, of one moment.
+/// Sessions with the subscriptions that still stand, of one moment: a reader asks within a transaction,
+/// and while the writer asks nobody writes.
 fn find(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<StoredSession>> {
     let mut found = all(connection, query, params, session)?;
     let ids: Vec<_> = found.iter().map(|session| session.seed.id.0).collect();

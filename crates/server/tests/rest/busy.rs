@@ -80,6 +80,6 @@ async fn who_gets_no_turn_is_told_to_come_again() {
         page.contains("palaver_requests_total{status=\"503\"} 1\n"),
         "{page}"
     );
-    drop(rest);
+
     core.stop().await;
 }

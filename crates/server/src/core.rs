@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     buses::Local,
-    hub::{Hub, HubConfig, HubParts, Sequencer, TURNS_AHEAD},
+    hub::{Hub, HubConfig, HubParts, STRIDE, Sequencer, TURNS_AHEAD},
     identity::{Directory, key::random_u64},
     metrics::Metrics,
     writer,
@@ -63,6 +63,9 @@ impl Core {
         let parts = HubParts {
             config,
             store: Arc::clone(&store),
+            reads: Arc::new(|read| {
+                task::spawn_blocking(read);
+            }),
             queue: Arc::clone(&queue),
             directory: Arc::clone(&directory),
             metrics: Arc::clone(&metrics),
@@ -73,7 +76,7 @@ impl Core {
         tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
         tokio::spawn(sweep(Arc::downgrade(&hub)));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
-        let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub)).run(incoming));
+        let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub), STRIDE).run(incoming));
         let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
             .map_err(|error| Fault::new("starting the writer's thread", error))?;
         let upkeep = tokio::spawn(keep_sessions(Arc::downgrade(&hub), Arc::clone(&queue)));

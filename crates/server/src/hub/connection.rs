@@ -31,7 +31,7 @@ pub struct Door(pub Arc<Hub>);
 impl Accept for Door {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal> {
         let hub = Arc::clone(&self.0);
-        let session = Packets::new(Arc::clone(&hub.config.limits), Instant::now());
+        let session = Packets::new(Arc::clone(&hub.config.limits), timers::now());
         let limiter = hub.config.rate.map(|rate| {
             let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
             Box::new(RateLimiter::direct(quota))
@@ -109,7 +109,7 @@ impl Driver for Connection {
     }
 
     fn wants_input(&self) -> bool {
-        let is_paused = self.paused.is_some_and(|until| Instant::now() < until);
+        let is_paused = self.paused.is_some_and(|until| timers::now() < until);
         !is_paused && self.connecting.is_none() && self.seats.iter().all(Seat::has_room)
     }
 
@@ -224,11 +224,12 @@ impl Connection {
         }
         let (sender, answer) = oneshot::channel();
         let (hub, handle) = (Arc::clone(&self.hub), self.handle.clone());
-        tokio::task::spawn_blocking(move || {
+        let reads = Arc::clone(&self.hub.reads);
+        reads(Box::new(move || {
             // The client may have gone away meanwhile.
             let _ = sender.send(hub.recover(&claim));
             handle.wake();
-        });
+        }));
         self.connecting = Some(Box::new(Connecting { admitted, answer }));
         Ok(())
     }

@@ -39,7 +39,7 @@ use parking_lot::Mutex;
 
 pub use self::{
     connection::Door,
-    sequencer::{Sequencer, TURNS_AHEAD},
+    sequencer::{STRIDE, Sequencer, TURNS_AHEAD},
 };
 use self::{
     offset::{Epochs, Key},
@@ -102,6 +102,7 @@ pub struct Rate {
 pub struct Hub {
     config: HubConfig,
     store: Arc<dyn Store>,
+    reads: Reads,
     queue: Arc<Queue>,
     directory: Arc<Directory>,
     metrics: Arc<Metrics>,
@@ -131,12 +132,17 @@ struct Sealed {
     at: Instant,
 }
 
+/// Runs what asks the store and may block, away from whoever calls, which it never holds up.
+pub type Reads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
+
 /// What the hub is built on.
 pub struct HubParts {
     /// Settings.
     pub config: HubConfig,
     /// Where queries are answered.
     pub store: Arc<dyn Store>,
+    /// What runs those.
+    pub reads: Reads,
     /// Where commands go.
     pub queue: Arc<Queue>,
     /// Apps and keys.
@@ -155,6 +161,7 @@ impl Hub {
         let HubParts {
             config,
             store,
+            reads,
             queue,
             directory,
             metrics,
@@ -165,6 +172,7 @@ impl Hub {
         let hub = Arc::new(Self {
             config,
             store,
+            reads,
             queue,
             directory,
             metrics,
@@ -277,7 +285,7 @@ impl Hub {
 
     /// Notes that a topic keeps one more segment, and lets go of what is over the budget or too old.
     fn note_segments<'a>(&self, topics: impl Iterator<Item = &'a Arc<Topic>>) {
-        let now = Instant::now();
+        let now = timers::now();
         let mut segments = self.segments.lock();
         segments.extend(topics.map(|topic| Sealed {
             topic: Arc::downgrade(topic),
@@ -333,8 +341,8 @@ impl Hub {
     }
 
     /// Lets go of sessions that have had no socket for a while, and of topics that nobody needs.
-    pub(crate) fn sweep(&self) {
-        if let Some(before) = Instant::now().checked_sub(RECENT) {
+    pub fn sweep(&self) {
+        if let Some(before) = timers::now().checked_sub(RECENT) {
             self.sessions.lock().forget(before);
         }
         let mut topics = self.topics.lock();

@@ -13,15 +13,19 @@ use super::{Hub, socket::Socket, topic::Topic};
 
 /// Turns that may wait between the writer and the sequencer.
 pub const TURNS_AHEAD: usize = 2;
+/// Listeners handled between two yields, so that many of them do not hold up all others.
+pub const STRIDE: usize = 128;
+
 /// The one task that moves the barrier.
 pub struct Sequencer {
     hub: Arc<Hub>,
+    stride: usize,
 }
 
 impl Sequencer {
-    /// For a hub; there must be only one.
-    pub fn new(hub: Arc<Hub>) -> Self {
-        Self { hub }
+    /// For a hub; there must be only one. It yields after `stride` listeners, usually [`STRIDE`].
+    pub fn new(hub: Arc<Hub>, stride: usize) -> Self {
+        Self { hub, stride }
     }
 
     /// Works until the writer is gone.
@@ -38,7 +42,8 @@ impl Sequencer {
         for topic in &topics {
             topic.seal();
         }
-        for_each_member(&topics, |socket, slot| socket.mark(slot)).await;
+        self.for_each_member(&topics, |socket, slot| socket.mark(slot))
+            .await;
         let is_unknown = !turn.lost.is_empty();
         let askers = leave_answers(turn.answers, turn.lost);
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
@@ -46,7 +51,8 @@ impl Sequencer {
         for asker in &askers {
             asker.wake();
         }
-        for_each_member(&topics, |socket, _| socket.handle.wake()).await;
+        self.for_each_member(&topics, |socket, _| socket.handle.wake())
+            .await;
         if is_unknown {
             self.hub.break_off();
         }
@@ -83,16 +89,17 @@ impl Sequencer {
             }
         }
     }
-}
 
-/// Yields now and then, so that a large conversation does not hold up the others.
-async fn for_each_member(topics: &[Arc<Topic>], mut act: impl FnMut(&Arc<Socket>, u32)) {
-    for topic in topics {
-        let mut next = Some(0);
-        while let Some(from) = next {
-            next = topic.each_member(from, &mut act);
-            if next.is_some() {
-                yield_now().await;
+    async fn for_each_member(&self, topics: &[Arc<Topic>], mut act: impl FnMut(&Arc<Socket>, u32)) {
+        let mut room = self.stride;
+        for topic in topics {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = topic.each_member(from, &mut room, &mut act);
+                if room == 0 {
+                    yield_now().await;
+                    room = self.stride;
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::{offset::Key, socket::Socket, topic::Topic};
+use super::{offset::Key, socket::Socket, timers, topic::Topic};
 
 /// Bytes of answers that are kept until the client has confirmed them.
 const ANSWER_BYTES: usize = 64 << 10;
@@ -101,7 +101,7 @@ pub(crate) struct Portrait {
 impl Session {
     pub(crate) fn new(seed: Arc<SessionSeed>, app: AppId, subject: Option<String>) -> Self {
         let state = State {
-            parked: Some(Instant::now()),
+            parked: Some(timers::now()),
             ..State::default()
         };
         Self {
@@ -150,7 +150,7 @@ impl Session {
         let mut state = self.state.lock();
         if std::ptr::eq(state.socket.as_ptr(), Arc::as_ptr(socket)) {
             state.socket = Weak::new();
-            state.parked = Some(Instant::now());
+            state.parked = Some(timers::now());
         }
     }
 

@@ -377,12 +377,13 @@ impl Stream {
         let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
         let (app, users) = (self.socket.session.app, self.identities.clone());
         hub.metrics.store_reads.inc();
-        tokio::task::spawn_blocking(move || {
+        let reads = Arc::clone(&hub.reads);
+        reads(Box::new(move || {
             let reader = Reader { app, users: &users };
             let found = query::run(&*hub.store, reader, &query, at, opened.as_ref());
             socket.deliver(Delivery::Found(found));
             socket.handle.wake();
-        });
+        }));
     }
 
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.

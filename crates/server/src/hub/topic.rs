@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use super::{
     offset::{Epochs, Key},
     socket::{Delivery, Socket},
+    timers,
 };
 
 /// How long what was brought back from the log stays, whatever the budget.
@@ -154,7 +155,7 @@ impl Topic {
             return false;
         }
         ring.floor = from;
-        ring.pinned = Instant::now().checked_add(PINNED);
+        ring.pinned = timers::now().checked_add(PINNED);
         let segment = Segment::new(events);
         ring.bytes += segment.weight;
         self.memory.fetch_add(segment.weight, Ordering::Relaxed);
@@ -269,23 +270,22 @@ impl Topic {
         self.keepers.load(Ordering::Acquire) == 0 && self.members.lock().is_empty()
     }
 
-    /// Does something to up to [`Self::STRIDE`] members, beginning at place `from`; returns the
-    /// place to go on from, or `None` at the end.
+    /// Does something to members, beginning at place `from`, for as many places as there is `room`
+    /// for; returns the place to go on from, or `None` at the end.
     pub(crate) fn each_member(
         &self,
         from: usize,
+        room: &mut usize,
         mut act: impl FnMut(&Arc<Socket>, u32),
     ) -> Option<usize> {
         let members = self.members.lock();
-        let to = (from + Self::STRIDE).min(members.capacity());
+        let to = (from + *room).min(members.capacity());
+        *room -= to.saturating_sub(from);
         for member in (from..to).filter_map(|place| members.get(place)) {
             act(&member.socket, member.slot);
         }
         (to < members.capacity()).then_some(to)
     }
-
-    /// Members handled between two yields of the sequencer.
-    const STRIDE: usize = 128;
 }
 
 impl Drop for Topic {

@@ -36,6 +36,7 @@ struct State {
 /// What is stored.
 #[derive(Clone, Default)]
 pub(crate) struct Rows {
+    pub(crate) boots: Vec<Boot>,
     pub(crate) counters: Counters,
     pub(crate) apps: Vec<Arc<App>>,
     pub(crate) keys: Vec<ApiKey>,
@@ -48,7 +49,12 @@ pub(crate) struct Rows {
 
 impl Model {
     pub(crate) fn rows(&self) -> Rows {
-        self.state.lock().rows.clone()
+        self.look(Rows::clone)
+    }
+
+    /// What `at` says of what is stored.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Rows) -> T) -> T {
+        at(&self.state.lock().rows)
     }
 
     pub(crate) fn fail_next_commit(&self, failure: Failure) {
@@ -270,8 +276,10 @@ impl Rows {
 
 impl Store for Model {
     fn boot(&self, epoch: u32) -> Result<Vec<Boot>, Fault> {
-        let first_g = self.counters()?.last_g + 1;
-        Ok(vec![Boot { epoch, first_g }])
+        let rows = &mut self.state.lock().rows;
+        let first_g = rows.counters.last_g + 1;
+        rows.boots.push(Boot { epoch, first_g });
+        Ok(rows.boots.clone())
     }
 
     fn counters(&self) -> Result<Counters, Fault> {
@@ -306,20 +314,20 @@ impl Store for Model {
     }
 
     fn apps(&self) -> Result<Vec<App>, Fault> {
-        Ok(self.rows().apps.iter().map(|app| App::clone(app)).collect())
+        Ok(self.look(|rows| rows.apps.iter().map(|app| App::clone(app)).collect()))
     }
 
     fn key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, Fault> {
-        Ok(self.rows().keys.into_iter().find(|key| key.hash == *hash))
+        Ok(self.look(|rows| rows.keys.iter().find(|key| key.hash == *hash).cloned()))
     }
 
     fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault> {
-        let keys = self.rows().keys.into_iter();
-        Ok(keys.filter(|key| key.app == app).collect())
+        let of_app = |key: &&ApiKey| key.app == app;
+        Ok(self.look(|rows| rows.keys.iter().filter(of_app).cloned().collect()))
     }
 
     fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
-        match self.rows().find(&Need::ConversationByUuid(app, uuid)) {
+        match self.look(|rows| rows.find(&Need::ConversationByUuid(app, uuid))) {
             Found::Conversation(view) => Ok(view.map(|view| view.conversation)),
             _ => Ok(None),
         }
@@ -332,46 +340,39 @@ impl Store for Model {
         offset: u64,
         limit: u32,
     ) -> Result<Vec<MessageView>, Fault> {
-        let rows = self.rows();
-        let mut found: Vec<_> = rows
-            .messages
-            .iter()
-            .rev()
-            .filter(|view| view.message.conversation == conversation.id && view.message.g <= at)
-            .skip(usize::try_from(offset).unwrap())
-            .take(limit as usize)
-            .map(|view| MessageView::clone(view))
-            .collect();
+        let here = |view: &&Arc<MessageView>| {
+            view.message.conversation == conversation.id && view.message.g <= at
+        };
+        let mut found: Vec<_> = self.look(|rows| {
+            let newest_first = rows.messages.iter().rev().filter(here);
+            let page = newest_first
+                .skip(usize::try_from(offset).unwrap())
+                .take(limit as usize);
+            page.map(|view| MessageView::clone(view)).collect()
+        });
         found.reverse();
         Ok(found)
     }
 
     fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
-        let all = self.rows().conversations.into_iter();
-        Ok(all.into_iter().find(|view| view.conversation.id == id))
+        let is_it = |view: &&ConversationView| view.conversation.id == id;
+        Ok(self.look(|rows| rows.conversations.iter().find(is_it).cloned()))
     }
 
     fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
-        Ok(self.rows().users.into_iter().find(|user| user.id == id))
+        Ok(self.look(|rows| rows.users.iter().find(|user| user.id == id).cloned()))
     }
 
     fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        let all = self.rows().sessions.into_iter();
-        Ok(all.into_iter().find(|row| row.seed.pid_hash == *pid_hash))
+        let is_it = |row: &&StoredSession| row.seed.pid_hash == *pid_hash;
+        Ok(self.look(|rows| rows.sessions.iter().find(is_it).cloned()))
     }
 
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
-        let rows = self.rows();
         let here = |view: &&Arc<MessageView>| match place {
             Topic::Conversation(id) => view.conversation.id == id,
             Topic::Person(user) => view.conversation.has(user),
         };
-        let events = rows
-            .messages
-            .iter()
-            .filter(|view| after < view.message.g && view.message.g <= up_to)
-            .filter(here)
-            .take(limit as usize);
         let event = |view: &Arc<MessageView>| {
             Arc::new(Event {
                 g: view.message.g,
@@ -379,7 +380,12 @@ impl Store for Model {
                 happening: Happening::MessageSent(Arc::clone(view)),
             })
         };
-        Ok(events.map(event).collect())
+        Ok(self.look(|rows| {
+            let range =
+                |view: &&Arc<MessageView>| after < view.message.g && view.message.g <= up_to;
+            let events = rows.messages.iter().filter(range).filter(here);
+            events.take(limit as usize).map(event).collect()
+        }))
     }
 
     fn check(&self) -> Result<(), Fault> {

@@ -19,7 +19,7 @@ use super::{
     returning::Returning,
     seat::Seat,
     session::Session,
-    socket::Socket,
+    socket::{Delivery, Socket},
     stream::Stream,
     timers,
 };
@@ -338,6 +338,10 @@ impl Connection {
         ));
         if let Some(old) = session.attach(&socket) {
             old.take_over();
+        }
+        if session.is_doubtful() {
+            // Its last command has become unknown since the session was found.
+            socket.deliver(Delivery::Close(Close::Fault));
         }
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();

@@ -312,9 +312,13 @@ impl Hub {
         self.metrics.topic_bytes.set(bytes as u64);
     }
 
-    /// Closes every connection: nobody can say what is stored and what is not, so nobody's stream
-    /// can be trusted to be whole. Clients come back to what is really there.
-    fn break_off(&self) {
+    /// Closes every connection and forgets what happened up to `until`: nobody can say what of it
+    /// is stored, so nobody's stream can be trusted to be whole. Clients come back to what is really
+    /// there. Comes before the barrier moves there, so that no offset names what was not shown.
+    fn break_off(&self, until: G) {
+        for topic in self.topics.lock().values().flatten() {
+            topic.forget(until);
+        }
         for socket in self.sessions.lock().sockets() {
             socket.deliver(Delivery::Close(Close::Fault));
             socket.handle.wake();

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chat::{AppId, Fault, G, Subject};
+use chat::{AppId, Fault, G, StoredSubscription, Subject};
 
 use super::{Hub, offset::Key, session::Session, topic::Topic};
 
@@ -46,6 +46,9 @@ impl Hub {
             .by_pid
             .get(&claim.pid_hash)
             .map(Arc::clone)?;
+        if session.is_doubtful() {
+            return None;
+        }
         if !claim.is_of(&session) {
             return Some(Returning::Stranger);
         }
@@ -69,7 +72,10 @@ impl Hub {
             .get(&claim.pid_hash)
             .map(Arc::clone);
         let session = match known {
-            Some(session) => session,
+            Some(session) => {
+                self.revise(&session)?;
+                session
+            }
             None => match self.revive(&claim.pid_hash)? {
                 Some(session) => session,
                 None => return Ok(Returning::Stranger),
@@ -144,7 +150,29 @@ impl Hub {
         for user in users {
             session.identify(user);
         }
-        for subscription in stored.subscriptions {
+        self.restore(&session, stored.subscriptions);
+        // Somebody else may have revived it at the same time; there must be only one.
+        Ok(Some(self.sessions.lock().insert(session, true)))
+    }
+
+    /// Lets a session in memory listen to what the store says, if there is a doubt.
+    fn revise(&self, session: &Session) -> Result<(), Fault> {
+        if !session.is_doubtful() {
+            return Ok(());
+        }
+        self.metrics.store_reads.inc();
+        if let Some(stored) = self.store.session(&session.seed.pid_hash)? {
+            for user in stored.identities() {
+                session.identify(user);
+            }
+            self.restore(session, stored.subscriptions);
+        }
+        session.trust();
+        Ok(())
+    }
+
+    fn restore(&self, session: &Session, subscriptions: Vec<StoredSubscription>) {
+        for subscription in subscriptions {
             let Some(dialect) = dialects::by_name(&subscription.dialect) else {
                 continue;
             };
@@ -154,8 +182,6 @@ impl Hub {
             let topic = self.topic(subscription.topic, dialect, namespace, floor);
             session.listen(&topic, subscription.since);
         }
-        // Somebody else may have revived it at the same time; there must be only one.
-        Ok(Some(self.sessions.lock().insert(session, true)))
     }
 }
 

@@ -46,6 +46,9 @@ impl Sequencer {
             .await;
         let is_unknown = !turn.lost.is_empty();
         let askers = leave_answers(turn.answers, turn.lost);
+        if is_unknown {
+            self.hub.break_off(turn.last_g);
+        }
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
         self.hub.metrics.barrier.set(turn.last_g);
         for asker in &askers {
@@ -53,9 +56,6 @@ impl Sequencer {
         }
         self.for_each_member(&topics, |socket, _| socket.handle.wake())
             .await;
-        if is_unknown {
-            self.hub.break_off();
-        }
         self.hub.note_segments(topics.iter());
     }
 

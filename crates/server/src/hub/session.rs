@@ -77,6 +77,8 @@ struct State {
     /// Its client has said goodbye. It stays here for a while, because the store may not have heard
     /// of it when somebody comes with its recovery id.
     ended: bool,
+    /// Nobody knows whether the store has more of it.
+    doubtful: bool,
     dialect: Option<&'static dyn Dialect>,
     identities: Vec<UserId>,
     places: Vec<Place>,
@@ -154,6 +156,20 @@ impl Session {
         }
     }
 
+    /// A command of its socket may be stored or not, so only the store can say what it listens to.
+    pub(crate) fn doubt(&self) {
+        self.state.lock().doubtful = true;
+    }
+
+    /// The store has said what it listens to.
+    pub(crate) fn trust(&self) {
+        self.state.lock().doubtful = false;
+    }
+
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.state.lock().doubtful
+    }
+
     /// Since when it has no socket.
     pub(crate) fn parked(&self) -> Option<Instant> {
         self.state.lock().parked
@@ -193,14 +209,19 @@ impl Session {
         state.ended = true;
         state.places.clear();
         state.answers.clear();
+        state.answer_bytes = 0;
         state.identities.clear();
     }
 
-    /// Keeps an answer until the client has confirmed it. The oldest give way.
+    /// Keeps an answer until the client has confirmed it; one that was given again is kept
+    /// already. The oldest give way.
     pub(crate) fn keep_answer(&self, key: Key, frame: Bytes) {
         let mut state = self.state.lock();
+        let Err(place) = state.answers.binary_search_by_key(&key, |(key, _)| *key) else {
+            return;
+        };
         state.answer_bytes += frame.len();
-        state.answers.push_back((key, frame));
+        state.answers.insert(place, (key, frame));
         while state.answer_bytes > ANSWER_BYTES
             && let Some((_, oldest)) = state.answers.pop_front()
         {

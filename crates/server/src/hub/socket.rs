@@ -196,6 +196,7 @@ impl Asker for Socket {
 
     fn lost(&self) {
         self.permits.release();
+        self.session.doubt();
         self.deliver(Delivery::Lost);
     }
 }

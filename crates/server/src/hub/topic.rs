@@ -156,11 +156,23 @@ impl Topic {
         }
         ring.floor = from;
         ring.pinned = timers::now().checked_add(PINNED);
-        let segment = Segment::new(events);
-        ring.bytes += segment.weight;
-        self.memory.fetch_add(segment.weight, Ordering::Relaxed);
-        ring.segments.push_front(Arc::new(segment));
+        // A segment without events has no place among the others.
+        if !events.is_empty() {
+            let segment = Segment::new(events);
+            ring.bytes += segment.weight;
+            self.memory.fetch_add(segment.weight, Ordering::Relaxed);
+            ring.segments.push_front(Arc::new(segment));
+        }
         true
+    }
+
+    /// Lets go of everything up to `until`: only the store can say what happened.
+    pub(crate) fn forget(&self, until: G) {
+        let mut ring = self.ring.lock();
+        ring.segments.clear();
+        ring.floor = ring.floor.max(until);
+        let bytes = std::mem::take(&mut ring.bytes);
+        self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// One more session listens.

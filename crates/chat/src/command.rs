@@ -56,14 +56,6 @@ pub enum Command {
         /// The same id from the same sender in the same conversation makes one message.
         client_id: Option<String>,
     },
-    /// Takes a session over for the asker's connection: whoever had it before is no longer meant.
-    /// The asker must be of the session's app, namespace and subject.
-    ResumeSession {
-        /// Which.
-        session: SessionId,
-        /// Up to where its client has everything. What came later is shown to it.
-        after: G,
-    },
     /// Gives the asker's session, a new one, everything that an earlier one listens to, from now
     /// on. The asker must be of the earlier session's app, namespace and subject. The earlier one
     /// stays until it is ended: the answer that names the new one may be lost on its way, and then
@@ -114,7 +106,6 @@ impl Command {
             Self::Register { user, .. } | Self::OpenDirect { user, .. } => Some(user),
             Self::Send { sender, .. } => Some(sender),
             Self::Fence
-            | Self::ResumeSession { .. }
             | Self::InheritSession { .. }
             | Self::SeenSessions { .. }
             | Self::ForgetSessions { .. }
@@ -165,9 +156,9 @@ pub enum Reply {
         /// True if an earlier send made it.
         repeated: bool,
     },
-    /// The session is the asker's now.
-    Resumed {
-        /// As of the G of this reply.
+    /// The asker's session has everything that the earlier one listened to.
+    Inherited {
+        /// The asker's, as of the G of this reply.
         session: Arc<StoredSession>,
     },
     /// A step of forgetting is done.

@@ -17,7 +17,7 @@ use crate::{
         Identity, KeyId, Message, MessageView, SessionId, Timestamp, User, pair_key,
     },
     refusal::Refusal,
-    session::{self, StoredSession, StoredSubscription},
+    session::{StoredSession, StoredSubscription},
     store::Change,
 };
 
@@ -66,7 +66,6 @@ pub fn decide(
             text,
             client_id,
         } => draft.send(*conversation, sender, text, client_id.as_deref())?,
-        Command::ResumeSession { session, after } => draft.resume_session(*session, *after)?,
         Command::InheritSession { from } => draft.inherit_session(*from)?,
         Command::SeenSessions { sessions } => {
             let (sessions, at) = (sessions.clone(), now);
@@ -207,20 +206,6 @@ impl Draft<'_> {
         })
     }
 
-    fn resume_session(&mut self, id: SessionId, after: G) -> Result<Reply, Halt> {
-        let known = self.session_of_asker(id)?;
-        let change = Change::SessionResumed {
-            session: id,
-            generation: known.generation + 1,
-            at: self.now,
-        };
-        let mut state = Some(known);
-        session::apply(&mut state, &change);
-        let session = state.ok_or(Refusal::UnknownSession)?;
-        self.changes.push(change);
-        Ok(self.attach(session, after))
-    }
-
     fn inherit_session(&mut self, from: SessionId) -> Result<Reply, Halt> {
         let earlier = self.session_of_asker(from)?;
         let own = self.actor.session.as_ref().ok_or(Refusal::UnknownSession)?;
@@ -235,22 +220,14 @@ impl Draft<'_> {
             .collect();
         let session = Arc::new(StoredSession {
             seed: Arc::clone(own),
-            generation: 0,
             subscriptions,
             seen_at: self.now,
             ..StoredSession::clone(&earlier)
         });
         self.changes
             .push(Change::SessionBegun(Arc::clone(&session)));
-        Ok(self.attach(session, self.mint.last_g()))
-    }
-
-    fn attach(&mut self, session: Arc<StoredSession>, after: G) -> Reply {
-        self.effects.push(Effect::Attach {
-            session: Arc::clone(&session),
-            after,
-        });
-        Reply::Resumed { session }
+        self.effects.push(Effect::Attach(Arc::clone(&session)));
+        Ok(Reply::Inherited { session })
     }
 
     /// A stored session, if whoever asks is what it is bound to.

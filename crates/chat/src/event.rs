@@ -63,14 +63,8 @@ pub enum Effect {
     Show(Arc<Event>),
     /// Attach a session to a topic.
     Subscribe(Subscribe),
-    /// Attach the connection that has taken a session over to everything that the session listens
-    /// to. Of each topic it is shown what comes after `after` and after that subscription's `since`.
-    Attach {
-        /// The session as of this effect. A connection of another generation is not meant.
-        session: Arc<StoredSession>,
-        /// Up to where the client has everything.
-        after: G,
-    },
+    /// Attach a new session to everything that it listens to from the start.
+    Attach(Arc<StoredSession>),
 }
 
 /// A session listens to a topic from now on.

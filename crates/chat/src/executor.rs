@@ -60,7 +60,7 @@ impl Turn {
     pub fn messages(&self) -> u64 {
         let is_message = |effect: &&Effect| match effect {
             Effect::Show(event) => matches!(event.happening, Happening::MessageSent(_)),
-            Effect::Subscribe(_) | Effect::Attach { .. } => false,
+            Effect::Subscribe(_) | Effect::Attach(_) => false,
         };
         self.effects.iter().filter(is_message).count() as u64
     }

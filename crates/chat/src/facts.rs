@@ -253,7 +253,6 @@ impl Facts {
             }
             Change::Subscription { .. }
             | Change::SessionBegun(_)
-            | Change::SessionResumed { .. }
             | Change::SessionsSeen { .. }
             | Change::SessionEnded(_) => self.apply_to_sessions(change),
             Change::App(app) => {

@@ -1,7 +1,7 @@
 //! What is kept of a session beyond its connection, and how changes move it.
 //!
-//! Must not know transports or recovery ids in the clear. Next: `decide` for the rules of taking a
-//! session over, `store` for the changes.
+//! Must not know transports or recovery ids in the clear. Next: `decide` for the rules of carrying
+//! on from a session, `store` for the changes.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     store::Change,
 };
 
-/// A session as stored: who it is, what it listens to, and how often it was taken over.
+/// A session as stored: who it is, and what it listens to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSession {
     /// Its names, and where it began.
@@ -21,8 +21,6 @@ pub struct StoredSession {
     pub app: AppId,
     /// The verified subject it is bound to, if any.
     pub subject: Option<String>,
-    /// Rises with each take-over; only the connection of the highest one lives.
-    pub generation: u64,
     /// What it listens to, oldest first.
     pub subscriptions: Vec<StoredSubscription>,
     /// When it was last known to be live.
@@ -80,9 +78,7 @@ pub(crate) fn sessions_of(change: &Change) -> &[SessionId] {
     match change {
         Change::Subscription { session, .. } => std::slice::from_ref(&session.id),
         Change::SessionBegun(session) => std::slice::from_ref(&session.seed.id),
-        Change::SessionResumed { session, .. } | Change::SessionEnded(session) => {
-            std::slice::from_ref(session)
-        }
+        Change::SessionEnded(session) => std::slice::from_ref(session),
         Change::SessionsSeen { sessions, .. } => sessions,
         Change::User(_)
         | Change::Conversation(_)
@@ -123,20 +119,15 @@ pub fn apply(state: &mut Option<Arc<StoredSession>>, change: &Change) {
                     seed: Arc::clone(session),
                     app: *app,
                     subject: subject.clone(),
-                    generation: 0,
                     subscriptions: vec![subscription],
                     seen_at: *at,
                 }));
             }
         }
         (Change::SessionBegun(session), _) => *state = Some(Arc::clone(session)),
-        (Change::SessionResumed { generation, at, .. }, Some(known)) => {
-            known.generation = *generation;
-            known.see(*at);
-        }
         (Change::SessionsSeen { at, .. }, Some(known)) => known.see(*at),
         (Change::SessionEnded(_), _) => *state = None,
-        // What is not stored cannot be resumed or seen; all else is about no session.
+        // What is not stored cannot be seen; all else is about no session.
         _ => {}
     }
 }

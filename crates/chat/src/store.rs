@@ -87,15 +87,6 @@ pub enum Change {
     },
     /// A new session with everything that it listens to from the start.
     SessionBegun(Arc<StoredSession>),
-    /// A connection has taken a session over. The session was seen.
-    SessionResumed {
-        /// Which.
-        session: SessionId,
-        /// Its generation from now on.
-        generation: u64,
-        /// When.
-        at: Timestamp,
-    },
     /// Sessions were live at this time, or later if that is known already. Those that are not
     /// stored are passed over.
     SessionsSeen {

@@ -239,15 +239,6 @@ fn keep_sessions(folder: &Path) {
     let some = |round: i64, many: i64| {
         (0..many).map(move |one| SessionId((round * many + one) * 7_919 % SESSIONS))
     };
-    commit("a batch of 1,000 take-overs", 20, &mut |round| {
-        some(round, 1_000)
-            .map(|session| Change::SessionResumed {
-                session,
-                generation: 1,
-                at: Timestamp(round),
-            })
-            .collect()
-    });
     commit("noting 1,000 as seen", 20, &mut |round| {
         vec![Change::SessionsSeen {
             sessions: some(round, 1_000).collect(),

@@ -186,7 +186,6 @@ impl Rows {
                 }
                 Change::Subscription { .. }
                 | Change::SessionBegun(_)
-                | Change::SessionResumed { .. }
                 | Change::SessionsSeen { .. }
                 | Change::SessionEnded(_) => {}
                 Change::App(app) => {
@@ -213,17 +212,6 @@ impl Rows {
             Change::SessionBegun(session) => {
                 assert!(self.session(session.seed.id.0).is_none(), "it is new");
                 self.sessions.push(StoredSession::clone(session));
-            }
-            Change::SessionResumed {
-                session,
-                generation,
-                at,
-            } => {
-                let all = self.sessions.iter_mut();
-                for row in all.filter(|row| row.seed.id == *session) {
-                    row.generation = *generation;
-                    row.seen_at = row.seen_at.max(*at);
-                }
             }
             Change::SessionsSeen { sessions, at } => {
                 let all = self.sessions.iter_mut();
@@ -255,7 +243,6 @@ impl Rows {
                 seed: Arc::clone(session),
                 app: *app,
                 subject: subject.clone(),
-                generation: 0,
                 subscriptions: Vec::new(),
                 seen_at: *at,
             });

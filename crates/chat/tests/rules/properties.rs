@@ -22,8 +22,7 @@ enum Ask {
     /// Where (of those that exist), who, whether the text is blank, under which client id.
     Send(usize, usize, bool, Option<u8>),
     End,
-    /// Which (of the sessions that exist), and up to where its client has everything.
-    Resume(usize, u64),
+    /// From which (of the sessions that exist).
     Inherit(usize),
     Seen(usize),
 }
@@ -46,8 +45,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         12 => (0..8_usize, person, prop::bool::weighted(0.1), prop::option::of(0..3_u8))
             .prop_map(|(place, who, blank, id)| Ask::Send(place, who, blank, id)),
         1 => Just(Ask::End),
-        3 => (0..5_usize, 0..30_u64).prop_map(|(which, after)| Ask::Resume(which, after)),
-        1 => (0..5_usize).prop_map(Ask::Inherit),
+        3 => (0..5_usize).prop_map(Ask::Inherit),
         1 => (0..5_usize).prop_map(Ask::Seen),
     ]
 }
@@ -82,10 +80,6 @@ fn command(ask: &Ask, session: SessionId, known: &[Uuid], sessions: &[SessionId]
             }
         }
         Ask::End => Command::EndSession { session },
-        Ask::Resume(which, after) => Command::ResumeSession {
-            session: stored(*which),
-            after: *after,
-        },
         Ask::Inherit(which) => Command::InheritSession {
             from: stored(*which),
         },
@@ -95,13 +89,12 @@ fn command(ask: &Ask, session: SessionId, known: &[Uuid], sessions: &[SessionId]
     }
 }
 
-/// The number of an effect; coming back to a session has none.
+/// The number of an effect; inheriting has one for each subscription.
 fn g_of(effect: &Effect) -> Option<u64> {
     match effect {
         Effect::Show(event) => Some(event.g),
         Effect::Subscribe(chat::event::Subscribe { since, .. }) => Some(*since),
-        Effect::Attach { session, after } if session.generation == 0 => Some(*after),
-        Effect::Attach { .. } => None,
+        Effect::Attach(session) => session.subscriptions.last().map(|one| one.since),
     }
 }
 
@@ -142,24 +135,16 @@ fn check_rows(rows: &Rows) {
 
 /// What was answered about sessions is what is stored of them.
 fn check_sessions(asks: &[(i64, Ask)], turn: &Turn, before: &Rows, after: &Rows) {
-    let generation = |row: &chat::StoredSession| (row.seed.id, row.generation);
-    let mut generations: HashMap<_, _> = before.sessions.iter().map(generation).collect();
+    let mut known: HashSet<_> = before.sessions.iter().map(|row| row.seed.id).collect();
     let mut answered = HashMap::new();
     for ((session, ask), (_, outcome)) in asks.iter().zip(&turn.answers) {
         match (ask, &outcome.result) {
             (Ask::End, _) => {
-                generations.remove(&SessionId(*session));
+                known.remove(&SessionId(*session));
                 answered.remove(&SessionId(*session));
             }
-            (Ask::Resume(..), Ok(Reply::Resumed { session })) => {
-                let generation = generations.entry(session.seed.id).or_insert(0);
-                *generation += 1;
-                assert_eq!(session.generation, *generation, "each take-over counts");
-                answered.insert(session.seed.id, session);
-            }
-            (Ask::Inherit(_), Ok(Reply::Resumed { session })) => {
-                assert_eq!(session.generation, 0);
-                assert!(!generations.contains_key(&session.seed.id), "it is new");
+            (Ask::Inherit(_), Ok(Reply::Inherited { session })) => {
+                assert!(known.insert(session.seed.id), "it is new");
                 answered.insert(session.seed.id, session);
             }
             _ => {}
@@ -167,7 +152,6 @@ fn check_sessions(asks: &[(i64, Ask)], turn: &Turn, before: &Rows, after: &Rows)
     }
     for row in &after.sessions {
         let id = row.seed.id;
-        assert_eq!(row.generation, generations.get(&id).copied().unwrap_or(0));
         let places = row.subscriptions.iter().map(|one| one.since);
         assert!(places.is_sorted(), "the oldest first");
         if let Some(answer) = answered.remove(&id) {

@@ -1,4 +1,4 @@
-//! Sessions: coming back to one, carrying on from one, and forgetting them.
+//! Sessions: carrying on from one, and forgetting them.
 
 use std::sync::Arc;
 
@@ -14,13 +14,6 @@ use crate::{
 
 fn me(session: i64) -> Arc<Actor> {
     somebody(1, Some(session))
-}
-
-fn resume(session: i64, after: u64) -> Command {
-    Command::ResumeSession {
-        session: SessionId(session),
-        after,
-    }
 }
 
 fn inherit(from: i64) -> Command {
@@ -47,17 +40,17 @@ fn forget(before: i64) -> Command {
     }
 }
 
-fn resumed(reply: &Result<Reply, Refusal>) -> &StoredSession {
+fn inherited(reply: &Result<Reply, Refusal>) -> &StoredSession {
     match reply {
-        Ok(Reply::Resumed { session }) => session,
-        other => panic!("a session was taken over, got {other:?}"),
+        Ok(Reply::Inherited { session }) => session,
+        other => panic!("a session was inherited, got {other:?}"),
     }
 }
 
-/// What is to be attached, and from where.
-fn attached(turn: &Turn) -> Vec<(StoredSession, u64)> {
+/// What is to be attached.
+fn attached(turn: &Turn) -> Vec<StoredSession> {
     let attached = |effect: &Effect| match effect {
-        Effect::Attach { session, after } => Some((StoredSession::clone(session), *after)),
+        Effect::Attach(session) => Some(StoredSession::clone(session)),
         _ => None,
     };
     turn.effects.iter().filter_map(attached).collect()
@@ -89,82 +82,40 @@ fn an_ended_session_is_forgotten() {
     world.one(&somebody(1, None), end(1)).unwrap();
     assert_eq!(ids(&world), [2]);
     assert_eq!(
-        refusal(world.one(&me(1), resume(1, 0))),
+        refusal(world.one(&me(3), inherit(1))),
         Refusal::UnknownSession
     );
 }
 
 #[test]
-fn each_take_over_is_a_generation() {
-    let mut world = begun();
-    let before = world.executor.last_g();
-    let stored = world.store.rows().sessions[0].clone();
-    assert_eq!(stored.generation, 0);
-    for generation in 1..4 {
-        let turn = world.turn(vec![(me(1), resume(1, 7))]);
-        let expected = StoredSession {
-            generation,
-            seen_at: Timestamp(world.now),
-            ..stored.clone()
-        };
-        assert_eq!(world.store.rows().sessions[0], expected);
-        assert_eq!(resumed(&turn.answers[0].1.result), &expected);
-        assert_eq!(attached(&turn), [(expected, 7)]);
-        assert!(turn.committed);
-        assert_eq!(turn.last_g, before, "nothing happened that has a number");
-        world = world.restart();
-    }
-}
-
-#[test]
-fn of_two_who_take_over_at_once_the_later_one_is_meant() {
-    let mut world = begun();
-    let turn = world.turn(vec![(me(1), resume(1, 2)), (me(1), resume(1, 1))]);
-    let attached = attached(&turn);
-    let generations: Vec<_> = attached
-        .iter()
-        .map(|(session, after)| (session.generation, *after))
-        .collect();
-    assert_eq!(generations, [(1, 2), (2, 1)]);
-    for ((_, outcome), (session, _)) in turn.answers.iter().zip(&attached) {
-        assert_eq!(resumed(&outcome.result), session);
-    }
-    assert_eq!(world.store.rows().sessions[0], attached[1].0);
-}
-
-#[test]
-fn a_take_over_sees_what_its_batch_did_before_it() {
-    // What the earlier connection asked for is decided before, and belongs to the session.
+fn an_heir_gets_what_its_batch_did_before() {
+    // What the connection before asked for is decided before, and belongs to its session.
     let mut world = begun();
     let turn = world.turn(vec![
         (me(1), open("ann", "cid")),
-        (me(1), resume(1, 0)),
+        (me(5), inherit(1)),
         (me(1), open("ann", "dan")),
     ]);
-    let stored = world.store.rows().sessions[0].clone();
-    assert_eq!(stored.subscriptions.len(), 4);
-    let known = resumed(&turn.answers[1].1.result);
-    assert_eq!(known.subscriptions, stored.subscriptions[..3]);
+    let rows = world.store.rows();
+    assert_eq!(rows.session(1).unwrap().subscriptions.len(), 4);
+    let heir = inherited(&turn.answers[1].1.result);
+    assert_eq!(topics(heir), topics(rows.session(1).unwrap())[..3]);
+    assert_eq!(rows.session(5), Some(heir));
 
     // Also when all of the session is of this batch, or none of it any longer.
     let results = world.all(vec![
         (me(2), register("bob")),
-        (me(2), seen(&[2, 1])),
-        (me(2), resume(2, 0)),
-        (me(1), end(1)),
-        (me(1), resume(1, 0)),
-        (me(1), register("ann")),
-        (me(1), resume(1, 0)),
+        (me(6), inherit(2)),
         (me(2), end(2)),
-        (me(2), resume(2, 0)),
+        (me(7), inherit(2)),
+        (me(2), register("bob")),
+        (me(8), inherit(2)),
+        (me(8), end(8)),
     ]);
-    assert_eq!(resumed(&results[2]).subscriptions.len(), 1);
-    assert_eq!(results[4].as_ref().err(), Some(&Refusal::UnknownSession));
-    let anew = resumed(&results[6]);
-    assert_eq!((anew.generation, anew.subscriptions.len()), (1, 1));
-    assert_eq!(results[8].as_ref().err(), Some(&Refusal::UnknownSession));
-    assert_eq!(ids(&world), [1]);
-    assert_eq!(world.store.rows().session(1), Some(anew));
+    assert_eq!(inherited(&results[1]).subscriptions.len(), 1);
+    assert_eq!(results[3].as_ref().err(), Some(&Refusal::UnknownSession));
+    assert_eq!(inherited(&results[5]).subscriptions.len(), 1);
+    assert_eq!(ids(&world), [1, 5, 6, 2]);
 }
 
 #[test]
@@ -195,20 +146,24 @@ fn a_session_is_for_whom_it_began() {
         nowhere,
     ];
     for stranger in strangers {
-        for command in [resume(1, 0), inherit(1)] {
-            let commits = world.store.commits();
-            let turn = world.turn(vec![(Arc::clone(&stranger), command)]);
-            let refused = turn.answers[0].1.result.as_ref().err();
-            assert_eq!(refused, Some(&Refusal::UnknownSession), "{stranger:?}");
-            assert!(turn.effects.is_empty());
-            assert_eq!(world.store.commits(), commits);
-        }
+        let commits = world.store.commits();
+        let turn = world.turn(vec![(Arc::clone(&stranger), inherit(1))]);
+        let refused = turn.answers[0].1.result.as_ref().err();
+        assert_eq!(refused, Some(&Refusal::UnknownSession), "{stranger:?}");
+        assert!(turn.effects.is_empty());
+        assert_eq!(world.store.commits(), commits);
     }
-    for command in [resume(9, 0), inherit(9)] {
-        let refused = refusal(world.one(&verified(Some("ann")), command));
-        assert_eq!(refused, Refusal::UnknownSession, "there is none");
-    }
-    world.one(&verified(Some("ann")), resume(1, 0)).unwrap();
+    let refused = refusal(world.one(&verified(Some("ann")), inherit(9)));
+    assert_eq!(refused, Refusal::UnknownSession, "there is none");
+    let heir = SessionSeed {
+        id: SessionId(2),
+        ..SessionSeed::clone(verified(None).session.as_ref().unwrap())
+    };
+    let heir = Arc::new(Actor {
+        session: Some(Arc::new(heir)),
+        ..Actor::clone(&verified(Some("ann")))
+    });
+    world.one(&heir, inherit(1)).unwrap();
 }
 
 #[test]
@@ -216,7 +171,6 @@ fn a_new_session_carries_on_with_everything_from_now_on() {
     let mut world = begun();
     world.one(&me(1), register("bob")).unwrap();
     let chat = world.open(&me(1), "cid", "ann").conversation;
-    world.one(&me(1), resume(1, 0)).unwrap();
     let before = world.executor.last_g();
     let turn = world.turn(vec![
         (me(9), send(chat.uuid, "ann", "earlier")),
@@ -229,12 +183,12 @@ fn a_new_session_carries_on_with_everything_from_now_on() {
     assert_eq!(new.identities(), earlier.identities());
     assert_eq!(new.identities().len(), 3, "in order of first sight");
     assert_eq!(new.dialect(), Some("direct"));
-    assert_eq!((new.generation, new.seen_at), (0, Timestamp(world.now)));
+    assert_eq!(new.seen_at, Timestamp(world.now));
     assert_eq!(new.seed, *me(2).session.as_ref().unwrap());
     let places: Vec<_> = new.subscriptions.iter().map(|one| one.since).collect();
     assert_eq!(places, [before + 2, before + 3, before + 4, before + 5]);
-    assert_eq!(attached(&turn), [(new.clone(), before + 5)]);
-    assert_eq!(resumed(&turn.answers[1].1.result), new);
+    assert_eq!(attached(&turn), [new.clone()]);
+    assert_eq!(inherited(&turn.answers[1].1.result), new);
     assert_eq!(turn.answers[1].1.g, before + 5);
     assert_eq!(turn.last_g, before + 6);
 
@@ -245,8 +199,8 @@ fn a_new_session_carries_on_with_everything_from_now_on() {
         refusal(world.one(&me(4), inherit(1))),
         Refusal::UnknownSession
     );
-    world.one(&me(3), resume(3, 0)).unwrap();
-    assert_eq!(ids(&world), [2, 3]);
+    world.one(&me(4), inherit(3)).unwrap();
+    assert_eq!(ids(&world), [2, 3, 4]);
 }
 
 #[test]
@@ -262,8 +216,7 @@ fn being_seen_only_moves_forward() {
     // The clock went back.
     world.now = 5;
     world.one(&me(0), seen(&[1])).unwrap();
-    let result = world.one(&me(1), resume(1, 0));
-    assert_eq!(resumed(&result).seen_at.0, late + 1);
+    assert_eq!(at(&world, 1), late + 1);
     world.open(&me(1), "ann", "cid");
     assert_eq!(at(&world, 1), late + 1);
     assert_eq!(ids(&world), [1, 2], "nothing else came of it");
@@ -293,25 +246,23 @@ fn whom_the_batch_has_seen_is_not_forgotten() {
     let long_ago = world.now + 1;
     world.now += 1_000;
     let results = world.all(vec![
-        (me(1), resume(1, 0)),
+        (me(1), seen(&[1])),
         (me(2), seen(&[2])),
         (me(3), open("ann", "bob")),
         (me(4), end(4)),
         (me(0), forget(long_ago)),
         (me(0), forget(long_ago)),
-        (me(6), resume(6, 0)),
-        (me(5), resume(5, 0)),
-        (me(1), resume(1, 0)),
+        (me(8), inherit(6)),
+        (me(9), inherit(5)),
     ]);
     assert_eq!(ids(&world), [1, 2, 3]);
     for gone in [6, 7] {
         assert_eq!(results[gone].as_ref().err(), Some(&Refusal::UnknownSession));
     }
-    assert_eq!(resumed(&results[8]).generation, 2);
-    // Asking for one in vain is not seeing it; what comes after that is.
+    // Asking for one, in vain or not, is not seeing it; what comes after that is.
     world.now += 1_000;
     let long_ago = world.now;
-    let in_vain = |session| (somebody(2, Some(session)), resume(session, 0));
+    let in_vain = |session| (somebody(2, Some(9)), inherit(session));
     world.all(vec![
         in_vain(1),
         in_vain(2),
@@ -343,12 +294,11 @@ fn forgetting_goes_in_steps() {
 }
 
 #[test]
-fn a_take_over_that_was_not_stored_did_not_happen() {
+fn what_was_not_stored_of_sessions_did_not_happen() {
     let mut world = begun();
     let before = world.store.rows().sessions;
     world.store.fail_next_commit(Failure::RolledBack);
     let commands = vec![
-        (me(1), resume(1, 0)),
         (me(2), inherit(1)),
         (me(1), end(1)),
         (me(0), forget(world.now + 9)),
@@ -356,16 +306,16 @@ fn a_take_over_that_was_not_stored_did_not_happen() {
     let turn = world.turn(commands);
     assert!(turn.failed && turn.effects.is_empty());
     assert_eq!(world.store.rows().sessions, before);
-    let result = world.one(&me(1), resume(1, 0));
-    assert_eq!(resumed(&result).generation, 1);
+    world.one(&me(2), inherit(1)).unwrap();
+    assert_eq!(ids(&world), [1, 2]);
 }
 
 #[test]
 fn sessions_are_looked_up_once_a_batch_and_not_kept() {
     let mut world = begun();
-    for _ in 0..2 {
+    for round in [10, 20] {
         let loads = world.store.loads();
-        world.all((0..5).map(|_| (me(1), resume(1, 0))).collect());
+        world.all((0..5).map(|one| (me(round + one), inherit(1))).collect());
         assert_eq!(world.store.loads(), loads + 1);
     }
 }

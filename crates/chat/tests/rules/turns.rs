@@ -20,7 +20,7 @@ fn effect_g(effect: &Effect) -> G {
     match effect {
         Effect::Show(event) => event.g,
         Effect::Subscribe(chat::event::Subscribe { since, .. }) => *since,
-        Effect::Attach { session, .. } => panic!("nobody comes back here: {session:?}"),
+        Effect::Attach(session) => panic!("nobody comes back here: {session:?}"),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, task::Poll, time::Instant};
 
+use bytes::Bytes;
 use chat::{Actor, Fault, SessionSeed};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
@@ -96,9 +97,8 @@ impl Driver for Connection {
             Some(Input::Ack(_)) => {}
             Some(Input::Disconnect { namespace }) => {
                 let leaves = |seat: &mut Seat| seat.namespace() == namespace;
-                self.seats
-                    .extract_if(.., leaves)
-                    .for_each(|seat| seat.end_session());
+                let leaving = self.seats.extract_if(.., leaves);
+                leaving.for_each(Seat::end_session);
             }
         }
         Ok(())
@@ -270,25 +270,30 @@ impl Connection {
         let seat = match returning {
             Returning::Resume(session, from) => self.resume(admitted, &session, from),
             Returning::Inherit(old) => {
-                let mut seat = self.begin(admitted, names);
-                seat.inherit(&old);
+                let (mut seat, welcome) = self.begin(admitted, names);
+                seat.inherit(&old, welcome);
                 seat
             }
-            Returning::Stranger => self.begin(admitted, names),
+            Returning::Stranger => {
+                let (seat, welcome) = self.begin(admitted, names);
+                self.notices.extend_from_slice(&welcome);
+                seat
+            }
         };
         self.seats.push(seat);
         Ok(())
     }
 
-    /// A new session.
-    fn begin(&mut self, admitted: Admitted, names: Names) -> Seat {
+    /// A new session, and the answer to CONNECT that tells its client so.
+    fn begin(&self, admitted: Admitted, names: Names) -> (Seat, Bytes) {
         let recovery = admitted.recovery;
         let answer = if recovery {
             format!(r#"{{"sid":"{}","pid":"{}"}}"#, names.sid, names.pid)
         } else {
             format!(r#"{{"sid":"{}"}}"#, names.sid)
         };
-        frame::write_connect(&mut self.notices, admitted.namespace, &answer);
+        let mut welcome = Vec::new();
+        frame::write_connect(&mut welcome, admitted.namespace, &answer);
         let seed = Arc::new(SessionSeed {
             id: names.session,
             pid_hash: admission::hash(&names.pid),
@@ -303,7 +308,7 @@ impl Connection {
         let session = Arc::new(Session::new(seed, admitted.app.id, subject));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
-        self.seat(admitted, &session, from)
+        (self.seat(admitted, &session, from), welcome.into())
     }
 
     /// A session that goes on after `from`: CONNECT first, then what was missed, as events that

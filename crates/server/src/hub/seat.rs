@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use chat::{Actor, Asker, Command, Outcome, Refusal, Subject, Submission};
 use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
@@ -40,6 +41,15 @@ pub(super) struct Seat {
     permits: Arc<Permits>,
     early: VecDeque<Early>,
     timers: Vec<AbortHandle>,
+    before: Option<Before>,
+}
+
+/// The session from which a new one has inherited. It is ended when the client is known to have the
+/// new one's recovery id; before that the client may have to come back with the old one.
+struct Before {
+    session: Arc<Session>,
+    /// Heartbeats since the welcome.
+    pings: u32,
 }
 
 /// An event that waits until the socket has said who it is.
@@ -67,6 +77,7 @@ impl Seat {
             permits,
             early,
             timers,
+            before: None,
         }
     }
 
@@ -77,12 +88,12 @@ impl Seat {
         }
     }
 
-    /// Takes over who an old session was and what it listened to, from now on.
-    pub(super) fn inherit(&mut self, old: &Arc<Session>) {
+    /// Takes over who an old session was and what it listened to, from now on. The client is
+    /// welcomed once that is on disk: until then it must be able to come back with the old one.
+    pub(super) fn inherit(&mut self, old: &Arc<Session>, welcome: Bytes) {
         let Portrait {
             dialect,
             identities,
-            places,
             ..
         } = old.portrait(Key::default());
         if let Some(dialect) = dialect {
@@ -91,28 +102,32 @@ impl Seat {
         if let Some(socket) = old.socket() {
             socket.take_over();
         }
-        if places.is_empty() {
-            self.stream.identify(&identities);
-            return;
-        }
-        let from = old.seed.id;
-        let command = Command::InheritSession { from };
-        let request = Request {
-            command: Some(command),
-            query: None,
-            needs_identity: false,
-        };
-        self.submit(None, Ok(request));
+        self.stream.identify(&identities);
+        // Also if it listens to nothing that we know of: joins may be waiting for the writer, and
+        // this is decided after them.
+        self.submit_command(Command::InheritSession { from: old.seed.id });
+        self.stream.welcome_when_decided(welcome);
+        self.before = Some(Before {
+            session: Arc::clone(old),
+            pings: 0,
+        });
     }
 
     /// A heartbeat goes out now.
     pub(super) fn pinged(&mut self) {
         self.stream.pinged();
+        if let Some(before) = self.before.as_mut().filter(|_| self.stream.is_welcomed()) {
+            before.pings += 1;
+        }
     }
 
     /// The last heartbeat is answered.
     pub(super) fn ponged(&mut self) {
         self.stream.ponged();
+        // The first ping may have overtaken the welcome, as in `Stream::ponged`.
+        if self.before.as_ref().is_some_and(|before| before.pings > 1) {
+            self.end_before();
+        }
     }
 
     pub(super) fn namespace(&self) -> &'static str {
@@ -145,6 +160,10 @@ impl Seat {
 
     /// Takes an event of its client.
     pub(super) fn receive(&mut self, event: &Event, now: Instant) {
+        // Clients send no event before they have the answer to CONNECT.
+        if self.stream.is_welcomed() {
+            self.end_before();
+        }
         if self.dialect.is_none() {
             let speaks = |dialect: &&&dyn Dialect| {
                 dialect.namespaces().contains(&self.namespace()) && dialect.claims(event)
@@ -172,17 +191,30 @@ impl Seat {
 
     /// The client has said goodbye: what is stored of its session goes, so that a logout is not
     /// undone by whoever comes with the same recovery id.
-    pub(super) fn end_session(&self) {
+    pub(super) fn end_session(mut self) {
+        self.end_before();
         let session = &self.stream.socket.session;
         if self.stream.has_stored_session() {
-            let session = session.seed.id;
-            self.hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
-                command: Command::EndSession { session },
-                asker: Arc::new(Nobody),
-            });
+            self.submit_end(session);
         }
         session.end();
+    }
+
+    /// Ends the session from which this one has inherited, if that is still there.
+    fn end_before(&mut self) {
+        if let Some(Before { session, .. }) = self.before.take() {
+            self.submit_end(&session);
+            session.end();
+        }
+    }
+
+    fn submit_end(&self, session: &Session) {
+        let session = session.seed.id;
+        self.hub.queue.submit(Submission {
+            actor: Arc::clone(&self.actor),
+            command: Command::EndSession { session },
+            asker: Arc::new(Nobody),
+        });
     }
 
     /// The socket speaks this dialect from now on.
@@ -262,14 +294,19 @@ impl Seat {
             Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
         };
         if let Some(command) = &request.command {
-            self.permits.take();
-            self.hub.queue.submit(Submission {
-                actor: Arc::clone(&self.actor),
-                command: command.clone(),
-                asker: Arc::clone(&self.stream.socket) as _,
-            });
+            self.submit_command(command.clone());
         }
         self.stream.ask(self.dialect, ack, request);
+    }
+
+    /// Submits a command for which the stream takes a ticket.
+    fn submit_command(&self, command: Command) {
+        self.permits.take();
+        self.hub.queue.submit(Submission {
+            actor: Arc::clone(&self.actor),
+            command,
+            asker: Arc::clone(&self.stream.socket) as _,
+        });
     }
 }
 

@@ -79,7 +79,7 @@ impl Sequencer {
                     self.hub.identify(session, &[user]);
                     self.hub.join(session, topic, dialect, since);
                 }
-                Effect::Attach { session, .. } => {
+                Effect::Attach(session) => {
                     self.hub.identify(session.seed.id, &session.identities());
                     for joined in &session.subscriptions {
                         let (place, dialect) = (joined.topic, &joined.dialect);

@@ -140,7 +140,7 @@ impl Stream {
 
     /// Whether the session may have something in the store: it listens to something, or has asked to.
     pub(crate) fn has_stored_session(&self) -> bool {
-        !self.subscriptions.is_empty() || self.is_identified()
+        !self.subscriptions.is_empty() || self.is_identified() || !self.is_welcomed()
     }
 
     /// Takes a ticket for an event that was read. The command, if any, is submitted by the caller.
@@ -163,6 +163,18 @@ impl Stream {
     ) {
         self.hub.metrics.count_refusal(&refusal);
         self.push(Ticket::refused(dialect, ack, request, refusal));
+    }
+
+    /// Takes a ticket for a CONNECT that is answered when what was submitted for it is decided.
+    pub(crate) fn welcome_when_decided(&mut self, welcome: Bytes) {
+        self.push(Ticket::welcome(welcome));
+    }
+
+    /// Whether its CONNECT is answered.
+    pub(crate) fn is_welcomed(&self) -> bool {
+        // The ticket of a CONNECT is the first one of its stream.
+        let front = self.tickets.front();
+        front.is_none_or(|ticket| ticket.welcome.is_none())
     }
 
     fn push(&mut self, ticket: Ticket) {
@@ -233,7 +245,7 @@ impl Stream {
                     }
                 }
                 Delivery::Joined { place, at } => self.join_late(dialect, place, at),
-                Delivery::Decided(outcome) => self.decided(outcome),
+                Delivery::Decided(outcome) => self.decided(outcome)?,
                 Delivery::Found(found) => self.found(found),
                 Delivery::Lost => return Err(Close::Fault),
                 Delivery::Dismissed => self.dismissed = true,
@@ -245,23 +257,28 @@ impl Stream {
     }
 
     /// Outcomes come in the order of submission, so this one is the first submitted ticket's.
-    fn decided(&mut self, outcome: Outcome) {
+    fn decided(&mut self, outcome: Outcome) -> Result<(), Close> {
         let is_submitted = |ticket: &Ticket| matches!(ticket.state, State::Submitted);
         let Some(place) = self.tickets.iter().position(is_submitted) else {
-            return;
+            return Ok(());
         };
-        let at = Some(outcome.g);
         match &outcome.result {
             Ok(Reply::Registered { user } | Reply::Opened { user, .. }) => {
                 self.identify(&[user.id]);
             }
-            Ok(Reply::Resumed { session }) => self.join_again(place, session),
+            Ok(Reply::Inherited { session }) => self.join_again(place, session),
             Ok(_) => {}
             Err(refusal) => self.hub.metrics.count_refusal(refusal),
         }
         let Some(ticket) = self.tickets.get_mut(place) else {
-            return;
+            return Ok(());
         };
+        if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
+            // Its client must not hear of a session that is not stored. It comes back with the one
+            // that it knows.
+            return Err(Close::Fault);
+        }
+        let at = Some(outcome.g);
         let has_query = |request: &Request| request.query.is_some();
         let asks = ticket.request.as_ref().is_some_and(has_query);
         ticket.state = match outcome.result {
@@ -281,6 +298,7 @@ impl Stream {
                 result: Err(refusal),
             },
         };
+        Ok(())
     }
 
     /// A join of the connection before is answered here, at its place. If that was done already, its
@@ -389,6 +407,9 @@ impl Stream {
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.
     fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
         self.open_bytes -= ticket.weight;
+        if let Some(welcome) = ticket.welcome {
+            return out.push(welcome);
+        }
         let result = match ticket.state {
             State::Done { result, .. } => result,
             State::Kept { key, frame } => {

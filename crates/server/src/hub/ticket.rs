@@ -20,6 +20,8 @@ pub(super) struct Ticket {
     pub(super) state: State,
     /// It was answered before, and the answer may not have arrived.
     pub(super) again: bool,
+    /// The answer to CONNECT, if that is what waits for the outcome.
+    pub(super) welcome: Option<Bytes>,
 }
 
 pub(super) enum State {
@@ -63,6 +65,7 @@ impl Ticket {
             weight,
             state,
             again: false,
+            welcome: None,
         }
     }
 
@@ -84,6 +87,20 @@ impl Ticket {
             weight: LEAST_WEIGHT,
             state,
             again: false,
+            welcome: None,
+        }
+    }
+
+    /// For a CONNECT that is answered when its session is stored.
+    pub(super) fn welcome(frame: Bytes) -> Self {
+        Self {
+            ack: None,
+            dialect: None,
+            request: None,
+            weight: LEAST_WEIGHT,
+            state: State::Submitted,
+            again: false,
+            welcome: Some(frame),
         }
     }
 
@@ -109,6 +126,7 @@ impl Ticket {
                 reply: None,
             },
             again: true,
+            welcome: None,
         })
     }
 
@@ -120,6 +138,7 @@ impl Ticket {
             weight: frame.len(),
             state: State::Kept { key, frame },
             again: true,
+            welcome: None,
         }
     }
 

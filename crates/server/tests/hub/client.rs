@@ -26,6 +26,9 @@ use wire::{
 
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
+/// Said by a test's client to let one heartbeat pass.
+pub(crate) const HEARTBEAT: &str = "23";
+
 pub(crate) fn config() -> HubConfig {
     HubConfig {
         without_recovery: vec!["python-".to_owned()],
@@ -144,7 +147,13 @@ impl Client {
     pub(crate) async fn connect_as(core: &Core, user_agent: Option<&str>, connect: &str) -> Self {
         let mut client = Self::open(core, user_agent);
         client.send(connect);
-        let answer = client.next("the answer to CONNECT").await;
+        client.welcomed().await;
+        client
+    }
+
+    /// Waits for the answer to CONNECT, which must come before anything else.
+    pub(crate) async fn welcomed(&mut self) {
+        let answer = self.next("the answer to CONNECT").await;
         let Packet::Connect {
             auth: Some(answer), ..
         } = answer
@@ -152,8 +161,20 @@ impl Client {
             panic!("{answer:?}")
         };
         let answer: Value = serde_json::from_str(answer.get()).unwrap();
-        client.pid = answer["pid"].as_str().map(str::to_owned);
-        client
+        self.pid = answer["pid"].as_str().map(str::to_owned);
+    }
+
+    /// Waits for the end of its connection; gives what came before that.
+    pub(crate) async fn rest(&mut self) -> Vec<Packet> {
+        let rest = async {
+            let mut packets = Vec::new();
+            while let Some(packet) = self.output.recv().await {
+                packets.push(packet);
+            }
+            packets
+        };
+        let rest = tokio::time::timeout(DEADLINE, rest).await;
+        rest.expect("the connection is closed")
     }
 
     /// Comes back as `socket.io-client` does, and tells whether it was recognised.
@@ -281,6 +302,11 @@ async fn drive(
         }
         tokio::select! {
             message = input.recv(), if driver.wants_input() => if let Some(text) = message {
+                if text == HEARTBEAT {
+                    driver.heartbeat(Instant::now()).unwrap();
+                    driver.ponged(Instant::now());
+                    continue;
+                }
                 let message = Message::Text(text.strip_prefix('4').unwrap().to_owned());
                 driver.receive(message, Instant::now()).unwrap();
             } else {

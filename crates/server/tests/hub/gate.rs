@@ -1,6 +1,6 @@
-//! A store whose commits can be held up, so that a test decides what happens meanwhile.
+//! A store whose commits can be held up or made to fail, so that a test decides what happens.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use chat::{
     AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, Store,
@@ -10,23 +10,39 @@ use chat::{
     store::{Batch, Boot, CommitError, Counters, Found, Need},
 };
 use parking_lot::{Condvar, Mutex};
-use server::stores::sqlite::Sqlite;
+use server::{
+    core::Core,
+    stores::sqlite::{Options, Sqlite},
+};
 use uuid::Uuid;
+
+use crate::client::{DEADLINE, config, core_over};
 
 pub(crate) struct Gate {
     store: Sqlite,
     held: Mutex<bool>,
     changed: Condvar,
     waiting: Mutex<usize>,
+    next: Mutex<Option<Failure>>,
+}
+
+/// How a commit fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Failure {
+    /// Nothing is stored.
+    RolledBack,
+    /// All is stored, but the writer cannot know.
+    UnknownButStored,
 }
 
 impl Gate {
-    pub(crate) fn before(store: Sqlite) -> Self {
+    fn before(store: Sqlite) -> Self {
         Self {
             store,
             held: Mutex::new(false),
             changed: Condvar::new(),
             waiting: Mutex::new(0),
+            next: Mutex::new(None),
         }
     }
 
@@ -41,10 +57,32 @@ impl Gate {
         self.changed.notify_all();
     }
 
+    /// Has the next commit fail.
+    pub(crate) fn fail_next(&self, failure: Failure) {
+        *self.next.lock() = Some(failure);
+    }
+
+    /// Waits until a commit is being held up.
+    pub(crate) async fn reached(&self) {
+        let begun = Instant::now();
+        while !self.is_waiting() {
+            assert!(begun.elapsed() < DEADLINE, "nothing came to the store");
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Whether a commit is being held up.
-    pub(crate) fn is_waiting(&self) -> bool {
+    fn is_waiting(&self) -> bool {
         *self.waiting.lock() > 0
     }
+}
+
+/// A core with a gate before its store.
+pub(crate) async fn gated_core(folder: &Path) -> (Arc<Gate>, Core) {
+    let store = Sqlite::open(folder, &Options::default()).unwrap();
+    let gate = Arc::new(Gate::before(store));
+    let core = core_over(Arc::clone(&gate) as _, config()).await;
+    (gate, core)
 }
 
 impl Store for Gate {
@@ -56,7 +94,15 @@ impl Store for Gate {
         }
         *self.waiting.lock() -= 1;
         drop(held);
-        self.store.commit(batch)
+        let fault = || Fault::new("committing", "as the test wants it");
+        match self.next.lock().take() {
+            None => self.store.commit(batch),
+            Some(Failure::RolledBack) => Err(CommitError::RolledBack(fault())),
+            Some(Failure::UnknownButStored) => {
+                self.store.commit(batch)?;
+                Err(CommitError::Unknown(fault()))
+            }
+        }
     }
 
     fn boot(&self, epoch: u32) -> Result<Vec<Boot>, Fault> {

@@ -9,6 +9,7 @@
     clippy::missing_panics_doc
 )]
 
+mod anew;
 mod client;
 mod gate;
 mod returning;

@@ -1,17 +1,13 @@
 //! What one gets who was away: everything that was missed, once and in order, or a word that it is gone.
 
-use std::{sync::Arc, time::Instant};
-
-use server::{
-    hub::HubConfig,
-    stores::sqlite::{Options, Sqlite},
-};
+use std::time::Instant;
 
 use serde_json::json;
+use server::hub::HubConfig;
 use wire::socketio::Packet;
 
-use crate::client::{Client, DEADLINE, config, core, core_over, person, restart};
-use crate::gate::Gate;
+use crate::client::{Client, DEADLINE, config, core, person, restart};
+use crate::gate::gated_core;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whoever_comes_back_gets_what_was_missed_once_and_in_order() {
@@ -170,14 +166,7 @@ async fn a_take_over_silences_the_connection_before() {
     assert_eq!(second.pid, first.pid);
     second.say(&room, 1, "from the second");
     second.event("new_message").await;
-    let heard = tokio::time::timeout(DEADLINE, async {
-        let mut heard = Vec::new();
-        while let Some(packet) = first.output.recv().await {
-            heard.push(packet);
-        }
-        heard
-    });
-    assert!(heard.await.expect("the first is closed").is_empty());
+    assert!(first.rest().await.is_empty());
     core.stop().await;
 }
 
@@ -208,18 +197,12 @@ async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_that_is_decided_after_a_take_over_is_answered_to_the_heir() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(folder.path(), &Options::default()).unwrap();
-    let gate = Arc::new(Gate::before(store));
-    let core = core_over(Arc::clone(&gate) as _, config()).await;
+    let (gate, core) = gated_core(folder.path()).await;
     let client = Client::connect(&core).await;
     gate.hold();
     let people = json!({ "userId": person(2), "targetUserId": person(1) });
     client.emit("join_chat", &people);
-    let begun = Instant::now();
-    while !gate.is_waiting() {
-        assert!(begun.elapsed() < DEADLINE, "no join came to the store");
-        tokio::task::yield_now().await;
-    }
+    gate.reached().await;
     // The join is on its way when the transport breaks and the client comes back.
     let (mut heir, recovered) = client.come_back(&core).await;
     assert!(recovered);

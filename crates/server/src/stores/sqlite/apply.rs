@@ -65,11 +65,6 @@ pub(super) fn batch(connection: &Connection, batch: &Batch) -> Result<()> {
                 sessions::subscribe(connection, session.id, &listening)?;
             }
             Change::SessionBegun(session) => sessions::begin_with_all(connection, session)?,
-            Change::SessionResumed {
-                session,
-                generation,
-                at,
-            } => sessions::resume(connection, *session, *generation, *at)?,
             Change::SessionsSeen { sessions, at } => sessions::see(connection, sessions, *at)?,
             Change::SessionEnded(session) => sessions::end(connection, *session)?,
             Change::App(app) => add_app(connection, app, &mut sums)?,

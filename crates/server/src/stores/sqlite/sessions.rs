@@ -16,8 +16,7 @@ use super::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, app, pid_hash, sid, namespace, subject, start_g, generation, seen_at \
-             FROM session ",
+            "SELECT id, app, pid_hash, sid, namespace, subject, start_g, seen_at FROM session ",
             $rest
         )
     };
@@ -28,7 +27,6 @@ const BY_PID: &str = select!("WHERE pid_hash = ?1");
 const SUBSCRIPTIONS: &str =
     "SELECT topic, topic_id, user, dialect, since_g FROM subscription WHERE session = ?1";
 const SEEN_BEFORE: &str = "SELECT id FROM session WHERE seen_at < ?1 ORDER BY seen_at LIMIT ?2";
-const RESUME: &str = "UPDATE session SET generation = ?2, seen_at = max(seen_at, ?3) WHERE id = ?1";
 const SEE: &str = "UPDATE session SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2";
 const END_SUBSCRIPTIONS: &str = "DELETE FROM subscription WHERE session = ?1";
 const END: &str = "DELETE FROM session WHERE id = ?1";
@@ -40,7 +38,6 @@ pub(super) const LOOKUPS: &[&str] = &[
     BY_PID,
     SUBSCRIPTIONS,
     SEEN_BEFORE,
-    RESUME,
     SEE,
     END_SUBSCRIPTIONS,
     END,
@@ -94,9 +91,8 @@ fn session(row: &Row<'_>) -> Result<StoredSession> {
         }),
         app: AppId(row.get(1)?),
         subject: row.get(5)?,
-        generation: unsigned(row.get(7)?)?,
         subscriptions: Vec::new(),
-        seen_at: Timestamp(row.get(8)?),
+        seen_at: Timestamp(row.get(7)?),
     })
 }
 
@@ -117,7 +113,8 @@ pub(super) struct Beginning<'a> {
     pub(super) at: Timestamp,
 }
 
-/// Stores a session; of one that is stored already, notes that it was seen.
+/// Stores a session; of one that is stored already, notes that it was seen. `generation` has no
+/// meaning any more; taking the column out would write the whole table anew.
 pub(super) fn begin(connection: &Connection, new: &Beginning<'_>) -> Result<()> {
     connection
         .prepare_cached(
@@ -194,18 +191,6 @@ pub(super) fn begin_with_all(connection: &Connection, new: &StoredSession) -> Re
         };
         subscribe(connection, new.seed.id, &listening)?;
     }
-    Ok(())
-}
-
-pub(super) fn resume(
-    connection: &Connection,
-    id: SessionId,
-    generation: u64,
-    at: Timestamp,
-) -> Result<()> {
-    connection
-        .prepare_cached(RESUME)?
-        .execute(params![id.0, signed(generation)?, at.0])?;
     Ok(())
 }
 

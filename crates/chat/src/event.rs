@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    model::{Conversation, ConversationId, G, MessageView, SessionId, UserId},
+    model::{Conversation, ConversationId, G, MessageView, SessionId, Timestamp, UserId},
     session::StoredSession,
 };
 
@@ -30,6 +30,13 @@ impl Event {
     pub fn conversation(&self) -> &Arc<Conversation> {
         match &self.happening {
             Happening::MessageSent(view) => &view.conversation,
+        }
+    }
+
+    /// When it happened.
+    pub fn at(&self) -> Timestamp {
+        match &self.happening {
+            Happening::MessageSent(view) => view.message.created_at,
         }
     }
 

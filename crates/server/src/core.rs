@@ -12,6 +12,7 @@ use chat::{Actor, Command, Executor, Fault, Queue, Reply, Store, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     task,
+    time::MissedTickBehavior,
 };
 
 use crate::{
@@ -39,12 +40,11 @@ pub struct Core {
     upkeep: task::JoinHandle<()>,
 }
 
-/// How long the store remembers who somebody was and what they listened to.
-const SESSION_MEMORY: Duration = Duration::from_hours(7 * 24);
-/// How often it is told who is still here, and forgets the others.
-const SESSION_UPKEEP: Duration = Duration::from_hours(1);
-/// Sessions named in one command.
-const SESSIONS_AT_ONCE: usize = 1_000;
+/// Sessions of which the store is told at once: about 5 ms of the writer's time.
+const SESSIONS_AT_ONCE: usize = 200;
+/// Pause between two such commands, so that sends do not notice.
+const BETWEEN_SESSIONS: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
 
 impl Core {
     /// Notes a new start in the store and begins to work. Within a tokio runtime.
@@ -60,6 +60,7 @@ impl Core {
         let executor = Executor::new(Arc::clone(&store), seed)?;
         let directory = Arc::new(Directory::load(Arc::clone(&store))?);
         let queue = Arc::new(Queue::default());
+        let remember = config.remember;
         let parts = HubParts {
             config,
             store: Arc::clone(&store),
@@ -79,7 +80,8 @@ impl Core {
         let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub), STRIDE).run(incoming));
         let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
             .map_err(|error| Fault::new("starting the writer's thread", error))?;
-        let upkeep = tokio::spawn(keep_sessions(Arc::downgrade(&hub), Arc::clone(&queue)));
+        let weak = Arc::downgrade(&hub);
+        let upkeep = tokio::spawn(keep_sessions(weak, Arc::clone(&queue), remember));
         Ok(Self {
             store,
             queue,
@@ -116,12 +118,17 @@ async fn sweep(hub: Weak<Hub>) {
     }
 }
 
-/// Tells the store which sessions are live, so that it forgets only those that are long gone.
-async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>) {
-    let mut ticks = tokio::time::interval(SESSION_UPKEEP);
+/// Tells the store which sessions are live, each one seven times within `remember` (so once a day by
+/// default), and has it forget those of which it was told nothing for that long and one time more.
+async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>, remember: Duration) {
+    let apart = remember / 7;
+    let mut ticks = tokio::time::interval(apart.clamp(Duration::from_millis(1), MINUTE));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some((app, live)) = hub.upgrade().and_then(|hub| hub.live_sessions()) else {
+        let now = writer::now();
+        let due = ago(now, apart);
+        let Some((app, live)) = hub.upgrade().and_then(|hub| hub.unseen_sessions(due)) else {
             continue;
         };
         let actor = Arc::new(Actor {
@@ -130,19 +137,26 @@ async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>) {
             session: None,
         });
         let run = |command| queue.run(Arc::clone(&actor), command);
-        // Whoever cannot be noted now is noted an hour later.
-        for sessions in live.chunks(SESSIONS_AT_ONCE) {
-            let _ = run(Command::SeenSessions {
-                sessions: sessions.to_vec(),
-            })
-            .await;
+        for (count, some) in live.chunks(SESSIONS_AT_ONCE).enumerate() {
+            if count > 0 {
+                tokio::time::sleep(BETWEEN_SESSIONS).await;
+            }
+            let sessions = some.iter().map(|session| session.seed.id).collect();
+            // Of whom it cannot be told now, it is told the next time.
+            if run(Command::SeenSessions { sessions }).await.is_ok() {
+                some.iter().for_each(|session| session.see(now));
+            }
         }
-        let memory = i64::try_from(SESSION_MEMORY.as_millis()).unwrap_or(i64::MAX);
-        let before = Timestamp(writer::now().0 - memory);
+        let before = ago(now, remember + apart);
         while let Ok(Reply::Forgotten { more: true }) =
             run(Command::ForgetSessions { before }).await
         {}
     }
+}
+
+fn ago(now: Timestamp, age: Duration) -> Timestamp {
+    let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    Timestamp(now.0.saturating_sub(age))
 }
 
 /// A key that is revoked takes the sockets with it that came with it.

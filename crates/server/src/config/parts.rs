@@ -111,14 +111,21 @@ impl Config {
             .zip(NonZeroU32::new(limits.event_burst))
             .map(|(per_second, burst)| Rate { per_second, burst });
         let enabled = self.dialects.enabled.iter();
+        let sessions = &self.sessions;
         HubConfig {
             limits: Arc::new(self.wire_limits()),
             dialects: enabled.filter_map(|name| dialects::by_name(name)).collect(),
             waiting_commands: limits.waiting_commands,
             waiting_commands_per_app: limits.waiting_commands_per_app,
-            recent_bytes: self.sessions.recent_bytes,
+            recent: sessions.recent_seconds,
+            recent_bytes: sessions.recent_bytes,
+            replay: sessions.replay_seconds,
+            replay_events: sessions.replay_events,
+            replay_bytes: sessions.replay_bytes,
+            remember: sessions.remember_seconds,
+            expiry_grace: self.identity.expiry_grace_seconds,
             rate,
-            without_recovery: self.sessions.without_recovery.clone(),
+            without_recovery: sessions.without_recovery.clone(),
         }
     }
 

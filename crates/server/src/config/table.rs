@@ -155,9 +155,22 @@ settings! {
     }
     /// What is kept for clients that lose their connection.
     sessions: Sessions {
+        /// How long what happened, and sessions without a client, stay in memory. After that they
+        /// are read from the database.
+        recent_seconds: Seconds = Duration::from_mins(5), 0 to 86_400;
         /// Memory for what happened lately, for all clients together, in bytes. What no longer fits
         /// is read from the database.
         recent_bytes: usize = 67_108_864, 65_536 to 1e11;
+        /// A client that comes back is sent what it missed, if the oldest of it is not older than
+        /// this. Else it begins anew, but keeps who it is and what it listens to.
+        replay_seconds: Seconds = Duration::from_hours(24), 0 to 31_536_000;
+        /// Events that are read from the database for one client that comes back; if there are more,
+        /// it begins anew in the same way.
+        replay_events: usize = 10_000, 0 to 1_000_000;
+        /// The same in bytes.
+        replay_bytes: usize = 8_388_608, 0 to 1_000_000_000;
+        /// How long a client is known that does not come back: who it is and what it listens to.
+        remember_seconds: Seconds = Duration::from_hours(7 * 24), 3600 to 315_360_000;
         /// Beginnings of the User-Agent of clients that break on the additional argument that
         /// recovery needs. They get none.
         without_recovery: Vec<String> =
@@ -168,6 +181,9 @@ settings! {
         /// Serve apps with open identity, where everybody is who they say they are, on an address
         /// that others can reach.
         allow_open_on_public_address: bool = false;
+        /// How long a client whose token has expired may stay before its connection is closed, so
+        /// that it comes back with a new one.
+        expiry_grace_seconds: Seconds = Duration::from_secs(30), 0 to 3600;
     }
     /// The log, on standard error.
     log: Log {

@@ -24,7 +24,10 @@ use super::{
     stream::Stream,
     timers,
 };
-use crate::listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer};
+use crate::{
+    listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
+    writer,
+};
 
 /// Makes connections for a hub.
 pub struct Door(pub Arc<Hub>);
@@ -305,7 +308,7 @@ impl Connection {
             .verified
             .as_ref()
             .map(|verified| verified.subject.id.text.clone());
-        let session = Arc::new(Session::new(seed, admitted.app.id, subject));
+        let session = Arc::new(Session::new(seed, admitted.app.id, subject, writer::now()));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
         (self.seat(admitted, &session, from), welcome.into())
@@ -351,7 +354,11 @@ impl Connection {
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
-            pending.push(timers::expire_later(&socket, expires_at));
+            pending.push(timers::expire_later(
+                &socket,
+                expires_at,
+                hub.config.expiry_grace,
+            ));
         }
         let actor = Arc::new(Actor {
             app,

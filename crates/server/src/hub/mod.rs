@@ -29,7 +29,7 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Event, G, Queue, SessionId, Store, UserId,
+    App, AppId, Event, G, Queue, SessionId, Store, Timestamp, UserId,
     bus::{Bus, Listener},
     store::Boot,
 };
@@ -44,14 +44,11 @@ pub use self::{
 use self::{
     offset::{Epochs, Key},
     permits::Permits,
-    session::Sessions,
+    session::{Session, Sessions},
     socket::Delivery,
     topic::Topic,
 };
 use crate::{identity::Directory, listen::Close, metrics::Metrics};
-
-/// How long what happened stays in memory, if the budget allows, and a session without a socket.
-const RECENT: Duration = Duration::from_mins(5);
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
 const BROUGHT_BACK: usize = 64 << 20;
@@ -67,8 +64,20 @@ pub struct HubConfig {
     pub waiting_commands: u32,
     /// The same for one app.
     pub waiting_commands_per_app: u32,
+    /// How long what happened stays in memory, if the budget allows, and a session without a socket.
+    pub recent: Duration,
     /// Memory for what happened lately, in bytes.
     pub recent_bytes: usize,
+    /// How old the oldest event may be that a client has missed; beyond that it begins anew.
+    pub replay: Duration,
+    /// Events that are brought back from the log for one client; beyond that it begins anew.
+    pub replay_events: usize,
+    /// The same in bytes.
+    pub replay_bytes: usize,
+    /// How long the store remembers a session without a client, at least.
+    pub remember: Duration,
+    /// How long a socket whose token has expired may stay.
+    pub expiry_grace: Duration,
     /// Events that a socket may send a second, and at once; `None` for no limit.
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
@@ -82,7 +91,13 @@ impl Default for HubConfig {
             dialects: dialects::DIALECTS.to_vec(),
             waiting_commands: 8_192,
             waiting_commands_per_app: 4_096,
+            recent: Duration::from_mins(5),
             recent_bytes: 64 << 20,
+            replay: Duration::from_hours(24),
+            replay_events: 10_000,
+            replay_bytes: 8 << 20,
+            remember: Duration::from_hours(7 * 24),
+            expiry_grace: Duration::from_secs(30),
             rate: None,
             without_recovery: Vec::new(),
         }
@@ -299,7 +314,7 @@ impl Hub {
             let held = self.topic_bytes.load(Ordering::Relaxed);
             let topic = oldest.topic.upgrade();
             let fits = held <= self.config.recent_bytes;
-            if topic.is_some() && fits && now.duration_since(oldest.at) < RECENT {
+            if topic.is_some() && fits && now.duration_since(oldest.at) < self.config.recent {
                 break;
             }
             let oldest = segments.pop_front();
@@ -335,20 +350,26 @@ impl Hub {
         }
     }
 
-    /// The sessions that have a socket and something in the store, and an app in whose name that can
-    /// be said. `None` while there is no app.
-    pub(crate) fn live_sessions(&self) -> Option<(Arc<App>, Vec<SessionId>)> {
+    /// The sessions that have a socket and something in the store, which was last told of them
+    /// before `before`; and an app in whose name it can be told. `None` while there is no app.
+    pub(crate) fn unseen_sessions(
+        &self,
+        before: Timestamp,
+    ) -> Option<(Arc<App>, Vec<Arc<Session>>)> {
         let app = self.directory.apps().into_iter().next()?;
         let sessions = self.sessions.lock();
-        let live = sessions.by_id.values().filter(|session| session.is_live());
-        Some((app, live.map(|session| session.seed.id).collect()))
+        let is_due = |session: &&Arc<Session>| session.is_live() && session.seen_at() < before;
+        let due = sessions.by_id.values().filter(is_due);
+        Some((app, due.map(Arc::clone).collect()))
     }
 
-    /// Lets go of sessions that have had no socket for a while, and of topics that nobody needs.
+    /// Lets go of what is no longer recent: sessions without a socket, events, topics that nobody
+    /// needs.
     pub fn sweep(&self) {
-        if let Some(before) = timers::now().checked_sub(RECENT) {
+        if let Some(before) = timers::now().checked_sub(self.config.recent) {
             self.sessions.lock().forget(before);
         }
+        self.note_segments(std::iter::empty());
         let mut topics = self.topics.lock();
         let unneeded: Vec<_> = topics
             .values()

@@ -5,13 +5,11 @@
 
 use std::sync::Arc;
 
-use chat::{AppId, Fault, G, StoredSubscription, Subject};
+use chat::{AppId, Fault, G, StoredSubscription, Subject, Timestamp};
 
 use super::{Hub, offset::Key, session::Session, topic::Topic};
+use crate::writer;
 
-/// Events and bytes that one client may have missed; beyond that it begins anew.
-const MISSED_EVENTS: usize = 10_000;
-const MISSED_BYTES: usize = 8 << 20;
 /// Events read from the log at once.
 const PAGE: u32 = 512;
 
@@ -55,12 +53,12 @@ impl Hub {
         let Some(from) = self.position(&session, claim.offset.as_deref()) else {
             return Some(Returning::Inherit(session));
         };
-        let portrait = session.portrait(from);
+        let places = session.portrait(from).places;
         let is_here = |(topic, since): &(Arc<Topic>, G)| {
             topic.floor() <= from.max(Key::end_of(*since)).whole()
         };
-        let all_here = portrait.places.iter().all(is_here);
-        all_here.then_some(Returning::Resume(session, from))
+        let all_here = places.iter().all(is_here);
+        all_here.then(|| self.go_on(session, from, &places))
     }
 
     /// What becomes of a claim. Blocks: reads the store.
@@ -88,16 +86,33 @@ impl Hub {
             return Ok(Returning::Inherit(session));
         };
         let mut budget = Budget {
-            events: MISSED_EVENTS,
-            bytes: MISSED_BYTES,
+            events: self.config.replay_events,
+            bytes: self.config.replay_bytes,
         };
-        for (topic, since) in session.portrait(from).places {
-            let from = from.max(Key::end_of(since)).whole();
-            if !self.fill(&topic, from, &mut budget)? {
+        let places = session.portrait(from).places;
+        for (topic, since) in &places {
+            let from = from.max(Key::end_of(*since)).whole();
+            if !self.fill(topic, from, &mut budget)? {
                 return Ok(Returning::Inherit(session));
             }
         }
-        Ok(Returning::Resume(session, from))
+        Ok(self.go_on(session, from, &places))
+    }
+
+    /// All that was missed is in memory; the session goes on unless that is too old.
+    fn go_on(&self, session: Arc<Session>, from: Key, places: &[(Arc<Topic>, G)]) -> Returning {
+        let age = i64::try_from(self.config.replay.as_millis()).unwrap_or(i64::MAX);
+        let oldest = Timestamp(writer::now().0.saturating_sub(age));
+        // An event at `from` itself was seen, at least in part, however long ago that was.
+        let missed = |(topic, since): &(Arc<Topic>, G)| topic.first_after(from.g.max(*since));
+        if places
+            .iter()
+            .filter_map(missed)
+            .any(|first| first <= oldest)
+        {
+            return Returning::Inherit(session);
+        }
+        Returning::Resume(session, from)
     }
 
     /// Where a client is: after the last offset that it has seen, else where its session began.
@@ -145,7 +160,7 @@ impl Hub {
             return Ok(None);
         };
         let users = stored.identities();
-        let session = Session::new(stored.seed, stored.app, stored.subject);
+        let session = Session::new(stored.seed, stored.app, stored.subject, stored.seen_at);
         let session = Arc::new(session);
         for user in users {
             session.identify(user);

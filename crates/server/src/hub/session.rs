@@ -3,12 +3,15 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Instant,
 };
 
 use bytes::Bytes;
-use chat::{AppId, G, SessionId, Subject, UserId, actor::SessionSeed};
+use chat::{AppId, G, SessionId, Subject, Timestamp, UserId, actor::SessionSeed};
 use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -66,6 +69,8 @@ pub(crate) struct Session {
     pub(crate) app: AppId,
     /// The user whom its token proved, if it came with one; whoever comes back must prove the same.
     pub(crate) subject: Option<String>,
+    /// When the store was last told that it is live, or knew it by itself; milliseconds.
+    seen_at: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -101,7 +106,12 @@ pub(crate) struct Portrait {
 }
 
 impl Session {
-    pub(crate) fn new(seed: Arc<SessionSeed>, app: AppId, subject: Option<String>) -> Self {
+    pub(crate) fn new(
+        seed: Arc<SessionSeed>,
+        app: AppId,
+        subject: Option<String>,
+        seen_at: Timestamp,
+    ) -> Self {
         let state = State {
             parked: Some(timers::now()),
             ..State::default()
@@ -110,8 +120,18 @@ impl Session {
             seed,
             app,
             subject,
+            seen_at: AtomicI64::new(seen_at.0),
             state: Mutex::new(state),
         }
+    }
+
+    pub(crate) fn seen_at(&self) -> Timestamp {
+        Timestamp(self.seen_at.load(Ordering::Relaxed))
+    }
+
+    /// The store has been told.
+    pub(crate) fn see(&self, at: Timestamp) {
+        self.seen_at.store(at.0, Ordering::Relaxed);
     }
 
     /// Whether who comes with its recovery id may go on with it. A dialect may know the person by

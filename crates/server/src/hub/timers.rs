@@ -14,9 +14,6 @@ use crate::{
     writer,
 };
 
-/// How long a socket whose token has expired may stay.
-const EXPIRY_GRACE: Duration = Duration::from_secs(30);
-
 /// The hub's time: that of its timers, so that where those stand still, ages do too.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
@@ -31,16 +28,20 @@ pub(super) fn wake_later(handle: &Handle, wait: Duration) {
     });
 }
 
-/// Tells a socket that its token has expired, and closes its connection after a grace, so that a
+/// Tells a socket that its token has expired, and closes its connection after `grace`, so that a
 /// client whose `auth` is a function comes back with a new token by itself.
-pub(super) fn expire_later(socket: &Arc<Socket>, expires_at: Timestamp) -> AbortHandle {
+pub(super) fn expire_later(
+    socket: &Arc<Socket>,
+    expires_at: Timestamp,
+    grace: Duration,
+) -> AbortHandle {
     let socket = Arc::clone(socket);
     let left = u64::try_from(expires_at.0 - writer::now().0).unwrap_or(0);
     let task = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(left)).await;
         socket.deliver(Delivery::Expired);
         socket.handle.wake();
-        tokio::time::sleep(EXPIRY_GRACE).await;
+        tokio::time::sleep(grace).await;
         socket.deliver(Delivery::Close(Close::Expired));
         socket.handle.wake();
     });

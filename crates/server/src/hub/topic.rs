@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{Event, G};
+use chat::{Event, G, Timestamp};
 use dialects::{Audience, Dialect, Shown};
 use parking_lot::Mutex;
 use slab::Slab;
@@ -145,6 +145,14 @@ impl Topic {
     /// Everything up to here has left memory.
     pub(crate) fn floor(&self) -> G {
         self.ring.lock().floor
+    }
+
+    /// When the first event after `from` happened, of those that are here.
+    pub(crate) fn first_after(&self, from: G) -> Option<Timestamp> {
+        let ring = self.ring.lock();
+        let ahead = ring.segments.iter().rev().take_while(|s| s.last_g > from);
+        let mut events = ahead.last()?.events.iter();
+        events.find(|event| event.g > from).map(|event| event.at())
     }
 
     /// Brings back what happened after `from`, up to the `floor` at which it was asked for. False

@@ -1,14 +1,11 @@
 //! Who comes back too late for its events: a new session that inherits from the one before. At no
 //! moment is there a client whose recovery id nobody knows.
 
-use std::time::Instant;
-
 use serde_json::{Value, json};
 use server::core::Core;
-use sha2::{Digest, Sha256};
 use wire::socketio::Packet;
 
-use crate::client::{Client, DEADLINE, HEARTBEAT, config, core, person};
+use crate::client::{Client, HEARTBEAT, config, core, is_stored, person, until};
 use crate::gate::{Failure, gated_core};
 
 /// A second connection of a client whose offset is none.
@@ -74,20 +71,6 @@ async fn a_join_under_way_is_inherited_too() {
     back.say(room.as_str().unwrap(), 2, "heard");
     assert_eq!(back.event("new_message").await["body"], "heard");
     core.stop().await;
-}
-
-fn is_stored(core: &Core, pid: Option<&str>) -> bool {
-    let hash = Sha256::digest(pid.unwrap().as_bytes()).into();
-    core.store.session(&hash).unwrap().is_some()
-}
-
-/// Waits for a change that nobody is told of.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < DEADLINE, "{what}");
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use server::{
     metrics::Metrics,
     stores::sqlite::{Options, Sqlite},
 };
+use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, mpsc};
 use wire::{
     engineio::Message,
@@ -37,7 +38,7 @@ pub(crate) fn config() -> HubConfig {
 }
 
 /// A core over what a folder holds.
-pub(crate) async fn restart(folder: &std::path::Path) -> Core {
+pub(crate) async fn restart(folder: &std::path::Path, config: HubConfig) -> Core {
     let begun = Instant::now();
     // The connections of the core before let go of the store when their tasks end.
     let store = loop {
@@ -47,7 +48,7 @@ pub(crate) async fn restart(folder: &std::path::Path) -> Core {
         }
         tokio::task::yield_now().await;
     };
-    Core::start(Arc::new(store), config(), Metrics::new()).unwrap()
+    Core::start(Arc::new(store), config, Metrics::new()).unwrap()
 }
 
 /// A core with an open default app, in a folder of its own.
@@ -96,6 +97,21 @@ fn key(scope: Scope, text: &str) -> ApiKey {
         prefix: String::new(),
         created_at: Timestamp(0),
         revoked_at: None,
+    }
+}
+
+/// Whether the store knows a session.
+pub(crate) fn is_stored(core: &Core, pid: Option<&str>) -> bool {
+    let hash = Sha256::digest(pid.unwrap().as_bytes()).into();
+    core.store.session(&hash).unwrap().is_some()
+}
+
+/// Waits for a change that nobody is told of.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < DEADLINE, "{what}");
+        tokio::task::yield_now().await;
     }
 }
 

@@ -12,5 +12,6 @@
 mod anew;
 mod client;
 mod gate;
+mod memories;
 mod returning;
 mod streams;

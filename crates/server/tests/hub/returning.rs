@@ -82,7 +82,7 @@ async fn a_restart_in_between_is_not_noticed() {
         reader.cut();
         drop(writer);
         core.stop().await;
-        core = restart(folder.path()).await;
+        core = restart(folder.path(), config()).await;
         let (back, recovered) = reader.come_back(&core).await;
         assert!(recovered);
         reader = back;

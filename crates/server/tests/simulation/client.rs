@@ -21,6 +21,8 @@ pub(crate) enum Wish {
 pub(crate) struct Ask {
     pub(crate) ack: Option<u64>,
     pub(crate) wish: Wish,
+    /// The server may not have known who it is.
+    early: bool,
 }
 
 /// How the page is written.
@@ -219,7 +221,8 @@ impl Client {
             self.next_ack
         });
         let id = ack.map(|id| id.to_string()).unwrap_or_default();
-        let (packet, ask) = (format!("2{id}{event}"), Ask { ack, wish });
+        let early = !self.is_identified();
+        let (packet, ask) = (format!("2{id}{event}"), Ask { ack, wish, early });
         if self.is_connected {
             self.outbox.push_back(packet);
             self.open.push_back(ask);
@@ -295,22 +298,18 @@ impl Client {
     }
 
     fn acked(&mut self, id: u64, answer: Value) -> Result<Heard, Complaint> {
-        while let Some(ask) = self.open.pop_front() {
-            match ask.ack {
-                None => {}
-                Some(expected) if expected == id => {
-                    self.learn(&ask, &answer);
-                    return Ok(Heard::Acked { ask, answer });
-                }
-                Some(expected) => {
-                    return Err(format!(
-                        "{id} is answered before {expected}, {:?}",
-                        ask.wish
-                    ));
-                }
-            }
+        let Some(place) = self.open.iter().position(|ask| ask.ack == Some(id)) else {
+            return Err(format!("an acknowledgement {id} that nobody waits for"));
+        };
+        // What needs to know who it is waits for that, and all else behind it.
+        let identifies = matches!(self.open[place].wish, Wish::Register | Wish::Join { .. });
+        let may_wait = |ask: &&Ask| ask.ack.is_none() || (identifies && ask.early);
+        if let Some(passed) = self.open.iter().take(place).find(|ask| !may_wait(ask)) {
+            return Err(format!("{id} is answered before {passed:?}"));
         }
-        Err(format!("an acknowledgement {id} that nobody waits for"))
+        let ask = self.open.remove(place).unwrap();
+        self.learn(&ask, &answer);
+        Ok(Heard::Acked { ask, answer })
     }
 
     fn learn(&mut self, ask: &Ask, answer: &Value) {

@@ -1,6 +1,8 @@
 //! What a seed decides before anything happens: how large the world is, how it is set up, and
 //! which faults it knows. Not every seed knows every fault, so that each also meets the others alone.
 
+use std::time::Duration;
+
 use server::hub::HubConfig;
 
 use crate::client::Style;
@@ -63,6 +65,10 @@ impl Fault {
     }
 }
 
+/// In 2023 and in 2096.
+const PAST: i64 = 1_700_000_000_000;
+const FUTURE: i64 = 4_000_000_000_000;
+
 pub(crate) struct Plan {
     pub(crate) users: usize,
     pub(crate) styles: Vec<Style>,
@@ -74,6 +80,9 @@ pub(crate) struct Plan {
     /// Of 1,000 steps so many are faults.
     pub(crate) per_mille: u32,
     pub(crate) faults: Vec<(Fault, u32)>,
+    /// The time on the wall when the world begins, in milliseconds. The hub compares what was missed
+    /// with the real time: it is all too old to be replayed, or never is.
+    pub(crate) begin: i64,
     /// Of 100 messages so many are long.
     pub(crate) long_messages: u8,
     /// Bytes that a connection holds on its way to a client.
@@ -93,6 +102,9 @@ impl Plan {
         };
         let styles = (0..clients).map(|_| style(rng)).collect();
         let config = HubConfig {
+            recent: *pick(rng, &[Duration::from_secs(20), Duration::from_mins(5)]),
+            replay_events: *pick(rng, &[3, 10_000, 10_000]),
+            replay_bytes: *pick(rng, &[2 << 10, 8 << 20, 8 << 20]),
             recent_bytes: *pick(rng, &[0, 2 << 10, 16 << 10, 64 << 20]),
             waiting_commands: *pick(rng, &[1, 3, 20, 8_192]),
             waiting_commands_per_app: *pick(rng, &[1, 3, 20, 4_096]),
@@ -111,10 +123,26 @@ impl Plan {
             steps: rng.usize(200..1_500),
             per_mille: *pick(rng, &[0, 10, 30, 80]),
             faults: known,
+            begin: *pick(rng, &[PAST, FUTURE, FUTURE, FUTURE]),
             long_messages: *pick(rng, &[0, 5, 50]),
             window: *pick(rng, &[100, 1_000, 256 << 10]),
             budget: *pick(rng, &[200, 2_000, 64 << 10]),
         }
+    }
+
+    /// What of the configuration differs between seeds.
+    pub(crate) fn config_words(&self) -> String {
+        let config = &self.config;
+        format!(
+            "recent {:?} {} B, replay {} events {} B, {} and {} commands, begin {}",
+            config.recent,
+            config.recent_bytes,
+            config.replay_events,
+            config.replay_bytes,
+            config.waiting_commands,
+            config.waiting_commands_per_app,
+            self.begin,
+        )
     }
 }
 

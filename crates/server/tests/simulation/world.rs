@@ -21,8 +21,6 @@ use crate::{
     trace::Trace,
 };
 
-/// The time on the wall when a world begins.
-const BEGIN: i64 = 1_700_000_000_000;
 /// How often the hub lets go of what nobody needs.
 const SWEEP: Duration = Duration::from_secs(10);
 /// Steps after which a world without faults must have come to rest.
@@ -99,15 +97,14 @@ impl World {
         let checker = Checker::new(Arc::clone(&disk), clients.len());
         trace.note(|| {
             format!(
-                "{} users, {:?}, stride {}, window {}, budget {}, faults {:?}; {} bytes, {} commands",
+                "{} users, {:?}, stride {}, window {}, budget {}, faults {:?}, {:?}",
                 plan.users,
                 plan.styles,
                 plan.stride,
                 plan.window,
                 plan.budget,
                 plan.faults,
-                plan.config.recent_bytes,
-                plan.config.waiting_commands,
+                plan.config_words(),
             )
         });
         let now = now();
@@ -583,10 +580,11 @@ impl World {
             self.clients[client].is_active = false;
             self.part(client, false);
         }
-        self.rest().await?;
-        self.wait(Duration::from_mins(6)).await;
-        self.rest().await?;
-        self.wait(SWEEP).await;
+        // First the server sees that half-open connections are dead, then it forgets who had them.
+        for _ in 0..3 {
+            self.rest().await?;
+            self.wait(Duration::from_mins(6)).await;
+        }
         let metrics = &self.node.metrics;
         let left = (metrics.sockets.get(), metrics.topics.get());
         if left != (0, 0) || !self.lines.is_empty() {
@@ -600,7 +598,7 @@ impl World {
 
     fn wall(&self) -> Timestamp {
         let since = now().duration_since(self.begin);
-        Timestamp(BEGIN + i64::try_from(since.as_millis()).unwrap())
+        Timestamp(self.plan.begin + i64::try_from(since.as_millis()).unwrap())
     }
 }
 

@@ -217,7 +217,7 @@ impl Stream {
         };
         let at = front.place().or_else(|| {
             let next = self.tickets.iter().find_map(Ticket::place)?;
-            Some((next - 1).max(self.written.g))
+            Some(next.saturating_sub(1).max(self.written.g))
         });
         at.map_or(barrier, |at| at.min(barrier))
     }

@@ -4,7 +4,7 @@
 //   PALAVER_LOAD     the load client (`cargo build --example load`); else beside the server
 //   PALAVER_FIXTURE  the protocol fixture (`cargo build --example protocol-fixture`); else beside the server
 //   CI=true          nothing may be skipped
-//   KILLS, SEED      see suites/durability.test.mjs
+//   KILLS, SEED      see lib/long-run.mjs
 //
 // Arguments choose suites by a part of their name: `node run.mjs direct operate`.
 

@@ -52,6 +52,8 @@ export class Client {
     this.packets = [];
     /** The payloads of the CONNECT answers. */
     this.answers = [];
+    /** What it said of itself with each CONNECT. */
+    this.connects = [];
     this.socket = VERSIONS[version](url, {
       forceNew: true,
       reconnectionDelay: 20,
@@ -68,6 +70,12 @@ export class Client {
       );
     }
     this.#listenToEngine();
+    const { io } = this.socket;
+    const write = io._packet.bind(io);
+    io._packet = (packet) => {
+      if (packet.type === 0) this.connects.push(packet.data ?? {});
+      write(packet);
+    };
   }
 
   #listenToEngine() {
@@ -93,6 +101,13 @@ export class Client {
 
   refused(ms = SOON) {
     return this.life.take("connect_error", ({ what }) => what === "connect_error", ms);
+  }
+
+  /** Waits until it has lost its connection and has one again; answers whether the server knew it. */
+  async back(ms = SOON) {
+    await this.disconnected(ms);
+    await this.connected(ms);
+    return this.socket.recovered;
   }
 
   emit(event, ...args) {

@@ -6,7 +6,7 @@ import { after, describe, test } from "node:test";
 import { Clients } from "../lib/client.mjs";
 import { join, person, send } from "../lib/direct.mjs";
 import { eventually } from "../lib/inbox.mjs";
-import { Line, OP, Polling, RawWebSocket, frame, request } from "../lib/raw.mjs";
+import { Line, OP, Polling, RawWebSocket, frame } from "../lib/raw.mjs";
 import { Server, sum } from "../lib/server.mjs";
 import { UNLIMITED_RATES, settings } from "../lib/settings.mjs";
 import { MB, checkEach, clearStage, clients, connectRaw, game, keep, line, openRaw, serve, server } from "../lib/stage.mjs";
@@ -277,28 +277,6 @@ describe("too many and too much", () => {
 });
 
 describe("no room", () => {
-  test("above the limit of connections a handshake gets a 503, and the client comes back by itself", async () => {
-    const small = await Server.start({ label: "small", settings: { limits: { connections: 2 } } });
-    const people = new Clients(() => small.url);
-    try {
-      const first = await people.open({ name: "first" });
-      await people.open({ name: "second", transports: ["websocket"] });
-      assert.equal((await request(small.port, "GET", "/socket.io/?EIO=4&transport=polling")).status, 503);
-      const raw = await RawWebSocket.open(small.port, { handshake: false });
-      assert.equal(raw.upgrade.status, 503);
-      raw.destroy();
-      const third = people.make({ name: "third" });
-      await third.refused();
-      await third.refused();
-      assert.equal(third.socket.active, true, "it goes on trying");
-      first.close();
-      await third.connected();
-    } finally {
-      people.closeAll();
-      await small.stop();
-    }
-  });
-
   test("without file descriptors the server waits, and goes on when there are some", async () => {
     const poor = await Server.start({
       label: "poor",

@@ -5,7 +5,6 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { Clients, WAYS } from "../lib/client.mjs";
 import { checkMessage, history, join, person, send, settle, TIME, UUID } from "../lib/direct.mjs";
 import { Server, createApp } from "../lib/server.mjs";
-import { startProxy } from "../lib/proxy.mjs";
 
 const TEXTS = {
   "20,000 characters": "All work and no play. ".repeat(910).slice(0, 20_000),
@@ -383,41 +382,6 @@ describe("direct", () => {
       });
     });
   }
-
-  test("socket.io-client's own retries make one message", async () => {
-    const [a, b] = [person(), person()];
-    const proxy = await startProxy(server.port);
-    try {
-      const alice = await clients.open({
-        name: "alice behind a slow line",
-        url: proxy.url,
-        transports: ["websocket"],
-        retries: 20,
-        ackTimeout: 100,
-      });
-      const { roomId } = await join(await clients.open({ name: "alice" }), a, b);
-      let tries = 0;
-      const enough = new Promise((resolve) =>
-        alice.socket.onAnyOutgoing(() => {
-          tries += 1;
-          if (tries === 4) resolve();
-        }),
-      );
-      proxy.holdAnswers();
-      const acked = alice.ask("send_message", { roomId, senderId: a, body: "retried", clientMessageId: "r1" });
-      // With `retries` the callback takes an error first; `ask` sees it as the two arguments (null, answer).
-      await assert.rejects(
-        Promise.all([acked, enough.then(() => proxy.release())]),
-        /an acknowledgement with 2 arguments/,
-      );
-      assert.ok(tries >= 4, "the client tried several times");
-      const bob = await clients.open({ name: "bob" });
-      await join(bob, b, a);
-      assert.deepEqual((await history(bob, roomId)).map(({ body }) => body), ["retried"]);
-    } finally {
-      await proxy.close();
-    }
-  });
 
   test("people of different versions and transports are in one room", async () => {
     const [a, b] = [person(), person()];

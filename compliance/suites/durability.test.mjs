@@ -1,42 +1,22 @@
 // What was acknowledged stays: through kill -9 at random moments, and through SIGTERM under load.
-//
-// KILLS says how often the server is killed (20 unless said). Above 100 the run can be interrupted
-// and goes on where it was: its state and its database stand in .work/. SEED brings back the random
-// choices of an earlier run.
+// KILLS and SEED: see lib/long-run.mjs.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import fs from "node:fs";
-import path from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Client, TRANSPORTS } from "../lib/client.mjs";
 import { history, join, person, send } from "../lib/direct.mjs";
+import { KILLS, LongRun } from "../lib/long-run.mjs";
 import { seeded } from "../lib/random.mjs";
 import { Sender, judge, judgeReader } from "../lib/senders.mjs";
-import { Server, createApp, tempFolder } from "../lib/server.mjs";
+import { Server, createApp } from "../lib/server.mjs";
 import { UNLIMITED_RATES, settings } from "../lib/settings.mjs";
-
-const KILLS = Number(process.env.KILLS ?? 20);
-const WORK = path.join(path.dirname(fileURLToPath(import.meta.url)), "../.work");
-const STATE = path.join(WORK, "kills.json");
-const RESUMABLE = KILLS > 100;
 
 const WAYS = Object.values(TRANSPORTS);
 
 // A socket.io-client whose server goes between the probe's pong and the upgrade holds a paused
 // transport and notices by the heartbeat only, so that has to be quick here.
 const heartbeat = { interval_seconds: 2, timeout_seconds: 2 };
-
-function readState() {
-  if (RESUMABLE && fs.existsSync(STATE)) {
-    const state = JSON.parse(fs.readFileSync(STATE, "utf8"));
-    if (state.kills === KILLS && state.done < KILLS && fs.existsSync(state.data)) return state;
-  }
-  const seed = process.env.SEED ?? String(Math.floor(Math.random() * 1e9));
-  const data = RESUMABLE ? path.join(WORK, `kills-${seed}`) : tempFolder("kills");
-  return { kills: KILLS, seed, data, done: 0, acked: 0, rooms: [] };
-}
 
 /** A reader who joins on every connect, as a page does that was written with care. */
 function watch(url, userId, targetUserId, options) {
@@ -106,12 +86,12 @@ async function killOnce(server, random, round) {
 
 describe("durability", () => {
   test(`what is acknowledged before kill -9 is there afterwards, once: ${KILLS} kills`, { timeout: Infinity }, async (t) => {
-    const state = readState();
-    fs.mkdirSync(state.data, { recursive: true });
+    const run = new LongRun("kills", { acked: 0, rooms: [] });
+    const { state } = run;
     const options = { label: "kills", data: state.data, identity: null, settings: settings(UNLIMITED_RATES, { heartbeat }) };
-    if (state.done === 0) await createApp(state.data, "kills", "open");
+    if (run.isNew) await createApp(state.data, "kills", "open");
     const server = await Server.start(options);
-    t.diagnostic(`SEED=${state.seed}${state.done ? `, going on after ${state.done} kills` : ""}`);
+    t.diagnostic(run.title);
     try {
       while (state.done < KILLS) {
         const random = seeded(`${state.seed}:${state.done}`);
@@ -123,12 +103,7 @@ describe("durability", () => {
           error.message = `SEED=${state.seed}, kill ${state.done + 1}: ${error.message}`;
           throw error;
         }
-        state.done += 1;
-        if (RESUMABLE) {
-          fs.writeFileSync(`${STATE}.new`, JSON.stringify(state));
-          fs.renameSync(`${STATE}.new`, STATE);
-          if (state.done % 10 === 0) process.stderr.write(`${state.done} of ${KILLS} kills, ${state.acked} acknowledged\n`);
-        }
+        run.did(1, () => `${state.acked} acknowledged`);
       }
       // Later kills took nothing away from earlier rounds.
       const keeper = await Client.open(server.url, { name: "keeper", transports: ["websocket"] });
@@ -144,8 +119,7 @@ describe("durability", () => {
     } finally {
       await server.stop();
     }
-    fs.rmSync(STATE, { force: true });
-    fs.rmSync(state.data, { recursive: true, force: true });
+    run.end();
   });
 
   test("SIGTERM under load: nothing acknowledged is lost, clients come back by themselves", async (t) => {

@@ -181,9 +181,10 @@ pub trait Store: Send + Sync {
     fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault>;
     /// A user by the inside id.
     fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault>;
-    /// The session whose recovery id has this SHA-256, if it has not ended. It may be older than
-    /// anybody should remember: the caller looks at `seen_at`.
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault>;
+    /// Those of the sessions whose recovery ids have these SHA-256 that have not ended, in any
+    /// order, by one read. They may be older than anybody should remember: the caller looks at
+    /// `seen_at`.
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault>;
     /// What happened at a place with `after < g <= up_to`, up to `limit` of it, in the order of G:
     /// the same events as were shown there when they happened. For a person, what happened in all
     /// their conversations, in each from where they see it. Fewer than `limit` means that there is

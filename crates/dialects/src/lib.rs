@@ -43,6 +43,9 @@ pub trait Dialect: Sync {
     /// may have been lost, and do not join again by themselves. `None` where joining has no answer.
     fn rejoin(&self, place: Topic) -> Option<Query>;
 
+    /// How many events answer a join: whoever has seen the last of them needs no second answer.
+    fn events_of_join(&self) -> u32;
+
     /// What listeners are told about an event: each part that this audience gets, in its fixed place.
     fn show(&self, event: &Event, audience: Audience) -> Vec<Shown>;
 }

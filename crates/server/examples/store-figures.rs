@@ -206,26 +206,22 @@ fn keep_sessions(folder: &Path) {
         "one that listens to about 100 places",
         1_000,
         &mut |round| {
-            let found = store
-                .session(&pid_hash(round % 100 * 1_000))
-                .unwrap()
-                .unwrap();
-            assert!(found.subscriptions.len() > 80);
+            let found = store.sessions(&[pid_hash(round % 100 * 1_000)]).unwrap();
+            assert!(found.first().unwrap().subscriptions.len() > 80);
         },
     );
     timed("one that listens to 2", 1_000, &mut |round| {
-        store
-            .session(&pid_hash(round * 97 % SESSIONS))
-            .unwrap()
-            .unwrap();
+        let found = store.sessions(&[pid_hash(round * 97 % SESSIONS)]).unwrap();
+        assert_eq!(found.len(), 1);
+    });
+    timed("1,000 of them that listen to 2", 20, &mut |round| {
+        let hashes = (0..1_000).map(|one| pid_hash((round * 1_000 + one) * 97 % SESSIONS));
+        let found = store.sessions(&hashes.collect::<Vec<_>>()).unwrap();
+        assert_eq!(found.len(), 1_000);
     });
     timed("none of them", 1_000, &mut |round| {
-        assert!(
-            store
-                .session(&pid_hash(SESSIONS + round))
-                .unwrap()
-                .is_none()
-        );
+        let found = store.sessions(&[pid_hash(SESSIONS + round)]).unwrap();
+        assert!(found.is_empty());
     });
     let commit = |name: &str, rounds: u32, changes: &mut dyn FnMut(i64) -> Vec<Change>| {
         let bytes = store.wal_bytes();

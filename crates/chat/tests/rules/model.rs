@@ -350,9 +350,9 @@ impl Store for Model {
         Ok(self.look(|rows| rows.users.iter().find(|user| user.id == id).cloned()))
     }
 
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        let is_it = |row: &&StoredSession| row.seed.pid_hash == *pid_hash;
-        Ok(self.look(|rows| rows.sessions.iter().find(is_it).cloned()))
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
+        let is_one = |row: &&StoredSession| pid_hashes.contains(&row.seed.pid_hash);
+        Ok(self.look(|rows| rows.sessions.iter().filter(is_one).cloned().collect()))
     }
 
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {

@@ -242,8 +242,8 @@ impl Store for Confused {
     fn user(&self, _: UserId) -> Result<Option<Arc<User>>, Fault> {
         Ok(None)
     }
-    fn session(&self, _: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        Ok(None)
+    fn sessions(&self, _: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
+        Ok(Vec::new())
     }
     fn log(&self, _: Topic, _: G, _: G, _: u32) -> Result<Vec<Arc<Event>>, Fault> {
         Ok(Vec::new())

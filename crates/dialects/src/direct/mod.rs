@@ -49,6 +49,10 @@ impl Dialect for Direct {
         incoming::rejoin(place)
     }
 
+    fn events_of_join(&self) -> u32 {
+        outgoing::EVENTS_OF_JOIN
+    }
+
     fn show(&self, event: &Event, audience: Audience) -> Vec<Shown> {
         outgoing::show(event, audience).into_iter().collect()
     }

@@ -59,6 +59,9 @@ pub(super) fn answer(request: Option<&Request>, answered: &Answered) -> Answer {
     }
 }
 
+/// The two of [`room_joined`].
+pub(super) const EVENTS_OF_JOIN: u32 = 2;
+
 /// `room_joined { roomId, room }`, then `message_history { messages }`.
 fn room_joined(view: &ConversationView, messages: &[MessageView]) -> Answer {
     let mut room = String::with_capacity(512);
@@ -80,17 +83,18 @@ fn room_joined(view: &ConversationView, messages: &[MessageView]) -> Answer {
     write_messages(&mut past, messages);
     past.push('}');
 
+    let events: [Emit; EVENTS_OF_JOIN as usize] = [
+        Emit {
+            name: "room_joined",
+            args: room,
+        },
+        Emit {
+            name: "message_history",
+            args: past,
+        },
+    ];
     Answer {
-        events: vec![
-            Emit {
-                name: "room_joined",
-                args: room,
-            },
-            Emit {
-                name: "message_history",
-                args: past,
-            },
-        ],
+        events: events.into(),
         ack,
     }
 }

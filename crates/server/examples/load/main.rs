@@ -1,9 +1,10 @@
 //! Puts load on a running server and checks, message by message, that it kept its promises.
 //!
 //! A client of the `direct` API with frames of its own making, because a library would cost more
-//! than the server. `scenario` says what is done, `socket` how. Prints one line of JSON:
-//! `cargo run --release --example load -- burst --at 127.0.0.1:3000 --readers 1000`.
+//! than the server. `scenario` and `returns` say what is done, `socket` how. Prints lines of JSON:
+//! `cargo run --release --example load -- stream --at 127.0.0.1:3000 --readers 1000`.
 
+mod returns;
 mod scenario;
 mod socket;
 
@@ -42,11 +43,17 @@ enum Scenario {
     Stream,
     /// Every sender waits for each acknowledgement before it sends the next message.
     Turns,
+    /// All readers lose their lines and come back at once, as often as a line on the input says so.
+    Returns,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.scenario, Scenario::Returns) {
+        let deadline = Duration::from_secs(arguments.deadline);
+        return returns::run(&arguments.at, arguments.readers, deadline).await;
+    }
     let plan = scenario::Plan {
         at: arguments.at,
         senders: arguments.senders,

@@ -57,9 +57,9 @@ impl Report {
 
 /// The room in which all of it happens.
 #[derive(Clone)]
-struct Room {
-    id: String,
-    people: [String; 2],
+pub(crate) struct Room {
+    pub(crate) id: String,
+    pub(crate) people: [String; 2],
 }
 
 /// What one socket has to tell at its end.
@@ -143,7 +143,7 @@ async fn carry_out(plan: &Plan, report: &mut Report) -> Outcome<()> {
     Ok(())
 }
 
-async fn open_room(at: &str) -> Outcome<Room> {
+pub(crate) async fn open_room(at: &str) -> Outcome<Room> {
     let person = || {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| error.to_string())?;
@@ -180,7 +180,7 @@ async fn enter(at: &str, room: &Room) -> Outcome<(Reader, String)> {
     Ok((reader, id))
 }
 
-fn between<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, start: &str) -> Option<&'a str> {
     text.split_once(start)?.1.split('"').next()
 }
 

@@ -27,8 +27,14 @@ pub(crate) struct Reader {
     start: usize,
 }
 
-/// Connects to the namespace `/`.
+/// Connects to the namespace `/`, as somebody new.
 pub(crate) async fn connect(at: &str) -> Outcome<(Reader, Writer)> {
+    let (reader, writer, _) = connect_with(at, "").await?;
+    Ok((reader, writer))
+}
+
+/// Connects to the namespace `/` with `auth`, JSON or nothing; also gives the server's answer.
+pub(crate) async fn connect_with(at: &str, auth: &str) -> Outcome<(Reader, Writer, String)> {
     let mut stream = TcpStream::connect(at)
         .await
         .map_err(|error| format!("connecting: {error}"))?;
@@ -58,10 +64,10 @@ pub(crate) async fn connect(at: &str) -> Outcome<(Reader, Writer)> {
     }
     reader.until("0").await?;
     let mut hello = Vec::new();
-    push_frame(&mut hello, "40");
+    push_frame(&mut hello, &format!("40{auth}"));
     writer.write(&hello).await?;
-    reader.until("40").await?;
-    Ok((reader, writer))
+    let answer = reader.until("40").await?;
+    Ok((reader, writer, answer))
 }
 
 impl Writer {
@@ -102,7 +108,7 @@ impl Reader {
     }
 
     /// Skips frames until one begins so; before CONNECT there is nothing else to see.
-    async fn until(&mut self, prefix: &str) -> Outcome<()> {
+    async fn until(&mut self, prefix: &str) -> Outcome<String> {
         loop {
             let (start, end) = self.frame().await?;
             let text = self.buffer.get(start..end).unwrap_or_default();
@@ -110,7 +116,7 @@ impl Reader {
                 return Err(format!("refused: {}", String::from_utf8_lossy(text)));
             }
             if text.starts_with(prefix.as_bytes()) {
-                return Ok(());
+                return Ok(String::from_utf8_lossy(text).into_owned());
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
-use chat::{Actor, Fault, SessionSeed};
+use chat::{Actor, SessionSeed};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
 use wire::{
@@ -75,7 +75,7 @@ struct Connection {
 /// A client of which the store must be asked.
 struct Connecting {
     admitted: Admitted,
-    answer: oneshot::Receiver<Result<Returning, Fault>>,
+    answer: oneshot::Receiver<Returning>,
 }
 
 impl Driver for Connection {
@@ -225,14 +225,7 @@ impl Connection {
         if let Some(returning) = self.hub.recall(&claim) {
             return self.settle(admitted, returning, now);
         }
-        let (sender, answer) = oneshot::channel();
-        let (hub, handle) = (Arc::clone(&self.hub), self.handle.clone());
-        let reads = Arc::clone(&self.hub.reads);
-        reads(Box::new(move || {
-            // The client may have gone away meanwhile.
-            let _ = sender.send(hub.recover(&claim));
-            handle.wake();
-        }));
+        let answer = self.hub.look_up(claim, self.handle.clone());
         self.connecting = Some(Box::new(Connecting { admitted, answer }));
         Ok(())
     }
@@ -243,11 +236,7 @@ impl Connection {
             return Ok(());
         };
         match connecting.answer.try_recv() {
-            Ok(Ok(returning)) => self.settle(connecting.admitted, returning, now),
-            Ok(Err(fault)) => {
-                tracing::error!(%fault, "a session could not be looked up");
-                Err(Close::Fault)
-            }
+            Ok(returning) => self.settle(connecting.admitted, returning, now),
             Err(oneshot::error::TryRecvError::Empty) => {
                 self.connecting = Some(connecting);
                 Ok(())

@@ -9,6 +9,7 @@ mod connection;
 mod offset;
 mod permits;
 mod returning;
+mod reviving;
 mod seat;
 mod sequencer;
 mod session;
@@ -44,6 +45,7 @@ pub use self::{
 use self::{
     offset::{Epochs, Key},
     permits::Permits,
+    reviving::Lookups,
     session::{Session, Sessions},
     socket::Delivery,
     topic::Topic,
@@ -126,6 +128,7 @@ pub struct Hub {
     barrier: AtomicU64,
     topics: Mutex<Topics>,
     sessions: Mutex<Sessions>,
+    lookups: Lookups,
     /// Every segment in memory, oldest first; each entry stands for the oldest one of its topic.
     segments: Mutex<VecDeque<Sealed>>,
     /// The highest G of the turn under way, or of the last one.
@@ -196,6 +199,7 @@ impl Hub {
             barrier: AtomicU64::new(last_g),
             topics: Mutex::default(),
             sessions: Mutex::default(),
+            lookups: Lookups::default(),
             segments: Mutex::default(),
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),

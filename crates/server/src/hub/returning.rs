@@ -1,11 +1,11 @@
-//! Clients that come back: finds their session, sees whether what they missed can be had, and
-//! brings what has left memory back from the log.
+//! Clients that come back: sees whether what they missed can be had, and brings what has left
+//! memory back from the log. Sessions that only the store knows are the business of `reviving`.
 //!
 //! There is no second code path for what they missed: it is the same stream from an older place.
 
 use std::sync::Arc;
 
-use chat::{AppId, Fault, G, StoredSubscription, Subject, Timestamp};
+use chat::{AppId, Fault, G, Subject, Timestamp};
 
 use super::{Hub, offset::Key, session::Session, topic::Topic};
 use crate::writer;
@@ -61,7 +61,8 @@ impl Hub {
         all_here.then(|| self.go_on(session, from, &places))
     }
 
-    /// What becomes of a claim. Blocks: reads the store.
+    /// What becomes of a claim whose session is in memory, if there is one. Blocks: may read what
+    /// was missed from the store.
     pub(super) fn recover(&self, claim: &Claim) -> Result<Returning, Fault> {
         let known = self
             .sessions
@@ -69,15 +70,8 @@ impl Hub {
             .by_pid
             .get(&claim.pid_hash)
             .map(Arc::clone);
-        let session = match known {
-            Some(session) => {
-                self.revise(&session)?;
-                session
-            }
-            None => match self.revive(&claim.pid_hash)? {
-                Some(session) => session,
-                None => return Ok(Returning::Stranger),
-            },
+        let Some(session) = known else {
+            return Ok(Returning::Stranger);
         };
         if !claim.is_of(&session) {
             return Ok(Returning::Stranger);
@@ -146,56 +140,11 @@ impl Hub {
                     break;
                 }
             }
+            let segments = usize::from(!events.is_empty());
             if topic.prepend(events, from, floor) {
-                self.note_segments(std::iter::once(topic));
+                self.note_segments(std::iter::once(topic).take(segments));
                 return Ok(true);
             }
-        }
-    }
-
-    /// A session that only the store knows.
-    fn revive(&self, pid_hash: &[u8; 32]) -> Result<Option<Arc<Session>>, Fault> {
-        self.metrics.store_reads.inc();
-        let Some(stored) = self.store.session(pid_hash)? else {
-            return Ok(None);
-        };
-        let users = stored.identities();
-        let session = Session::new(stored.seed, stored.app, stored.subject, stored.seen_at);
-        let session = Arc::new(session);
-        for user in users {
-            session.identify(user);
-        }
-        self.restore(&session, stored.subscriptions);
-        // Somebody else may have revived it at the same time; there must be only one.
-        Ok(Some(self.sessions.lock().insert(session, true)))
-    }
-
-    /// Lets a session in memory listen to what the store says, if there is a doubt.
-    fn revise(&self, session: &Session) -> Result<(), Fault> {
-        if !session.is_doubtful() {
-            return Ok(());
-        }
-        self.metrics.store_reads.inc();
-        if let Some(stored) = self.store.session(&session.seed.pid_hash)? {
-            for user in stored.identities() {
-                session.identify(user);
-            }
-            self.restore(session, stored.subscriptions);
-        }
-        session.trust();
-        Ok(())
-    }
-
-    fn restore(&self, session: &Session, subscriptions: Vec<StoredSubscription>) {
-        for subscription in subscriptions {
-            let Some(dialect) = dialects::by_name(&subscription.dialect) else {
-                continue;
-            };
-            session.speak(dialect);
-            let namespace = &session.seed.namespace;
-            let floor = || self.entering.load(std::sync::atomic::Ordering::Acquire);
-            let topic = self.topic(subscription.topic, dialect, namespace, floor);
-            session.listen(&topic, subscription.since);
         }
     }
 }

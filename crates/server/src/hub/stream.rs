@@ -83,7 +83,12 @@ impl Stream {
         for (topic, since) in places {
             topic.add(&self.socket, from.max(Key::end_of(since)));
             let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
-            if since >= from.g && !answers.iter().any(is_kept) {
+            let last = Key {
+                g: since,
+                part: Key::ANSWER,
+                r: dialect.map_or(0, |dialect| dialect.events_of_join().saturating_sub(1)),
+            };
+            if from < last && !answers.iter().any(is_kept) {
                 let rejoin = |dialect| Ticket::rejoin(dialect, topic.place, since);
                 again.extend(dialect.and_then(rejoin));
             }

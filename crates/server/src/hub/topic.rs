@@ -164,7 +164,7 @@ impl Topic {
         }
         ring.floor = from;
         ring.pinned = timers::now().checked_add(PINNED);
-        // A segment without events has no place among the others.
+        // Searches go by the numbers of segments, and an empty one has none.
         if !events.is_empty() {
             let segment = Segment::new(events);
             ring.bytes += segment.weight;

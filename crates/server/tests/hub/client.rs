@@ -103,7 +103,7 @@ fn key(scope: Scope, text: &str) -> ApiKey {
 /// Whether the store knows a session.
 pub(crate) fn is_stored(core: &Core, pid: Option<&str>) -> bool {
     let hash = Sha256::digest(pid.unwrap().as_bytes()).into();
-    core.store.session(&hash).unwrap().is_some()
+    !core.store.sessions(&[hash]).unwrap().is_empty()
 }
 
 /// Waits for a change that nobody is told of.

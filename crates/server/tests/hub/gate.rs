@@ -1,6 +1,13 @@
-//! A store whose commits can be held up or made to fail, so that a test decides what happens.
+//! A store whose commits can be held up or made to fail, and whose reads can fail, so that a test decides what happens.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use chat::{
     AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, Store,
@@ -24,6 +31,7 @@ pub(crate) struct Gate {
     changed: Condvar,
     waiting: Mutex<usize>,
     next: Mutex<Option<Failure>>,
+    reads_fail: AtomicBool,
 }
 
 /// How a commit fails.
@@ -36,13 +44,14 @@ pub(crate) enum Failure {
 }
 
 impl Gate {
-    fn before(store: Sqlite) -> Self {
+    pub(crate) fn before(store: Sqlite) -> Self {
         Self {
             store,
             held: Mutex::new(false),
             changed: Condvar::new(),
             waiting: Mutex::new(0),
             next: Mutex::new(None),
+            reads_fail: AtomicBool::new(false),
         }
     }
 
@@ -55,6 +64,11 @@ impl Gate {
     pub(crate) fn open(&self) {
         *self.held.lock() = false;
         self.changed.notify_all();
+    }
+
+    /// Whether sessions can be looked up.
+    pub(crate) fn fail_reads(&self, fail: bool) {
+        self.reads_fail.store(fail, Ordering::Relaxed);
     }
 
     /// Has the next commit fail.
@@ -141,8 +155,11 @@ impl Store for Gate {
     fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
         self.store.user(id)
     }
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        self.store.session(pid_hash)
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
+        if self.reads_fail.load(Ordering::Relaxed) {
+            return Err(Fault::new("reading sessions", "told to fail"));
+        }
+        self.store.sessions(pid_hashes)
     }
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
         self.store.log(place, after, up_to, limit)

@@ -11,6 +11,7 @@
 
 mod anew;
 mod client;
+mod crowds;
 mod gate;
 mod memories;
 mod returning;

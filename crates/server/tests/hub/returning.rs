@@ -94,6 +94,40 @@ async fn a_restart_in_between_is_not_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_missed_nothing_takes_nothing_from_who_missed_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let core = core(folder.path(), config()).await;
+    let mut behind = Client::connect(&core).await;
+    let (room, _) = behind.join(2, 1).await;
+    behind.cut();
+    let mut writer = Client::connect(&core).await;
+    writer.join(1, 2).await;
+    for body in ["one", "two"] {
+        writer.say(&room, 1, body);
+        writer.event("new_message").await;
+    }
+    // An answer is the last that it sees, and what is numbered later happens elsewhere: there is
+    // something to look for in the room, and nothing to be found.
+    writer.emit("fetch_messages", &json!({ "roomId": room }));
+    writer.event("more_messages").await;
+    Client::connect(&core).await.join(3, 4).await;
+    writer.cut();
+    core.stop().await;
+
+    let core = restart(folder.path(), config()).await;
+    let (mut writer, recovered) = writer.come_back(&core).await;
+    assert!(recovered);
+    let (mut behind, recovered) = behind.come_back(&core).await;
+    assert!(recovered);
+    writer.say(&room, 1, "three");
+    writer.event("new_message").await;
+    for body in ["one", "two", "three"] {
+        assert_eq!(behind.event("new_message").await["body"], body);
+    }
+    core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_had_any_more_is_said_and_the_rest_stays() {
     let folder = tempfile::tempdir().unwrap();
     let core = core(folder.path(), config()).await;

@@ -203,8 +203,8 @@ impl Store for Disk {
     fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
         self.read(|rows| rows.user(id))
     }
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        self.read(|rows| rows.session(pid_hash))
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
+        self.read(|rows| rows.sessions(pid_hashes))
     }
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
         self.read(|rows| rows.log(place, after, up_to, limit))

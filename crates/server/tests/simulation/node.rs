@@ -172,6 +172,13 @@ impl Node {
     }
 }
 
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Each read holds the hub, which holds them.
+        drop(std::mem::take(&mut *self.reads.lock()));
+    }
+}
+
 /// For what nobody waits for.
 struct Nobody;
 

@@ -520,8 +520,7 @@ impl World {
 
     /// Goes on without faults until nothing is left to be done, by wakes alone.
     async fn rest(&mut self) -> Result<(), Complaint> {
-        // So long an event may wait for a client to say who it is.
-        for _ in 0..2 {
+        loop {
             for count in 0.. {
                 let steps = self.steps();
                 if steps.is_empty() {
@@ -534,10 +533,13 @@ impl World {
                 self.step(step)?;
                 tokio::task::yield_now().await;
             }
+            // So long an event may wait for a client to say who it is.
             self.wait(Duration::from_secs(3)).await;
             tokio::task::yield_now().await;
+            if self.steps().is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Whether those clients have everything, and nothing of theirs is stuck.

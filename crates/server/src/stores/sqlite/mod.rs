@@ -226,9 +226,9 @@ impl Store for Sqlite {
         Ok(found.map(Arc::new))
     }
 
-    fn session(&self, pid_hash: &[u8; 32]) -> Result<Option<StoredSession>, Fault> {
-        self.read("reading a session", |connection| {
-            sessions::by_pid(connection, pid_hash)
+    fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
+        self.read("reading sessions", |connection| {
+            sessions::by_pids(connection, pid_hashes)
         })
     }
 

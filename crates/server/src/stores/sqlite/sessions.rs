@@ -1,7 +1,7 @@
 //! Sessions and what they listen to, as rows: written inside the writer's transaction, read by whoever
 //! comes back.
 
-use std::sync::Arc;
+use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 
 use chat::{
     AppId, G, SessionId, SessionSeed, StoredSession, StoredSubscription, Timestamp, Topic, UserId,
@@ -10,7 +10,7 @@ use rusqlite::{Connection, Params, Result, Row, params};
 
 use super::{
     convert::{signed, topic, topic_of, unsigned},
-    read::{all, one},
+    read::all,
 };
 
 macro_rules! select {
@@ -23,9 +23,10 @@ macro_rules! select {
 }
 
 const BY_ID: &str = select!("WHERE id = ?1");
-const BY_PID: &str = select!("WHERE pid_hash = ?1");
-const SUBSCRIPTIONS: &str =
-    "SELECT topic, topic_id, user, dialect, since_g FROM subscription WHERE session = ?1";
+// Many at once: a JSON array is the one list that a statement takes as a parameter.
+const BY_PIDS: &str = select!("WHERE pid_hash IN (SELECT unhex(value) FROM json_each(?1))");
+const SUBSCRIPTIONS: &str = "SELECT topic, topic_id, user, dialect, since_g, session \
+     FROM subscription WHERE session IN (SELECT value FROM json_each(?1))";
 const SEEN_BEFORE: &str = "SELECT id FROM session WHERE seen_at < ?1 ORDER BY seen_at LIMIT ?2";
 const SEE: &str = "UPDATE session SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2";
 const END_SUBSCRIPTIONS: &str = "DELETE FROM subscription WHERE session = ?1";
@@ -35,7 +36,7 @@ const END: &str = "DELETE FROM session WHERE id = ?1";
 #[cfg(test)]
 pub(super) const LOOKUPS: &[&str] = &[
     BY_ID,
-    BY_PID,
+    BY_PIDS,
     SUBSCRIPTIONS,
     SEEN_BEFORE,
     SEE,
@@ -44,11 +45,21 @@ pub(super) const LOOKUPS: &[&str] = &[
 ];
 
 pub(super) fn by_id(connection: &Connection, id: SessionId) -> Result<Option<StoredSession>> {
-    find(connection, BY_ID, [id.0])
+    find(connection, BY_ID, [id.0]).map(|mut found| found.pop())
 }
 
-pub(super) fn by_pid(connection: &Connection, hash: &[u8; 32]) -> Result<Option<StoredSession>> {
-    find(connection, BY_PID, [hash])
+pub(super) fn by_pids(connection: &Connection, hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>> {
+    let mut array = String::from("[");
+    for (at, hash) in hashes.iter().enumerate() {
+        array.push_str(if at == 0 { "\"" } else { ",\"" });
+        for byte in hash {
+            // Writing to a String cannot fail.
+            let _ = write!(array, "{byte:02x}");
+        }
+        array.push('"');
+    }
+    array.push(']');
+    find(connection, BY_PIDS, [array])
 }
 
 pub(super) fn seen_before(
@@ -60,23 +71,26 @@ pub(super) fn seen_before(
     all(connection, SEEN_BEFORE, params![time.0, limit], id)
 }
 
-/// A session with its subscriptions, of one moment.
-fn find(
-    connection: &Connection,
-    query: &str,
-    params: impl Params,
-) -> Result<Option<StoredSession>> {
+/// Sessions with their subscriptions, of one moment.
+fn find(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<StoredSession>> {
     // The writer asks between its transactions, a reader has none of its own.
     let moment = connection.unchecked_transaction()?;
-    let Some(mut found) = one(&moment, query, params, session)? else {
-        return Ok(None);
-    };
-    let id = found.seed.id.0;
-    found.subscriptions = all(&moment, SUBSCRIPTIONS, [id], subscription)?;
-    found
-        .subscriptions
-        .sort_by_key(|subscription| subscription.since);
-    Ok(Some(found))
+    let mut found = all(&moment, query, params, session)?;
+    let ids: Vec<_> = found.iter().map(|session| session.seed.id.0).collect();
+    let mut subscriptions: HashMap<i64, Vec<StoredSubscription>> = HashMap::new();
+    let rows = all(&moment, SUBSCRIPTIONS, [format!("{ids:?}")], |row| {
+        Ok((row.get(5)?, subscription(row)?))
+    })?;
+    for (session, subscription) in rows {
+        subscriptions.entry(session).or_default().push(subscription);
+    }
+    for session in &mut found {
+        session.subscriptions = subscriptions.remove(&session.seed.id.0).unwrap_or_default();
+        session
+            .subscriptions
+            .sort_by_key(|subscription| subscription.since);
+    }
+    Ok(found)
 }
 
 /// Without what it listens to.

@@ -79,7 +79,7 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
 
         // Who was there before the upgrade comes back after it, and finds what was said.
         let store = Sqlite::open(old.path(), &Options::default()).unwrap();
-        let session = store.session(&[0; 32]).unwrap().unwrap();
+        let session = store.sessions(&[[0; 32]]).unwrap().remove(0);
         assert_eq!(
             (session.seed.id, session.seed.sid.as_str()),
             (SessionId(-5), "sid")
@@ -119,7 +119,9 @@ fn every_lookup_has_an_index() {
         let mut searches = 0;
         while let Some(step) = steps.next().unwrap() {
             let detail: String = step.get("detail").unwrap();
-            let is_bad = detail.starts_with("SCAN") || detail.contains("TEMP B-TREE");
+            // A list that came as a parameter has to be gone through.
+            let is_bad = detail.starts_with("SCAN") && !detail.contains("VIRTUAL TABLE")
+                || detail.contains("TEMP B-TREE");
             assert!(!is_bad, "{query}\n{detail}");
             searches += usize::from(detail.starts_with("SEARCH"));
         }

@@ -235,8 +235,8 @@ impl History {
             }
         }
         for id in (0..5).chain(100..=self.next_session) {
-            let found = self.store.session(&session(id).pid_hash).unwrap();
-            prop_assert_eq!(found.as_ref(), self.sessions.get(&id), "session {}", id);
+            let found = self.store.sessions(&[session(id).pid_hash]).unwrap();
+            prop_assert_eq!(found.first(), self.sessions.get(&id), "session {}", id);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::Place;
 use crate::world::{Scene, session};
 
 fn found(store: &dyn Store, id: i64) -> Option<StoredSession> {
-    let found = store.session(&session(id).pid_hash).unwrap();
+    let found = store.sessions(&[session(id).pid_hash]).unwrap().pop();
     match store.load(&Need::Session(SessionId(id))).unwrap() {
         Found::Session(same) => assert_eq!(same.map(Arc::unwrap_or_clone), found),
         other => panic!("asked for a session, got {other:?}"),
@@ -86,7 +86,12 @@ pub(super) fn a_session_is_found_with_all_that_it_listens_to(place: &dyn Place) 
     assert_eq!(found(&*store, 1), Some(wanted.clone()));
     assert_eq!(found(&*store, -2), Some(stored(&[&joins[3]])));
     assert_eq!(found(&*store, 3), None);
-    assert_eq!(store.session(&[9; 32]).unwrap(), None);
+    // Several at once, one of them asked for twice and one unknown.
+    let hashes = [1, -2, 3, 1].map(|id| session(id).pid_hash);
+    let mut together = store.sessions(&hashes).unwrap();
+    together.sort_by_key(|session| session.seed.id.0);
+    assert_eq!(together, [stored(&[&joins[3]]), wanted.clone()]);
+    assert_eq!(store.sessions(&[]).unwrap(), []);
 
     // Again, by somebody else and later: the first place stays, and the session was seen.
     let again = world.subscription(&one, &bob, Topic::Conversation(chat.id));

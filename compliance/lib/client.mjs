@@ -70,6 +70,7 @@ export class Client {
       );
     }
     this.#listenToEngine();
+    // No event of the library tells what it says with a CONNECT.
     const { io } = this.socket;
     const write = io._packet.bind(io);
     io._packet = (packet) => {

@@ -5,7 +5,6 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Clients, readOffset } from "../lib/client.mjs";
 import { join, person, send, settle } from "../lib/direct.mjs";
-import { within } from "../lib/inbox.mjs";
 import { RawWebSocket } from "../lib/raw.mjs";
 import { Server } from "../lib/server.mjs";
 
@@ -103,19 +102,10 @@ describe("offsets", () => {
     await settle(client, roomId);
     const events = client.packets.filter((packet) => packet[0] === "2");
     const last = JSON.parse(events.at(-1).slice(1)).at(-1);
-    const { io } = client.socket;
-    const said = new Promise((resolve) => {
-      const write = io._packet.bind(io);
-      io._packet = (packet) => {
-        if (packet.type === 0) resolve(packet.data);
-        write(packet);
-      };
-    });
     client.engine.close();
-    const connect = await within(said, "a second CONNECT");
-    assert.equal(connect.offset, last);
-    assert.equal(connect.pid, client.answers[0].pid);
-    await client.connected();
+    await client.back();
+    const { pid, offset } = client.connects.at(-1);
+    assert.deepEqual([pid, offset], [client.answers[0].pid, last]);
     const back = await join(client, a, b);
     assert.deepEqual(back.messages.map(({ body }) => body), ["x"], "the connection works after it came back");
   });

@@ -144,7 +144,9 @@ async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>, remember: Duration) {
             let sessions = some.iter().map(|session| session.seed.id).collect();
             // Of whom it cannot be told now, it is told the next time.
             if run(Command::SeenSessions { sessions }).await.is_ok() {
-                some.iter().for_each(|session| session.see(now));
+                for session in some {
+                    session.see(now);
+                }
             }
         }
         let before = ago(now, remember + apart);

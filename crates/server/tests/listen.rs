@@ -257,6 +257,29 @@ async fn what_was_posted_before_an_upgrade_is_received_before_what_came_after() 
 }
 
 #[tokio::test]
+async fn a_post_does_not_keep_back_the_upgrade_that_it_waits_for() {
+    let server = start(config()).await;
+    let sid = handshake(server.address).await;
+    let script = server.next_script().await;
+    // As a driver that reads on when its answers have gone, for which there is no way before the upgrade.
+    script.set_wants_input(false);
+    let mut client = Client::open(server.address, &format!("&sid={sid}")).await;
+    client.send_text("2probe").await;
+    assert_eq!(client.next_text().await, "3probe");
+    for body in ["4one", "4two\x1e4three", "4four"] {
+        assert_eq!(post_body(&server, &sid, body).await, 200, "{body}");
+    }
+    client.send_text("5").await;
+    client.send_text("4five").await;
+    script.say("4answers");
+    assert_eq!(client.next_text().await, "4answers");
+    assert_eq!(script.received(), Vec::<String>::new());
+    script.set_wants_input(true);
+    script.wait_received("five").await;
+    assert_eq!(script.received(), ["one", "two", "three", "four", "five"]);
+}
+
+#[tokio::test]
 async fn an_answered_heartbeat_is_told_to_the_driver() {
     let server = start(hasty()).await;
     let mut client = Client::connect(server.address).await;

@@ -157,7 +157,7 @@ settings! {
     sessions: Sessions {
         /// How long what happened, and sessions without a client, stay in memory. After that they
         /// are read from the database.
-        recent_seconds: Seconds = Duration::from_mins(5), 0 to 86_400;
+        recent_seconds: Seconds = Duration::from_mins(5), 10 to 86_400;
         /// Memory for what happened lately, for all clients together, in bytes. What no longer fits
         /// is read from the database.
         recent_bytes: usize = 67_108_864, 65_536 to 1e11;

@@ -35,7 +35,12 @@ pub struct Door(pub Arc<Hub>);
 impl Accept for Door {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal> {
         let hub = Arc::clone(&self.0);
-        let session = Packets::new(Arc::clone(&hub.config.limits), timers::now());
+        let now = timers::now();
+        if hub.permits.is_saturated(now) {
+            hub.metrics.handshakes_refused.inc();
+            return Err(HandshakeRefusal::Overload);
+        }
+        let session = Packets::new(Arc::clone(&hub.config.limits), now);
         let limiter = hub.config.rate.map(|rate| {
             let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
             Box::new(RateLimiter::direct(quota))

@@ -6,11 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicIsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use parking_lot::Mutex;
 
-use super::socket::Socket;
+use super::{socket::Socket, timers};
+
+/// How long sockets may wait for room before no more connections are taken.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Room for commands: an app's room lies within the server's.
 ///
@@ -19,7 +23,8 @@ use super::socket::Socket;
 pub(crate) struct Permits {
     capacity: isize,
     free: AtomicIsize,
-    waiting: Mutex<VecDeque<Arc<Socket>>>,
+    /// Sockets that are not read, and since when; the longest first.
+    waiting: Mutex<VecDeque<(Arc<Socket>, Instant)>>,
     parent: Option<Arc<Permits>>,
 }
 
@@ -42,7 +47,7 @@ impl Permits {
             // Asked again under the lock: a release in between would not have seen the socket.
             if self.free.load(Ordering::Acquire) <= 0 {
                 if socket.begin_waiting() {
-                    waiting.push_back(Arc::clone(socket));
+                    waiting.push_back((Arc::clone(socket), timers::now()));
                 }
                 return false;
             }
@@ -50,6 +55,13 @@ impl Permits {
         self.parent
             .as_ref()
             .is_none_or(|parent| parent.open(socket))
+    }
+
+    /// Whether somebody has waited for room for so long that others should not come in now.
+    pub(crate) fn is_saturated(&self, now: Instant) -> bool {
+        let waiting = self.waiting.lock();
+        let longest = waiting.front();
+        longest.is_some_and(|(_, since)| now.saturating_duration_since(*since) > PATIENCE)
     }
 
     /// Takes room for one command.
@@ -78,9 +90,9 @@ impl Permits {
         if count == 0 {
             return;
         }
-        let woken: Vec<Arc<Socket>> = waiting.drain(..count).collect();
+        let woken: Vec<_> = waiting.drain(..count).collect();
         drop(waiting);
-        for socket in &woken {
+        for (socket, _) in &woken {
             socket.end_waiting();
         }
     }

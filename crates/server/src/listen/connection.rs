@@ -187,7 +187,7 @@ impl Connection {
     fn poll_input(&mut self, context: &mut Context<'_>, now: Instant) -> Flow {
         // What was posted before an upgrade goes before what came over the WebSocket.
         if let Some(polling) = &mut self.polling {
-            if polling.receive_post(&mut self.core, now) == Flow::Paused {
+            if polling.receive_posts(&mut self.core, now) == Flow::Paused {
                 return Flow::Paused;
             }
             if self.link.is_some() {

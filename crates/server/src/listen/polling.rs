@@ -2,6 +2,7 @@
 //!
 //! The rules are wire's state machine; this file carries out what it says. The requests themselves are in `http.rs`.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -21,12 +22,24 @@ use super::shared::Answer;
 use super::socket::Socket;
 use super::websocket::{self, Link};
 
+/// POSTs that are answered before they are received. A client may send one or two more before it hears of its probe.
+const POSTS_AHEAD: usize = 3;
+
 /// What is under way.
 #[derive(Debug, Default)]
 pub(super) struct Polling {
     poll: Option<oneshot::Sender<Answer>>,
-    post: Option<(Packets, oneshot::Sender<Answer>)>,
+    /// What was posted and is not received yet, in order. Only the last one can be unanswered.
+    posts: VecDeque<Post>,
     probe: Option<Probe>,
+}
+
+/// A POST's packets.
+#[derive(Debug)]
+struct Post {
+    packets: Packets,
+    /// Gone when it is answered.
+    reply: Option<oneshot::Sender<Answer>>,
 }
 
 /// A WebSocket that may become the transport.
@@ -84,8 +97,11 @@ impl Polling {
         }
         match core.machine.begin_post() {
             connection::Post::Read => {
-                self.post = Some((payload::decode(body, &core.listener.config.limits), reply));
-                self.receive_post(core, now);
+                self.posts.push_back(Post {
+                    packets: payload::decode(body, &core.listener.config.limits),
+                    reply: Some(reply),
+                });
+                self.receive_posts(core, now);
             }
             connection::Post::Overlap => {
                 core.finish(Close::Protocol("two posts at once".into()));
@@ -95,12 +111,13 @@ impl Polling {
     }
 
     /// Receives what was posted, as long as the client may be read.
-    pub(super) fn receive_post(&mut self, core: &mut Core, now: Instant) -> Flow {
-        while let Some((packets, _)) = &mut self.post {
+    pub(super) fn receive_posts(&mut self, core: &mut Core, now: Instant) -> Flow {
+        while let Some(post) = self.posts.front_mut() {
             if core.is_open() && !core.may_read() {
+                self.answer_early(core);
                 return Flow::Paused;
             }
-            let answer = match packets.next() {
+            let answer = match post.packets.next() {
                 None => Answer::Received,
                 Some(Ok(packet)) => {
                     if core.receive(packet, now) {
@@ -122,12 +139,25 @@ impl Polling {
                     Answer::Refused
                 }
             };
-            core.machine.end_post();
-            if let Some((_, reply)) = self.post.take() {
+            let post = self.posts.pop_front();
+            if let Some(reply) = post.and_then(|post| post.reply) {
+                core.machine.end_post();
                 let _ = reply.send(answer);
             }
         }
         Flow::Idle
+    }
+
+    /// Answers a POST that cannot be received now, if the client keeps its upgrade back for it: the driver may be
+    /// waiting for its output to be taken, and there is no outlet before the upgrade.
+    fn answer_early(&mut self, core: &mut Core) {
+        if !core.machine.is_upgrading() || self.posts.len() > POSTS_AHEAD {
+            return;
+        }
+        if let Some(reply) = self.posts.back_mut().and_then(|post| post.reply.take()) {
+            core.machine.end_post();
+            let _ = reply.send(Answer::Received);
+        }
     }
 
     /// Sees whether the client went away from its poll.

@@ -63,6 +63,8 @@ pub struct Metrics {
     pub sockets: Level,
     /// Clients that came back and went on with their session.
     pub recovered: Counter,
+    /// Connections that were refused (503) because commands had waited too long for the writer.
+    pub handshakes_refused: Counter,
     /// Connections to a namespace that were refused, by why.
     pub connects_refused: Family<ByCode, Counter>,
     /// Events from clients, by the dialect of the socket.
@@ -110,6 +112,11 @@ impl Metrics {
             barrier: level(r, "barrier", "Highest number committed and shown"),
             sockets: level(r, "sockets", "Sockets connected to a namespace"),
             recovered: count(r, "recovered", "Clients that went on with their session"),
+            handshakes_refused: count(
+                r,
+                "handshakes_refused",
+                "Connections refused because the writer was behind",
+            ),
             connects_refused: keep(
                 r,
                 "connects_refused",

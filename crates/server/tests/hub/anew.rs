@@ -31,7 +31,7 @@ async fn rejoined(client: &mut Client, room: &str) -> Value {
 #[tokio::test]
 async fn nobody_is_told_of_a_session_that_is_not_stored() {
     let folder = tempfile::tempdir().unwrap();
-    let (gate, core) = gated_core(folder.path()).await;
+    let (gate, core) = gated_core(folder.path(), config()).await;
     let mut client = Client::connect(&core).await;
     let (room, _) = client.join(2, 1).await;
     for failure in [Failure::RolledBack, Failure::UnknownButStored] {
@@ -55,7 +55,7 @@ async fn nobody_is_told_of_a_session_that_is_not_stored() {
 #[tokio::test]
 async fn a_join_under_way_is_inherited_too() {
     let folder = tempfile::tempdir().unwrap();
-    let (gate, core) = gated_core(folder.path()).await;
+    let (gate, core) = gated_core(folder.path(), config()).await;
     let mut client = Client::connect(&core).await;
     gate.hold();
     let people = json!({ "userId": person(2), "targetUserId": person(1) });

@@ -19,11 +19,12 @@ use chat::{
 use parking_lot::{Condvar, Mutex};
 use server::{
     core::Core,
+    hub::HubConfig,
     stores::sqlite::{Options, Sqlite},
 };
 use uuid::Uuid;
 
-use crate::client::{DEADLINE, config, core_over};
+use crate::client::{DEADLINE, core_over};
 
 pub(crate) struct Gate {
     store: Sqlite,
@@ -92,10 +93,10 @@ impl Gate {
 }
 
 /// A core with a gate before its store.
-pub(crate) async fn gated_core(folder: &Path) -> (Arc<Gate>, Core) {
+pub(crate) async fn gated_core(folder: &Path, config: HubConfig) -> (Arc<Gate>, Core) {
     let store = Sqlite::open(folder, &Options::default()).unwrap();
     let gate = Arc::new(Gate::before(store));
-    let core = core_over(Arc::clone(&gate) as _, config()).await;
+    let core = core_over(Arc::clone(&gate) as _, config).await;
     (gate, core)
 }
 

@@ -14,5 +14,6 @@ mod client;
 mod crowds;
 mod gate;
 mod memories;
+mod overload;
 mod returning;
 mod streams;

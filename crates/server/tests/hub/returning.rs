@@ -1,9 +1,10 @@
 //! What one gets who was away: everything that was missed, once and in order, or a word that it is gone.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use chat::{ExternalId, Subject};
 use serde_json::json;
-use server::hub::HubConfig;
+use server::{hub::HubConfig, identity::token::sign, writer};
 use wire::socketio::Packet;
 
 use crate::client::{Client, DEADLINE, config, core, person, restart};
@@ -231,7 +232,7 @@ async fn a_goodbye_ends_the_session_and_nobody_elses_can_be_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_that_is_decided_after_a_take_over_is_answered_to_the_heir() {
     let folder = tempfile::tempdir().unwrap();
-    let (gate, core) = gated_core(folder.path()).await;
+    let (gate, core) = gated_core(folder.path(), config()).await;
     let client = Client::connect(&core).await;
     gate.hold();
     let people = json!({ "userId": person(2), "targetUserId": person(1) });
@@ -282,4 +283,85 @@ async fn what_memory_has_no_room_for_comes_from_the_log() {
         assert!(round > 0 || core.metrics.store_reads.get() > reads);
     }
     core.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_token_for_the_same_person_goes_on_with_the_session() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = HubConfig {
+        expiry_grace: Duration::from_millis(10),
+        ..config()
+    };
+    let core = core(folder.path(), config).await;
+    let app = core.directory.default_app().unwrap();
+    let token = |number, signed_at| {
+        let subject = Subject {
+            id: ExternalId::text(person(number)),
+            role: None,
+        };
+        sign(&app, &subject, signed_at, 1).unwrap()
+    };
+    let now = writer::now();
+    let mut client = Client::open(&core, None);
+    client.send(&format!("40{}", json!({ "token": token(2, now) })));
+    client.welcomed().await;
+    let (room, _) = client.join(2, 1).await;
+    // It expires, and the page asks for a new one while others go on.
+    for packet in client.rest().await {
+        if let Packet::Event(event) = packet {
+            client.check_offset(&event);
+        }
+    }
+    let mut sender = Client::connect(&core).await;
+    sender.join(1, 2).await;
+    sender.say(&room, 1, "meanwhile");
+    sender.event("new_message").await;
+    let come_back = |token| {
+        let auth = json!({ "token": token, "pid": client.pid, "offset": client.offset });
+        let mut back = Client::open(&core, None);
+        back.send(&format!("40{auth}"));
+        back.last = client.last;
+        async {
+            back.welcomed().await;
+            back
+        }
+    };
+    let somebody_else = come_back(token(3, writer::now())).await;
+    assert_ne!(somebody_else.pid, client.pid);
+    let mut back = come_back(token(2, writer::now())).await;
+    assert_eq!(back.pid, client.pid);
+    assert_eq!(back.event("new_message").await["body"], "meanwhile");
+    core.stop().await;
+}
+
+#[tokio::test]
+async fn only_what_is_still_subscribed_is_heard_again() {
+    for offset in [None, Some("lost".to_owned())] {
+        let folder = tempfile::tempdir().unwrap();
+        let core = core(folder.path(), config()).await;
+        let mut client = Client::connect(&core).await;
+        let (ended, _) = client.join(3, 1).await;
+        let (kept, _) = client.join(3, 2).await;
+        client.cut();
+        core.stop().await;
+        // The subscription to the first one ends while nobody is there.
+        let database = rusqlite::Connection::open(folder.path().join("palaver.db")).unwrap();
+        let first = "SELECT min(topic_id) FROM subscription";
+        let end = format!("DELETE FROM subscription WHERE topic_id = ({first})");
+        assert_eq!(database.execute(&end, []).unwrap(), 1);
+        drop(database);
+        let core = restart(folder.path(), config()).await;
+        let anew = offset.is_some();
+        client.offset = offset.or(client.offset);
+        let (mut back, recovered) = client.come_back(&core).await;
+        assert_eq!(recovered, !anew);
+        if anew {
+            assert_eq!(back.event("room_joined").await["roomId"], kept);
+        }
+        let sender = Client::connect(&core).await;
+        sender.say(&ended, 1, "not for everybody");
+        sender.say(&kept, 2, "heard");
+        assert_eq!(back.event("new_message").await["body"], "heard");
+        core.stop().await;
+    }
 }

@@ -87,17 +87,18 @@ pub(crate) struct Served {
 }
 
 impl Line {
+    /// `None` when the server takes no more connections just now.
     pub(crate) fn open(
         door: &Door,
         client: usize,
         window: usize,
         budget: usize,
         now: Instant,
-    ) -> Self {
+    ) -> Option<Self> {
         let bell = Arc::new(Bell::default());
         let handle = Handle::detached(Waker::from(Arc::clone(&bell)));
-        let driver = door.open(Peer::local(), handle).unwrap();
-        Self {
+        let driver = door.open(Peer::local(), handle).ok()?;
+        Some(Self {
             client,
             bell,
             driver: Some(driver),
@@ -116,7 +117,7 @@ impl Line {
                 max_text_bytes: usize::MAX,
                 ..wire::Limits::default()
             },
-        }
+        })
     }
 
     pub(crate) fn is_open(&self) -> bool {

@@ -24,7 +24,7 @@ use crate::{
 /// How often the hub lets go of what nobody needs.
 const SWEEP: Duration = Duration::from_secs(10);
 /// Steps after which a world without faults must have come to rest.
-const RESTLESS: usize = 50_000;
+const RESTLESS: usize = 20_000;
 
 /// A step that could be taken now.
 #[derive(Clone, Copy, Debug)]
@@ -258,7 +258,10 @@ impl World {
         self.next_line += 1;
         self.tally.connects += 1;
         let Plan { window, budget, .. } = self.plan;
-        let line = Line::open(&self.node.door, client, window, budget, now());
+        let Some(line) = Line::open(&self.node.door, client, window, budget, now()) else {
+            self.trace.note(|| format!("client {client} is not let in"));
+            return;
+        };
         self.lines.insert(number, line);
         self.last_keys.insert(number, None);
         self.clients[client].opened(number);
@@ -520,7 +523,7 @@ impl World {
 
     /// Goes on without faults until nothing is left to be done, by wakes alone.
     async fn rest(&mut self) -> Result<(), Complaint> {
-        loop {
+        for _ in 0..RESTLESS {
             for count in 0.. {
                 let steps = self.steps();
                 if steps.is_empty() {
@@ -540,6 +543,7 @@ impl World {
                 return Ok(());
             }
         }
+        Err("it does not come to rest".to_owned())
     }
 
     /// Whether those clients have everything, and nothing of theirs is stuck.

@@ -160,6 +160,18 @@ impl Connection {
         }
     }
 
+    /// Whether a probe was answered: until it is the transport, or gone, there is no outlet, and the client keeps its
+    /// upgrade back while a POST of its own is not answered.
+    pub fn is_upgrading(&self) -> bool {
+        matches!(
+            self.state,
+            State::Polling {
+                probe: Probe::Answered,
+                ..
+            }
+        )
+    }
+
     /// Whether nothing more will happen: the session can be forgotten.
     pub fn is_closed(&self) -> bool {
         self.state == State::Closed

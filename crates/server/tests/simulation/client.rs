@@ -50,6 +50,7 @@ pub(crate) enum Heard {
 /// What no client must ever see.
 pub(crate) type Complaint = String;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Client {
     pub(crate) user: usize,
     pub(crate) style: Style,

@@ -37,7 +37,6 @@ struct State {
 pub(crate) struct Join {
     pub(crate) session: SessionId,
     pub(crate) pid_hash: [u8; 32],
-    pub(crate) user: UserId,
     pub(crate) place: Topic,
     pub(crate) since: G,
 }
@@ -114,14 +113,12 @@ impl Disk {
         match change {
             Change::Subscription {
                 session,
-                user,
                 topic,
                 since,
                 ..
             } => state.joins.push(Join {
                 session: session.id,
                 pid_hash: session.pid_hash,
-                user: *user,
                 place: *topic,
                 since: *since,
             }),
@@ -131,7 +128,6 @@ impl Disk {
                     .extend(session.subscriptions.iter().map(|joined| Join {
                         session: session.seed.id,
                         pid_hash: session.seed.pid_hash,
-                        user: joined.user,
                         place: joined.topic,
                         since: joined.since,
                     }));

@@ -2,7 +2,7 @@
 //! everything that happens chosen by a seed. A seed that fails, fails again:
 //!
 //! `SEED=123 cargo test -p server --test simulation` replays one and prints all that happened;
-//! `SEEDS=5000` tries so many, beginning with `FROM`.
+//! `SEEDS=5000` tries so many, beginning with `FROM`. What was found is told in `found`.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +14,7 @@
 mod checker;
 mod client;
 mod disk;
+mod found;
 mod line;
 #[path = "../../../chat/tests/rules/model.rs"]
 #[allow(dead_code, reason = "the rules of chat are tested with it too")]

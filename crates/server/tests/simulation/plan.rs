@@ -120,13 +120,36 @@ impl Plan {
             styles,
             config,
             stride: *pick(rng, &[1, 1, 2, 128]),
-            steps: rng.usize(200..1_500),
+            steps: rng.usize(150..1_000),
             per_mille: *pick(rng, &[0, 10, 30, 80]),
             faults: known,
             begin: *pick(rng, &[PAST, FUTURE, FUTURE, FUTURE]),
             long_messages: *pick(rng, &[0, 5, 50]),
             window: *pick(rng, &[100, 1_000, 256 << 10]),
             budget: *pick(rng, &[200, 2_000, 64 << 10]),
+        }
+    }
+
+    /// A world in which nothing goes wrong by itself: each client is a user of its own, and asks for
+    /// acknowledgements. Its connections hold so many bytes on their way to a client.
+    pub(crate) fn calm(clients: usize, window: usize) -> Self {
+        let style = Style {
+            joins_on_connect: false,
+            acks: 100,
+            retries: false,
+        };
+        Self {
+            users: clients,
+            styles: vec![style; clients],
+            config: HubConfig::default(),
+            stride: 1,
+            steps: 0,
+            per_mille: 0,
+            faults: Vec::new(),
+            begin: FUTURE,
+            long_messages: 0,
+            window,
+            budget: 64 << 10,
         }
     }
 

@@ -28,7 +28,7 @@ const RESTLESS: usize = 20_000;
 
 /// A step that could be taken now.
 #[derive(Clone, Copy, Debug)]
-enum Step {
+pub(crate) enum Step {
     /// A client without a transport gets one.
     Connect(usize),
     /// What a client has sent gets on.
@@ -45,13 +45,13 @@ enum Step {
 pub(crate) struct World {
     rng: fastrand::Rng,
     plan: Plan,
-    disk: Arc<Disk>,
+    pub(crate) disk: Arc<Disk>,
     node: Node,
     lines: BTreeMap<u32, Line>,
     /// The last key that was written to each connection.
     last_keys: BTreeMap<u32, Option<Key>>,
     next_line: u32,
-    clients: Vec<Client>,
+    pub(crate) clients: Vec<Client>,
     checker: Checker,
     trace: Trace,
     begin: Instant,
@@ -90,6 +90,10 @@ impl World {
     pub(crate) fn new(seed: u64, trace: Trace) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
         let plan = Plan::new(&mut rng);
+        Self::planned(rng, plan, trace)
+    }
+
+    pub(crate) fn planned(mut rng: fastrand::Rng, plan: Plan, trace: Trace) -> Self {
         let disk = Arc::new(Disk::default());
         let node = Node::boot(&disk, plan.config.clone(), plan.stride, &mut rng);
         let client = |(place, style): (usize, &_)| Client::new(place % plan.users, *style);
@@ -213,7 +217,7 @@ impl World {
         steps
     }
 
-    fn step(&mut self, step: Step) -> Result<(), Complaint> {
+    pub(crate) fn step(&mut self, step: Step) -> Result<(), Complaint> {
         self.tally.steps += 1;
         match step {
             Step::Connect(client) => self.connect(client),
@@ -225,7 +229,7 @@ impl World {
             Step::Serve(line) => self.serve(line)?,
             Step::Take(line) => {
                 for _ in 0..self.rng.usize(1..8) {
-                    self.take(line)?;
+                    self.take_one(line)?;
                 }
             }
             Step::Write => {
@@ -272,7 +276,7 @@ impl World {
     }
 
     /// What a client has to send goes on its way.
-    fn flush(&mut self, client: usize) {
+    pub(crate) fn flush(&mut self, client: usize) {
         let client = &mut self.clients[client];
         if let Some(line) = client.line.and_then(|line| self.lines.get_mut(&line)) {
             line.up.extend(client.outbox.drain(..).map(Up::Packet));
@@ -315,7 +319,8 @@ impl World {
         }
     }
 
-    fn take(&mut self, number: u32) -> Result<(), Complaint> {
+    /// A client reads one thing that has come.
+    pub(crate) fn take_one(&mut self, number: u32) -> Result<(), Complaint> {
         let Some(line) = self.lines.get_mut(&number) else {
             return Ok(());
         };
@@ -368,7 +373,7 @@ impl World {
     }
 
     /// A client's connection is over for the client.
-    fn part(&mut self, client: usize, half_open: bool) {
+    pub(crate) fn part(&mut self, client: usize, half_open: bool) {
         let number = self.clients[client].line;
         self.clients[client].lost();
         if let Some(number) = number
@@ -411,7 +416,7 @@ impl World {
     }
 
     /// What nobody has said before.
-    fn words(&mut self, client: usize) -> String {
+    pub(crate) fn words(&mut self, client: usize) -> String {
         self.said += 1;
         let long = self.rng.u8(..100) < self.plan.long_messages;
         let rest = if long {
@@ -522,7 +527,7 @@ impl World {
     }
 
     /// Goes on without faults until nothing is left to be done, by wakes alone.
-    async fn rest(&mut self) -> Result<(), Complaint> {
+    pub(crate) async fn rest(&mut self) -> Result<(), Complaint> {
         for _ in 0..RESTLESS {
             for count in 0.. {
                 let steps = self.steps();
@@ -547,7 +552,7 @@ impl World {
     }
 
     /// Whether those clients have everything, and nothing of theirs is stuck.
-    fn judge(&mut self, who: impl Fn(&Client) -> bool) -> Result<(), Complaint> {
+    pub(crate) fn judge(&mut self, who: impl Fn(&Client) -> bool) -> Result<(), Complaint> {
         if !self.node.is_idle() {
             return Err("the server is not idle".to_owned());
         }
@@ -578,7 +583,7 @@ impl World {
     }
 
     /// Nobody is left, and neither is anything of theirs in memory.
-    async fn everybody_goes(&mut self) -> Result<(), Complaint> {
+    pub(crate) async fn everybody_goes(&mut self) -> Result<(), Complaint> {
         if let Some(client) = self.clients.iter().position(|client| client.unacked() > 0) {
             return Err(format!("client {client}: a send is never acknowledged"));
         }

@@ -153,6 +153,14 @@ impl Plan {
         }
     }
 
+    /// Whether whatever was missed can be had.
+    pub(crate) fn replays_all(&self) -> bool {
+        let usual = HubConfig::default();
+        let enough = (self.config.replay_events, self.config.replay_bytes)
+            == (usual.replay_events, usual.replay_bytes);
+        enough && self.begin == FUTURE
+    }
+
     /// What of the configuration differs between seeds.
     pub(crate) fn config_words(&self) -> String {
         let config = &self.config;

@@ -23,8 +23,10 @@ use crate::{
 
 /// How often the hub lets go of what nobody needs.
 const SWEEP: Duration = Duration::from_secs(10);
-/// Steps after which a world without faults must have come to rest.
+/// Steps, and times that some seconds pass, after which a world without faults must have come to
+/// rest.
 const RESTLESS: usize = 20_000;
+const SLEEPLESS: usize = 100;
 
 /// A step that could be taken now.
 #[derive(Clone, Copy, Debug)]
@@ -354,6 +356,9 @@ impl World {
                 } else {
                     self.tally.fresh += 1;
                 }
+                if identified && !recovered && self.nothing_forgets() {
+                    return Err("it had to begin anew for no reason".to_owned());
+                }
                 let pid = self.clients[client].pid.clone();
                 self.checker.connected(client, pid.as_deref(), recovered)
             }
@@ -370,6 +375,11 @@ impl World {
                 self.checker.acknowledged(client, &ask, &answer, identified)
             }
         }
+    }
+
+    /// Whether everybody who was known goes on with the same session, whatever has happened.
+    fn nothing_forgets(&self) -> bool {
+        self.plan.replays_all() && self.disk.failures() == 0
     }
 
     /// A client's connection is over for the client.
@@ -528,7 +538,7 @@ impl World {
 
     /// Goes on without faults until nothing is left to be done, by wakes alone.
     pub(crate) async fn rest(&mut self) -> Result<(), Complaint> {
-        for _ in 0..RESTLESS {
+        for _ in 0..SLEEPLESS {
             for count in 0.. {
                 let steps = self.steps();
                 if steps.is_empty() {
@@ -586,6 +596,15 @@ impl World {
     pub(crate) async fn everybody_goes(&mut self) -> Result<(), Complaint> {
         if let Some(client) = self.clients.iter().position(|client| client.unacked() > 0) {
             return Err(format!("client {client}: a send is never acknowledged"));
+        }
+        // What was brought back from the log is no longer held for those who asked for it.
+        self.wait(2 * SWEEP).await;
+        let (held, budget) = (
+            self.node.metrics.topic_bytes.get(),
+            self.plan.config.recent_bytes as u64,
+        );
+        if held > budget {
+            return Err(format!("topics hold {held} bytes, of {budget}"));
         }
         for client in 0..self.clients.len() {
             self.clients[client].is_active = false;

@@ -26,4 +26,6 @@ export function settings(...parts) {
 }
 
 /** No limit on how fast a socket may send. */
-export const UNLIMITED_RATES = { limits: { events_per_second: 0 } };
+export const UNLIMITED_RATES = {
+  limits: { events_per_second: 0, per_ip_per_second: 0, per_app_per_second: 0, per_user_per_second: 0 },
+};

@@ -155,6 +155,7 @@ impl Server {
                     ("--data", data.as_str()),
                     ("--listen", "127.0.0.1:0"),
                     ("--set", "limits.events_per_second=0"),
+                    ("--set", "limits.per_app_per_second=0"),
                 ] {
                     serve.extend([name.to_owned(), value.to_owned()]);
                 }

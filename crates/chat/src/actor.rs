@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{App, ExternalId, SessionId};
+use crate::model::{App, AppId, ExternalId, Identity, KeyId, Scope, SessionId, Timestamp};
 
 /// What a token says its holder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,31 @@ pub struct Actor {
     pub app: Arc<App>,
     /// Who a token proved this to be; `None` without a token.
     pub subject: Option<Subject>,
+    /// With `Server` the app itself asks: it may act as anybody.
+    pub scope: Scope,
+    /// What the right to listen hangs on, where a key or token stands in the payload instead of the
+    /// handshake: it is looked at again when the client comes back.
+    pub proof: Proof,
     /// The session to which subscriptions belong; `None` for REST and the command line.
     pub session: Option<Arc<SessionSeed>>,
+}
+
+/// What the right to listen hangs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The key that was brought; it may be revoked.
+    pub key: Option<KeyId>,
+    /// When the token that was brought ends.
+    pub until: Option<Timestamp>,
+}
+
+impl Actor {
+    /// Whether it brought a key with which it may look as whomever it names, or as nobody in
+    /// particular.
+    pub fn looks_as_anybody(&self) -> bool {
+        let has_client_key = self.proof.key.is_some() && self.app.identity == Identity::Open;
+        has_client_key || self.scope == Scope::Server
+    }
 }
 
 /// What is stored of a session when its first subscription is.
@@ -40,6 +63,11 @@ pub struct Actor {
 pub struct SessionSeed {
     /// Its id: random, so that it needs no counter.
     pub id: SessionId,
+    /// The app at whose door it came in. What it listens to may belong to another one, where a
+    /// dialect names its app in every payload.
+    pub app: AppId,
+    /// The verified subject that it is bound to, if it came with a token.
+    pub subject: Option<String>,
     /// SHA-256 of its private id, which is never stored or logged.
     pub pid_hash: [u8; 32],
     /// Its public id, as in the CONNECT answer.

@@ -8,54 +8,237 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        ApiKey, App, ConversationView, ExternalId, G, KeyId, MessageView, SessionId, Timestamp,
-        User,
+        ApiKey, App, Body, ConversationId, ConversationView, Details, ExternalId, KeyId, Media,
+        MessageView, Metadata, Picture, SessionId, Timestamp, User, UserId,
     },
     session::StoredSession,
 };
+
+/// How a command or query names a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserRef {
+    /// By the app's own id; the user is made at first mention.
+    Named(ExternalId),
+    /// By the app's own id, of a user who must be there.
+    Known(String),
+    /// By the outside id.
+    Uuid(Uuid),
+    /// By the outside id and the app's own one, of a user who must have both.
+    Both(Uuid, String),
+}
 
 /// How a command or query names a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationRef {
     /// By its outside id.
     Uuid(Uuid),
+    /// By its inside id: for sessions that come back.
+    Id(ConversationId),
     /// The one that the command before this query opened.
     Opened,
 }
 
+/// What to change about a user's profile; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfilePatch {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new picture.
+    pub avatar: Option<Picture>,
+    /// Merged into what is there.
+    pub metadata: Option<Metadata>,
+}
+
+/// What to change about a conversation; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DetailsPatch {
+    /// A new title.
+    pub title: Option<String>,
+    /// A new picture.
+    pub avatar: Option<Picture>,
+    /// Merged into what is there.
+    pub metadata: Option<Metadata>,
+}
+
+/// What to change about a message; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BodyPatch {
+    /// A new text.
+    pub text: Option<String>,
+    /// A new file.
+    pub media: Option<Media>,
+    /// Merged into what is there.
+    pub metadata: Option<Metadata>,
+}
+
 /// A wish to change something.
+///
+/// `by` is who acts, where a dialect does not say it in every payload: without it the token's
+/// subject acts, and in an open app, or with a server key, the app itself.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Changes nothing: completes when everything submitted before it has committed.
     Fence,
-    /// Says who is at the socket, makes the user at first mention, and subscribes the session to
-    /// what concerns that user in person.
+
+    /// Says who is at the socket and subscribes the session to what concerns that user in person.
     Register {
         /// Who.
-        user: ExternalId,
+        user: UserRef,
         /// The dialect that shows it.
         dialect: &'static str,
     },
-    /// Finds or makes the direct conversation of two users and subscribes the session to it.
+    /// Ends what [`Command::Register`] began.
+    Deregister {
+        /// Who.
+        user: UserRef,
+        /// The dialect that showed it.
+        dialect: &'static str,
+    },
+    /// Subscribes the session to a conversation that is there.
+    Join {
+        /// Which.
+        conversation: Uuid,
+        /// Who acts.
+        by: Option<UserRef>,
+        /// The dialect that shows it.
+        dialect: &'static str,
+    },
+    /// Ends the session's listening to a conversation.
+    Leave {
+        /// Which.
+        conversation: Uuid,
+        /// The dialect that showed it.
+        dialect: &'static str,
+    },
+
+    /// Finds or makes the direct conversation of two users.
     OpenDirect {
         /// Who acts.
-        user: ExternalId,
+        user: UserRef,
         /// The other one.
-        other: ExternalId,
-        /// The dialect that shows it.
-        dialect: &'static str,
+        other: UserRef,
+        /// Kept with the conversation if it is made by this.
+        metadata: Option<Metadata>,
+        /// Subscribes the session to it, through this dialect.
+        dialect: Option<&'static str>,
     },
+    /// Makes a group.
+    CreateGroup {
+        /// Who acts, and owns it.
+        owner: UserRef,
+        /// The others; the owner may be among them.
+        members: Vec<UserRef>,
+        /// What it is called.
+        details: Details,
+    },
+    /// Changes what a conversation is called, or what is kept with it. Its members may.
+    UpdateConversation {
+        /// Which.
+        conversation: Uuid,
+        /// Who acts.
+        by: Option<UserRef>,
+        /// What to change.
+        patch: DetailsPatch,
+    },
+    /// Deletes a conversation with all that was said in it, for everybody. The owner of a group
+    /// may, and each of the two people of a direct one.
+    DeleteConversation {
+        /// Which.
+        conversation: Uuid,
+        /// Who acts.
+        by: Option<UserRef>,
+    },
+    /// Takes a user into a group. Its members may. Nothing changes if the user is in it.
+    AddMember {
+        /// Which.
+        conversation: Uuid,
+        /// Whom.
+        user: UserRef,
+        /// Who acts.
+        by: Option<UserRef>,
+    },
+    /// Puts a user out of a group. The owner may, and everybody oneself.
+    RemoveMember {
+        /// Which.
+        conversation: Uuid,
+        /// Whom.
+        user: UserRef,
+        /// Who acts.
+        by: Option<UserRef>,
+    },
+
     /// Writes a message.
     Send {
         /// Where.
         conversation: Uuid,
         /// Who acts.
-        sender: ExternalId,
-        /// What, as it came; not blank, at most the app's `max_text_bytes`.
-        text: String,
+        sender: UserRef,
+        /// What. Its text is not blank unless there is a file, and has at most the app's
+        /// `max_text_bytes`.
+        body: Body,
         /// The same id from the same sender in the same conversation makes one message.
         client_id: Option<String>,
     },
+    /// Changes a message. Its author may.
+    EditMessage {
+        /// Which.
+        message: Uuid,
+        /// Who acts.
+        by: Option<UserRef>,
+        /// What to change.
+        patch: BodyPatch,
+    },
+    /// Deletes a message, for everybody. Its author may.
+    DeleteMessage {
+        /// Which.
+        message: Uuid,
+        /// Who acts.
+        by: Option<UserRef>,
+    },
+    /// Notes that a member has read everything up to a message.
+    MarkRead {
+        /// Up to which.
+        message: Uuid,
+        /// Who acts.
+        reader: UserRef,
+    },
+    /// Tells the others in a conversation that somebody writes, or no longer. Nothing is stored.
+    Typing {
+        /// Where.
+        conversation: Uuid,
+        /// Who acts.
+        user: UserRef,
+        /// Whether the user writes now.
+        writes: bool,
+    },
+
+    /// Makes a user with this id of the app's own, or changes the one that is there.
+    PutUser {
+        /// The app's own id.
+        user: ExternalId,
+        /// What to change.
+        patch: ProfilePatch,
+    },
+    /// Changes a user who is there.
+    UpdateUser {
+        /// Who.
+        user: UserRef,
+        /// What to change.
+        patch: ProfilePatch,
+    },
+    /// Deletes a user, with all that the user wrote. The app's own id is free again.
+    DeleteUser {
+        /// Who.
+        user: UserRef,
+    },
+    /// Notes that a user has gone offline. The server itself says so.
+    UserWentOffline {
+        /// Who.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+
     /// Gives the asker's session, a new one, everything that an earlier one listens to, from now
     /// on. The asker must be of the earlier session's app, namespace and subject. The earlier one
     /// stays until it is ended: the answer that names the new one may be lost on its way, and then
@@ -80,6 +263,7 @@ pub enum Command {
         /// Which.
         session: SessionId,
     },
+
     /// Makes an app with its first two keys. Operators only.
     CreateApp {
         /// The app; `id` is assigned by the writer.
@@ -87,12 +271,12 @@ pub enum Command {
         /// Its keys; `id` and `app` are assigned by the writer.
         keys: Vec<ApiKey>,
     },
-    /// Makes a key. Operators only.
+    /// Makes a key of the asker's app. Operators and the app's own server only.
     CreateKey {
-        /// The key; `id` is assigned by the writer.
+        /// The key; `id` and `app` are assigned by the writer.
         key: Box<ApiKey>,
     },
-    /// Makes a key stop working. Operators only.
+    /// Makes a key of the asker's app stop working. Operators and the app's own server only.
     RevokeKey {
         /// Which.
         key: KeyId,
@@ -100,54 +284,85 @@ pub enum Command {
 }
 
 impl Command {
-    /// The user whom this command acts as; in a verified app it must be the token's subject.
-    pub fn acts_as(&self) -> Option<&ExternalId> {
+    /// Who is at the socket if this succeeds.
+    pub fn identifies(&self) -> Option<&UserRef> {
         match self {
-            Self::Register { user, .. } | Self::OpenDirect { user, .. } => Some(user),
-            Self::Send { sender, .. } => Some(sender),
-            Self::Fence
-            | Self::InheritSession { .. }
-            | Self::SeenSessions { .. }
-            | Self::ForgetSessions { .. }
-            | Self::EndSession { .. }
-            | Self::CreateApp { .. }
-            | Self::CreateKey { .. }
-            | Self::RevokeKey { .. } => None,
+            Self::Register { user, .. } => Some(user),
+            Self::OpenDirect {
+                user,
+                dialect: Some(_),
+                ..
+            } => Some(user),
+            _ => None,
         }
     }
 
-    /// Whether success says who is at the socket.
-    pub fn identifies(&self) -> bool {
-        matches!(self, Self::Register { .. } | Self::OpenDirect { .. })
+    /// Whether it changes more than the writer's cache can follow, so that it ends its batch.
+    pub fn is_sweeping(&self) -> bool {
+        matches!(
+            self,
+            Self::DeleteUser { .. } | Self::DeleteConversation { .. }
+        )
     }
 
     /// Bytes that this command holds in memory while it waits, roughly.
     pub fn weight(&self) -> usize {
         const FIXED: usize = 256;
-        match self {
-            Self::Send { text, .. } => FIXED + text.len(),
-            Self::SeenSessions { sessions } => FIXED + size_of_val(sessions.as_slice()),
-            _ => FIXED,
-        }
+        const REFERENCE: usize = 64;
+        let metadata = |metadata: &Option<Metadata>| metadata.as_ref().map_or(0, Metadata::weight);
+        FIXED
+            + match self {
+                Self::Send { body, .. } => body.text.len() + metadata(&body.metadata),
+                Self::EditMessage { patch, .. } => {
+                    patch.text.as_ref().map_or(0, String::len) + metadata(&patch.metadata)
+                }
+                Self::CreateGroup {
+                    members, details, ..
+                } => members.len() * REFERENCE + metadata(&details.metadata),
+                Self::OpenDirect { metadata: kept, .. } => metadata(kept),
+                Self::UpdateConversation { patch, .. } => metadata(&patch.metadata),
+                Self::PutUser { patch, .. } | Self::UpdateUser { patch, .. } => {
+                    metadata(&patch.metadata)
+                }
+                Self::SeenSessions { sessions } => size_of_val(sessions.as_slice()),
+                _ => 0,
+            }
     }
 }
 
 /// What the asker gets back.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// To a fence, and to a change of keys.
+    /// There is nothing to tell.
     Done,
     /// The user is known and the session subscribed.
     Registered {
         /// Who.
         user: Arc<User>,
     },
-    /// The conversation exists and the session is subscribed.
+    /// The user is not at the socket any longer.
+    Deregistered {
+        /// Who, if there is such a user.
+        user: Option<UserId>,
+    },
+    /// The conversation exists and the session, if it asked so, is subscribed.
     Opened {
-        /// Who asked.
-        user: Arc<User>,
+        /// Who asked, if that is known.
+        user: Option<Arc<User>>,
         /// The conversation, as of the G of this reply.
         conversation: ConversationView,
+    },
+    /// The conversation has changed.
+    Updated {
+        /// As of the G of this reply.
+        conversation: ConversationView,
+    },
+    /// The user belongs to the conversation now, or no longer.
+    Membership {
+        /// Who.
+        user: Arc<User>,
+        /// Whether that was so already.
+        unchanged: bool,
     },
     /// The message is stored, or was stored before under the same client id.
     Sent {
@@ -156,9 +371,19 @@ pub enum Reply {
         /// True if an earlier send made it.
         repeated: bool,
     },
-    /// The asker's session has everything that the earlier one listened to.
+    /// The message has changed.
+    Edited {
+        /// As it is now.
+        message: Arc<MessageView>,
+    },
+    /// The user as it is now.
+    User {
+        /// Who.
+        user: Arc<User>,
+    },
+    /// The session is the asker's now.
     Inherited {
-        /// The asker's, as of the G of this reply.
+        /// As of the G of this reply.
         session: Arc<StoredSession>,
     },
     /// A step of forgetting is done.
@@ -182,7 +407,7 @@ pub enum Reply {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The G at which it was decided: the answer stands after this G and before anything newer.
-    pub g: G,
+    pub g: crate::model::G,
     /// The answer.
     pub result: Result<Reply, crate::Refusal>,
 }

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::{
-    model::{Conversation, ConversationId, G, MessageView, SessionId, Timestamp, UserId},
+    model::{
+        Conversation, ConversationId, Details, G, Members, MessageView, Metadata, SessionId,
+        Timestamp, User, UserId,
+    },
     session::StoredSession,
 };
 
@@ -12,10 +17,25 @@ use crate::{
 pub struct Event {
     /// Its number on the node.
     pub g: G,
+    /// When.
+    pub at: Timestamp,
     /// The session that caused it, if one did.
     pub origin: Option<SessionId>,
+    /// Where it happened.
+    pub scene: Scene,
     /// What happened.
     pub happening: Happening,
+}
+
+/// A conversation as it was when something happened there; after a restart, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scene {
+    /// What never changes.
+    pub conversation: Arc<Conversation>,
+    /// What it is called.
+    pub details: Arc<Details>,
+    /// Who belongs to it.
+    pub members: Members,
 }
 
 /// What happened.
@@ -23,35 +43,59 @@ pub struct Event {
 pub enum Happening {
     /// A message was written.
     MessageSent(Arc<MessageView>),
+    /// A message was changed.
+    MessageEdited(Arc<MessageView>),
+    /// A message was deleted.
+    MessageDeleted {
+        /// Its outside id.
+        message: Uuid,
+    },
+    /// A member has read everything up to a message.
+    Read {
+        /// Who.
+        reader: Arc<User>,
+        /// Up to which: its outside id.
+        message: Uuid,
+    },
 }
 
 impl Event {
     /// Where it happened.
     pub fn conversation(&self) -> &Arc<Conversation> {
-        match &self.happening {
-            Happening::MessageSent(view) => &view.conversation,
-        }
-    }
-
-    /// When it happened.
-    pub fn at(&self) -> Timestamp {
-        match &self.happening {
-            Happening::MessageSent(view) => view.message.created_at,
-        }
+        &self.scene.conversation
     }
 
     /// The people who are told in person, beside those who listen to the conversation.
     pub fn people(&self) -> impl Iterator<Item = UserId> {
-        self.conversation().pair.iter().map(|user| user.id)
+        self.scene.members.iter().map(|member| member.user.id)
     }
 
     /// Bytes that this event holds in memory, roughly.
     pub fn weight(&self) -> usize {
         const FIXED: usize = 320;
-        match &self.happening {
-            Happening::MessageSent(view) => FIXED + view.message.text.len(),
-        }
+        FIXED
+            + match &self.happening {
+                Happening::MessageSent(view) | Happening::MessageEdited(view) => {
+                    let metadata = view.message.body.metadata.as_ref();
+                    view.message.body.text.len() + metadata.map_or(0, Metadata::weight)
+                }
+                Happening::MessageDeleted { .. } | Happening::Read { .. } => 0,
+            }
     }
+}
+
+/// Something that passes: it has no number, is never stored or shown again, and is the first to go
+/// when there is too much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passing {
+    /// Where.
+    pub conversation: Arc<Conversation>,
+    /// The session that caused it, if one did; its user's own sockets are not told.
+    pub origin: Option<SessionId>,
+    /// Who.
+    pub user: Arc<User>,
+    /// Whether the user writes now, or no longer.
+    pub writes: bool,
 }
 
 /// What a listener can listen to.
@@ -70,8 +114,12 @@ pub enum Effect {
     Show(Arc<Event>),
     /// Attach a session to a topic.
     Subscribe(Subscribe),
-    /// Attach a new session to everything that it listens to from the start.
+    /// Detach sessions from a topic.
+    Unsubscribe(Unsubscribe),
+    /// Attach a session to everything that it listens to: it has taken that over from another.
     Attach(Arc<StoredSession>),
+    /// Show something that passes.
+    Pass(Passing),
 }
 
 /// A session listens to a topic from now on.
@@ -79,12 +127,36 @@ pub enum Effect {
 pub struct Subscribe {
     /// Which session.
     pub session: SessionId,
-    /// As whom.
-    pub user: UserId,
+    /// As whom, if that is known.
+    pub user: Option<UserId>,
     /// To what.
     pub topic: Topic,
     /// Through which dialect, by its name.
     pub dialect: &'static str,
     /// Its G: what comes after is shown.
     pub since: G,
+}
+
+/// Somebody listens no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsubscribe {
+    /// Whose sessions.
+    pub whose: Whose,
+    /// To what.
+    pub topic: Topic,
+    /// Through which dialect, by its name; `None` for all.
+    pub dialect: Option<&'static str>,
+    /// Its G: what comes after is not shown.
+    pub until: G,
+}
+
+/// Whose listening ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// One session's.
+    Session(SessionId),
+    /// That of all sessions that listen as a user.
+    User(UserId),
+    /// Everybody's.
+    Everybody,
 }

@@ -60,7 +60,7 @@ impl Turn {
     pub fn messages(&self) -> u64 {
         let is_message = |effect: &&Effect| match effect {
             Effect::Show(event) => matches!(event.happening, Happening::MessageSent(_)),
-            Effect::Subscribe(_) | Effect::Attach(_) => false,
+            _ => false,
         };
         self.effects.iter().filter(is_message).count() as u64
     }
@@ -93,10 +93,14 @@ impl Executor {
     }
 
     /// Decides `submissions` in order, each against what the earlier ones changed, and commits
-    /// them together. A refusal changes nothing and costs the others nothing.
+    /// them together. A refusal changes nothing and costs the others nothing. A command that
+    /// [`Command::is_sweeping`] must be the last one.
     pub fn turn(&mut self, submissions: VecDeque<Submission>, now: Timestamp) -> Turn {
         let mut turn = Turn::default();
         let mut batch = Batch::default();
+        let sweeps = submissions
+            .back()
+            .is_some_and(|last| last.command.is_sweeping());
         for Submission {
             actor,
             command,
@@ -134,6 +138,9 @@ impl Executor {
                 Ok(()) => turn.committed = true,
                 Err(error) => self.undo(&mut turn, error),
             }
+        }
+        if sweeps {
+            self.facts = Facts::default();
         }
         self.facts.trim();
         turn

@@ -10,12 +10,12 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        ApiKey, App, AppId, ConversationId, ConversationKind, ConversationView, KeyId, MessageView,
-        SessionId, Timestamp, User, UserId,
+        ApiKey, App, AppId, ConversationId, ConversationKind, ConversationView, KeyId, Member,
+        MemberRole, Members, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Refusal,
     session::{self, StoredSession},
-    store::{Change, Found, Need},
+    store::{Change, Entry, Found, Need},
 };
 
 /// Why a decision stopped.
@@ -36,11 +36,16 @@ impl From<Refusal> for Halt {
 /// Cached facts, each known to exist or known not to. The names of the maps are those of [`Need`].
 #[derive(Default)]
 pub struct Facts {
-    users: HashMap<AppId, HashMap<String, Option<Arc<User>>>>,
+    users: HashMap<UserId, Arc<User>, RandomState>,
+    by_external: HashMap<AppId, HashMap<String, Option<UserId>>>,
+    by_user_uuid: HashMap<(AppId, Uuid), Option<UserId>, RandomState>,
     by_key: HashMap<(AppId, ConversationKind, String), Option<ConversationId>>,
     by_uuid: HashMap<(AppId, Uuid), Option<ConversationId>, RandomState>,
     conversations: HashMap<ConversationId, ConversationView, RandomState>,
+    messages: HashMap<(AppId, Uuid), Option<Arc<MessageView>>, RandomState>,
     sent: HashMap<(ConversationId, UserId, String), Option<Arc<MessageView>>>,
+    read_up_to: HashMap<(ConversationId, UserId), u64, RandomState>,
+    conversations_of: HashMap<UserId, Vec<ConversationId>>,
     apps: HashMap<String, Option<Arc<App>>>,
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
     sessions: HashMap<SessionId, Known, RandomState>,
@@ -63,8 +68,12 @@ impl Facts {
     /// Forgets everything when the cache has grown past its capacity. Only between batches.
     pub fn trim(&mut self) {
         // A retry may come much later than its first send and is then looked up again, so what
-        // this batch learned about sends is not worth keeping.
+        // this batch learned about sends is not worth keeping; nor is what it learned about single
+        // messages.
         self.sent.clear();
+        self.messages.clear();
+        self.read_up_to.clear();
+        self.conversations_of.clear();
         // Sessions are many, and asked for once, when a client comes back.
         self.sessions.clear();
         self.seen_before.clear();
@@ -75,11 +84,40 @@ impl Facts {
 
     /// The user whom the app knows under this id.
     pub fn user(&self, app: AppId, external: &str) -> Result<Option<&Arc<User>>, Halt> {
-        self.users
+        self.by_external
             .get(&app)
             .and_then(|users| users.get(external))
-            .map(Option::as_ref)
+            .map(|id| id.and_then(|id| self.users.get(&id)))
             .ok_or_else(|| Halt::Need(Need::User(app, external.to_owned())))
+    }
+
+    /// The user who has this outside id; one of another app is not found.
+    pub fn user_by_uuid(&self, app: AppId, uuid: Uuid) -> Result<Option<&Arc<User>>, Halt> {
+        match self.by_user_uuid.get(&(app, uuid)) {
+            Some(id) => Ok(id.and_then(|id| self.users.get(&id))),
+            None => Err(Halt::Need(Need::UserByUuid(app, uuid))),
+        }
+    }
+
+    /// A user as of now.
+    pub fn current(&self, user: &Arc<User>) -> Arc<User> {
+        Arc::clone(self.users.get(&user.id).unwrap_or(user))
+    }
+
+    /// Members as of now.
+    pub fn refreshed(&self, members: &Members) -> Members {
+        let is_current = |member: &Member| {
+            let known = self.users.get(&member.user.id);
+            known.is_none_or(|known| Arc::ptr_eq(known, &member.user))
+        };
+        if members.iter().all(is_current) {
+            return Arc::clone(members);
+        }
+        let refresh = |member: &Member| Member {
+            user: self.current(&member.user),
+            role: member.role,
+        };
+        members.iter().map(refresh).collect()
     }
 
     /// The conversation that has this key.
@@ -107,6 +145,47 @@ impl Facts {
             Some(id) => Ok(id.and_then(|id| self.conversations.get(&id))),
             None => Err(Halt::Need(Need::ConversationByUuid(app, uuid))),
         }
+    }
+
+    /// The message that has this outside id, with its conversation; one of another app is not found.
+    pub fn message(
+        &self,
+        app: AppId,
+        uuid: Uuid,
+    ) -> Result<Option<(&Arc<MessageView>, &ConversationView)>, Halt> {
+        match self.messages.get(&(app, uuid)) {
+            Some(found) => Ok(found.as_ref().and_then(|message| {
+                let view = self.conversations.get(&message.conversation.id)?;
+                Some((message, view))
+            })),
+            None => Err(Halt::Need(Need::Message(app, uuid))),
+        }
+    }
+
+    /// Whether somebody else than its author has read a message.
+    pub fn is_seen(&self, message: &MessageView) -> bool {
+        let is_reader = |((conversation, user), seq): (&(ConversationId, UserId), &u64)| {
+            *conversation == message.conversation.id
+                && *user != message.sender.id
+                && *seq >= message.message.seq
+        };
+        message.seen || self.read_up_to.iter().any(is_reader)
+    }
+
+    /// Up to which sequence number a member has read; 0 when nothing is read.
+    pub fn read_up_to(&self, conversation: ConversationId, user: UserId) -> Result<u64, Halt> {
+        self.read_up_to
+            .get(&(conversation, user))
+            .copied()
+            .ok_or(Halt::Need(Need::ReadUpTo(conversation, user)))
+    }
+
+    /// The conversations to which a user belonged when this batch began.
+    pub fn conversations_of(&self, user: UserId) -> Result<&[ConversationId], Halt> {
+        self.conversations_of
+            .get(&user)
+            .map(Vec::as_slice)
+            .ok_or(Halt::Need(Need::ConversationsOf(user)))
     }
 
     /// The message that an earlier try of the same send made.
@@ -170,7 +249,17 @@ impl Facts {
         self.held += 1;
         match (need, found) {
             (Need::User(app, external), Found::User(user)) => {
-                self.users.entry(app).or_default().insert(external, user);
+                let id = user.as_ref().map(|user| user.id);
+                self.by_external
+                    .entry(app)
+                    .or_default()
+                    .insert(external, id);
+                self.meet(user.iter());
+            }
+            (Need::UserByUuid(app, uuid), Found::User(user)) => {
+                let id = user.as_ref().map(|user| user.id);
+                self.by_user_uuid.insert((app, uuid), id);
+                self.meet(user.iter());
             }
             (Need::ConversationByKey(app, kind, key), Found::Conversation(view)) => {
                 self.by_key
@@ -181,6 +270,17 @@ impl Facts {
                 self.by_uuid
                     .insert((app, uuid), view.as_ref().map(|v| v.conversation.id));
                 self.remember(view);
+            }
+            (Need::Message(app, uuid), Found::Message(found)) => {
+                let (message, view) = found.unzip();
+                self.messages.insert((app, uuid), message);
+                self.remember(view);
+            }
+            (Need::ReadUpTo(conversation, user), Found::ReadUpTo(seq)) => {
+                self.read_up_to.insert((conversation, user), seq);
+            }
+            (Need::ConversationsOf(user), Found::Conversations(ids)) => {
+                self.conversations_of.insert(user, ids);
             }
             (Need::Sent(conversation, sender, client_id), Found::Sent(message)) => {
                 self.sent.insert((conversation, sender, client_id), message);
@@ -209,6 +309,19 @@ impl Facts {
         }
     }
 
+    /// Users who were found by one name are known by all. What this batch changed about them is newer
+    /// than what the store says, so it stays.
+    fn meet<'u>(&mut self, users: impl Iterator<Item = &'u Arc<User>>) {
+        for user in users {
+            let known = self.users.entry(user.id);
+            known.or_insert_with(|| Arc::clone(user));
+            self.by_user_uuid
+                .insert((user.app, user.uuid), Some(user.id));
+            let externals = self.by_external.entry(user.app).or_default();
+            externals.insert(user.external.text.clone(), Some(user.id));
+        }
+    }
+
     /// A conversation that was found by one name is known by all. What this batch changed about it
     /// is newer than what the store says, so it stays.
     fn remember(&mut self, view: Option<ConversationView>) {
@@ -220,38 +333,75 @@ impl Facts {
             let key = (conversation.app, conversation.kind, key.clone());
             self.by_key.insert(key, Some(conversation.id));
         }
-        self.conversations.entry(conversation.id).or_insert(view);
+        self.meet(view.members.iter().map(|member| &member.user));
+        self.conversations
+            .entry(view.conversation.id)
+            .or_insert(view);
     }
 
     /// Takes in what a decision changed, so that the next one in the batch sees it.
     pub fn apply(&mut self, change: &Change) {
         self.held += 1;
         match change {
-            Change::User(user) => {
-                let users = self.users.entry(user.app).or_default();
-                users.insert(user.external.text.clone(), Some(Arc::clone(user)));
+            Change::User(user) => self.meet(std::iter::once(user)),
+            Change::UserUpdated(user) => {
+                self.users.insert(user.id, Arc::clone(user));
             }
-            Change::Conversation(conversation) => self.remember(Some(ConversationView {
-                conversation: Arc::clone(conversation),
-                last_seq: 0,
-                last_g: 0,
-                updated_at: conversation.created_at,
-                last_message_at: None,
-            })),
-            Change::Message(view) => {
-                let message = &view.message;
-                if let Some(state) = self.conversations.get_mut(&message.conversation) {
-                    state.last_seq = message.seq;
-                    state.last_g = message.g;
-                    state.updated_at = message.created_at;
-                    state.last_message_at = Some(message.created_at);
-                }
-                if let Some(client_id) = &message.client_id {
-                    let key = (message.conversation, message.sender, client_id.clone());
-                    self.sent.insert(key, Some(Arc::clone(view)));
+            Change::UserWentOffline(user, at) => {
+                if let Some(user) = self.users.get_mut(user) {
+                    Arc::make_mut(user).last_active = *at;
                 }
             }
+            Change::Conversation(view) => self.remember(Some(view.clone())),
+            Change::ConversationUpdated { entry, details } => {
+                if let Some(view) = self.log(entry) {
+                    view.details = Arc::clone(details);
+                }
+            }
+            Change::MemberAdded { entry, member } => {
+                if let Some(view) = self.log(entry) {
+                    let members = view.members.iter().chain([member]);
+                    view.members = members.cloned().collect();
+                }
+                let key = (entry.conversation, member.user.id);
+                self.read_up_to.insert(key, 0);
+            }
+            Change::MemberRemoved { entry, user, heir } => {
+                if let Some(view) = self.log(entry) {
+                    let stays = view.members.iter().filter(|member| member.user.id != *user);
+                    let with_role = |member: &Member| Member {
+                        user: Arc::clone(&member.user),
+                        role: if Some(member.user.id) == *heir {
+                            MemberRole::Owner
+                        } else {
+                            member.role
+                        },
+                    };
+                    view.members = stays.map(with_role).collect();
+                }
+            }
+            Change::Message(message) => self.apply_message(message),
+            Change::MessageEdited { entry, message } => {
+                self.log(entry);
+                self.replace(message, Some(message));
+            }
+            Change::MessageDeleted { entry, message } => {
+                if let Some(view) = self.log(entry) {
+                    view.messages = view.messages.saturating_sub(1);
+                }
+                self.replace(message, None);
+            }
+            Change::Read {
+                entry, reader, seq, ..
+            } => {
+                self.log(entry);
+                self.read_up_to.insert((entry.conversation, *reader), *seq);
+            }
+            // These change more than is known here. They end their batch, and the executor begins
+            // the next one with nothing known.
+            Change::UserDeleted(..) | Change::ConversationDeleted(..) => {}
             Change::Subscription { .. }
+            | Change::Unsubscription { .. }
             | Change::SessionBegun(_)
             | Change::SessionsSeen { .. }
             | Change::SessionEnded(_) => self.apply_to_sessions(change),
@@ -266,6 +416,38 @@ impl Facts {
                     Arc::make_mut(key).revoked_at = Some(*at);
                 }
             }
+        }
+    }
+
+    /// Moves a conversation to a new entry of its log.
+    fn log(&mut self, entry: &Entry) -> Option<&mut ConversationView> {
+        let view = self.conversations.get_mut(&entry.conversation)?;
+        view.last_seq = entry.seq;
+        view.last_g = entry.g;
+        view.updated_at = entry.at;
+        Some(view)
+    }
+
+    fn apply_message(&mut self, view: &Arc<MessageView>) {
+        let message = &view.message;
+        if let Some(state) = self.conversations.get_mut(&message.conversation) {
+            state.last_seq = message.seq;
+            state.last_g = message.g;
+            state.messages += 1;
+            state.updated_at = message.created_at;
+            state.last_message_at = Some(message.created_at);
+        }
+        self.replace(view, Some(view));
+    }
+
+    /// What is known of a message, under both of its names.
+    fn replace(&mut self, old: &MessageView, new: Option<&Arc<MessageView>>) {
+        let message = &old.message;
+        let key = (old.conversation.app, message.uuid);
+        self.messages.insert(key, new.map(Arc::clone));
+        if let Some(client_id) = &message.client_id {
+            let key = (message.conversation, message.sender, client_id.clone());
+            self.sent.insert(key, new.map(Arc::clone));
         }
     }
 

@@ -19,13 +19,13 @@ pub mod refusal;
 pub mod session;
 pub mod store;
 
-pub use actor::{Actor, Role, SessionSeed, Subject};
-pub use command::{Command, ConversationRef, Outcome, Reply};
-pub use event::{Effect, Event, Happening, Topic};
+pub use actor::{Actor, Proof, Role, SessionSeed, Subject};
+pub use command::{Command, ConversationRef, Outcome, Reply, UserRef};
+pub use event::{Effect, Event, Happening, Passing, Topic};
 pub use executor::{Asker, Executor, Submission, Turn};
 pub use model::{
-    App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, ExternalId, G,
-    Identity, KeyId, Message, MessageView, SessionId, Timestamp, User, UserId,
+    App, AppId, Body, Conversation, ConversationId, ConversationKind, ConversationView, ExternalId,
+    G, Identity, KeyId, Media, Message, MessageView, SessionId, Timestamp, User, UserId,
 };
 pub use query::{Query, View};
 pub use queue::Queue;

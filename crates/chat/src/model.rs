@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 /// The number of a lasting change on this node, in commit order. Starts at 1; never reused.
@@ -135,7 +136,7 @@ impl std::hash::Hash for ExternalId {
     }
 }
 
-/// A person (or bot) of one app.
+/// A person (or bot) of one app, as of some moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// Inside id.
@@ -146,8 +147,95 @@ pub struct User {
     pub uuid: Uuid,
     /// The app's own id for this user.
     pub external: ExternalId,
+    /// What the app says about the user.
+    pub profile: Profile,
     /// When the user was first mentioned.
     pub created_at: Timestamp,
+    /// When the profile last changed, if it did.
+    pub updated_at: Option<Timestamp>,
+    /// When the user was last seen to go offline; until then, when the user was made.
+    pub last_active: Timestamp,
+}
+
+impl User {
+    /// What to call the user: the name, else the app's own id.
+    pub fn name(&self) -> &str {
+        self.profile.name.as_deref().unwrap_or(&self.external.text)
+    }
+}
+
+/// What an app says about a user, beside the id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// For people.
+    pub name: Option<String>,
+    /// Picture.
+    pub avatar: Option<Picture>,
+    /// Of the app's own use.
+    pub metadata: Option<Metadata>,
+}
+
+/// A JSON object of the app's own use: kept and given back, never read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Metadata(pub Map<String, Value>);
+
+impl Metadata {
+    /// Bytes that it holds in memory, roughly: those of its JSON text.
+    pub fn weight(&self) -> usize {
+        serde_json::to_string(self).map_or(0, |text| text.len())
+    }
+
+    /// Takes in the keys of `patch`; those that are `null` there are removed. Objects within are
+    /// replaced as a whole.
+    pub fn merge(&mut self, patch: &Self) {
+        for (key, value) in &patch.0 {
+            if value.is_null() {
+                self.0.remove(key);
+            } else {
+                self.0.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// A picture of a user or conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Picture {
+    /// Somewhere else, by its URL.
+    Url(String),
+    /// In the media store.
+    Media(Media),
+}
+
+/// A file in the media store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// Its unguessable name in the store, with the extension of its type.
+    pub name: String,
+    /// What it is, decided by its content.
+    pub kind: MediaKind,
+    /// Its MIME type, decided by its content.
+    pub mime: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What its sender called it.
+    pub title: Option<String>,
+}
+
+/// What pages do with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// Show it as a picture.
+    Image,
+    /// Show it as a moving picture.
+    Gif,
+    /// Play it.
+    Video,
+    /// Offer it for download.
+    File,
 }
 
 /// The four kinds of conversation that the core knows.
@@ -177,17 +265,8 @@ pub struct Conversation {
     pub kind: ConversationKind,
     /// What makes it unique in its app and kind; see [`pair_key`].
     pub key: Option<String>,
-    /// The two people of a direct conversation, in the order of [`pair_key`]; empty for other kinds.
-    pub pair: Vec<Arc<User>>,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-impl Conversation {
-    /// Whether `user` is one of the two people of a direct conversation.
-    pub fn has(&self, user: UserId) -> bool {
-        self.pair.iter().any(|member| member.id == user)
-    }
 }
 
 /// The key of the direct conversation of two users, the same from either side.
@@ -195,19 +274,92 @@ pub fn pair_key(a: UserId, b: UserId) -> String {
     format!("{}:{}", a.0.min(b.0), a.0.max(b.0))
 }
 
+/// What a conversation is called, and what the app keeps with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Details {
+    /// For people; a direct conversation has none.
+    pub title: Option<String>,
+    /// Picture.
+    pub avatar: Option<Picture>,
+    /// Of the app's own use.
+    pub metadata: Option<Metadata>,
+}
+
+/// What a member may do beyond reading and writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemberRole {
+    /// Made the conversation: may remove others and delete it.
+    Owner,
+    /// Reads and writes.
+    Member,
+}
+
+/// Somebody who belongs to a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub user: Arc<User>,
+    /// As what.
+    pub role: MemberRole,
+}
+
+/// Who belongs to a conversation, in the order of joining; the two people of a direct one in the
+/// order of [`pair_key`].
+pub type Members = Arc<[Member]>;
+
 /// A conversation with what changes about it, as of some G.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationView {
     /// What never changes.
     pub conversation: Arc<Conversation>,
+    /// What it is called.
+    pub details: Arc<Details>,
+    /// Who belongs to it.
+    pub members: Members,
     /// Sequence number of the newest log entry; 0 when there is none.
     pub last_seq: u64,
     /// G of the newest log entry; 0 when there is none.
     pub last_g: G,
+    /// Messages in it, without deleted ones.
+    pub messages: u64,
     /// When something last changed.
     pub updated_at: Timestamp,
     /// When the newest message was sent.
     pub last_message_at: Option<Timestamp>,
+}
+
+impl ConversationView {
+    /// The membership of a user.
+    pub fn member(&self, user: UserId) -> Option<&Member> {
+        self.members.iter().find(|member| member.user.id == user)
+    }
+
+    /// Whether a user belongs to it.
+    pub fn has(&self, user: UserId) -> bool {
+        self.member(user).is_some()
+    }
+}
+
+/// What a message says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// As it came; empty only beside a file.
+    pub text: String,
+    /// A file.
+    pub media: Option<Media>,
+    /// Of the app's own use.
+    pub metadata: Option<Metadata>,
+}
+
+impl Body {
+    /// Only text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// A message as stored: its row is its own entry in the log.
@@ -223,10 +375,12 @@ pub struct Message {
     pub uuid: Uuid,
     /// Who wrote it.
     pub sender: UserId,
-    /// What was written, as it came.
-    pub text: String,
+    /// What it says.
+    pub body: Body,
     /// When it was accepted.
     pub created_at: Timestamp,
+    /// When it was last edited, if it was.
+    pub edited_at: Option<Timestamp>,
     /// The session that sent it, if a session did: so that live and replayed streams leave out the same.
     pub origin: Option<SessionId>,
     /// The id under which its client may send it again without making a second message.
@@ -242,4 +396,6 @@ pub struct MessageView {
     pub sender: Arc<User>,
     /// The message.
     pub message: Message,
+    /// Whether somebody else has read it, as of the moment of looking.
+    pub seen: bool,
 }

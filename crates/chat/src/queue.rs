@@ -49,10 +49,14 @@ impl Queue {
         }
     }
 
-    /// Submits a command that no socket asks for, and waits for its outcome.
+    /// Submits a command that no socket asks for, and waits for its outcome, and until the barrier
+    /// has moved past it.
     pub async fn run(&self, actor: Arc<Actor>, command: Command) -> Result<Reply, Refusal> {
         let (sender, receiver) = oneshot::channel();
-        let asker = Arc::new(Waiter(Mutex::new(Some(sender))));
+        let asker = Arc::new(Waiter(Mutex::new(Waiting {
+            sender: Some(sender),
+            outcome: None,
+        })));
         self.submit(Submission {
             actor,
             command,
@@ -69,7 +73,8 @@ impl Queue {
         self.state.lock().waiting.is_empty()
     }
 
-    /// The next batch: everything that waits, up to the limits of a batch. Sleeps while nothing
+    /// The next batch: everything that waits, up to the limits of a batch or a sweeping command, which
+    /// is then its last. Sleeps while nothing
     /// does; there is no timer, because the next batch gathers while this one is being written.
     /// `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<VecDeque<Submission>> {
@@ -80,14 +85,15 @@ impl Queue {
             }
             self.filled.wait(&mut state);
         }
-        let mut bytes = 0;
+        let (mut bytes, mut ends) = (0, false);
         let fitting = state
             .waiting
             .iter()
             .take(BATCH_COMMANDS)
             .take_while(|submission| {
-                let fits = bytes < BATCH_BYTES;
+                let fits = bytes < BATCH_BYTES && !ends;
                 bytes += submission.command.weight();
+                ends = submission.command.is_sweeping();
                 fits
             });
         let count = fitting.count();
@@ -104,17 +110,28 @@ impl Queue {
 
 /// Waits outside any socket's stream. Told when the barrier has passed, so that what it reads
 /// next is what others see.
-struct Waiter(Mutex<Option<oneshot::Sender<Outcome>>>);
+struct Waiter(Mutex<Waiting>);
+
+struct Waiting {
+    /// `None` once told.
+    sender: Option<oneshot::Sender<Outcome>>,
+    outcome: Option<Outcome>,
+}
 
 impl Asker for Waiter {
     fn answered(&self, outcome: Outcome) {
-        if let Some(sender) = self.0.lock().take() {
+        self.0.lock().outcome = Some(outcome);
+    }
+    fn wake(&self) {
+        let mut waiting = self.0.lock();
+        let told = waiting.sender.take().zip(waiting.outcome.take());
+        drop(waiting);
+        if let Some((sender, outcome)) = told {
             // The one who asked may have gone away; the command is done all the same.
             let _ = sender.send(outcome);
         }
     }
-    fn wake(&self) {}
     fn lost(&self) {
-        self.0.lock().take();
+        self.0.lock().sender.take();
     }
 }

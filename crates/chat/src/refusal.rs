@@ -24,6 +24,31 @@ pub enum Refusal {
     },
     /// No such conversation, or not the asker's: the two are not told apart.
     UnknownConversation,
+    /// No such message, or none that the asker may see: the two are not told apart.
+    UnknownMessage,
+    /// No such user.
+    UnknownUser,
+    /// The asker sees it, but may not change it.
+    NotAllowed,
+    /// A direct conversation has its two people, and no others.
+    FixedMembers,
+    /// The user does not belong to the conversation.
+    NotAMember,
+    /// The metadata, with what is merged into it, has more bytes than are kept.
+    MetadataTooLarge {
+        /// The limit in bytes of JSON text.
+        limit: usize,
+    },
+    /// A file has more bytes than are kept.
+    FileTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// More members than a group may have.
+    TooManyMembers {
+        /// The limit.
+        limit: usize,
+    },
     /// The socket has not said who it is.
     NotIdentified,
     /// In a verified app the socket brought no token.
@@ -52,6 +77,14 @@ impl Refusal {
         "same_person",
         "text_too_long",
         "unknown_conversation",
+        "unknown_message",
+        "unknown_user",
+        "not_allowed",
+        "fixed_members",
+        "not_a_member",
+        "metadata_too_large",
+        "file_too_large",
+        "too_many_members",
         "not_identified",
         "token_required",
         "token_expired",
@@ -71,6 +104,14 @@ impl Refusal {
             Self::SamePerson => "same_person",
             Self::TextTooLong { .. } => "text_too_long",
             Self::UnknownConversation => "unknown_conversation",
+            Self::UnknownMessage => "unknown_message",
+            Self::UnknownUser => "unknown_user",
+            Self::NotAllowed => "not_allowed",
+            Self::FixedMembers => "fixed_members",
+            Self::NotAMember => "not_a_member",
+            Self::MetadataTooLarge { .. } => "metadata_too_large",
+            Self::FileTooLarge { .. } => "file_too_large",
+            Self::TooManyMembers { .. } => "too_many_members",
             Self::NotIdentified => "not_identified",
             Self::TokenRequired => "token_required",
             Self::TokenExpired => "token_expired",
@@ -93,6 +134,18 @@ impl fmt::Display for Refusal {
             Self::SamePerson => f.write_str("the two people must be different"),
             Self::TextTooLong { limit } => write!(f, "the text is longer than {limit} bytes"),
             Self::UnknownConversation => f.write_str("no such conversation, or you are not in it"),
+            Self::UnknownMessage => f.write_str("no such message, or none that you may see"),
+            Self::UnknownUser => f.write_str("no such user"),
+            Self::NotAllowed => f.write_str("you may not change this"),
+            Self::FixedMembers => f.write_str("a conversation of two people keeps its two people"),
+            Self::NotAMember => f.write_str("the user is not a member of the conversation"),
+            Self::MetadataTooLarge { limit } => {
+                write!(f, "the metadata is longer than {limit} bytes")
+            }
+            Self::FileTooLarge { limit } => write!(f, "the file is longer than {limit} bytes"),
+            Self::TooManyMembers { limit } => {
+                write!(f, "a group has at most {limit} members")
+            }
             Self::NotIdentified => f.write_str("say who you are first"),
             Self::TokenRequired => f.write_str("this app needs a token: connect with auth.token"),
             Self::TokenExpired => {

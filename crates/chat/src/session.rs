@@ -6,21 +6,17 @@
 use std::sync::Arc;
 
 use crate::{
-    actor::SessionSeed,
+    actor::{Proof, SessionSeed},
     event::Topic,
-    model::{AppId, G, SessionId, Timestamp, UserId},
+    model::{G, SessionId, Timestamp, UserId},
     store::Change,
 };
 
-/// A session as stored: who it is, and what it listens to.
+/// A session as stored: who it is and what it listens to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSession {
     /// Its names, and where it began.
     pub seed: Arc<SessionSeed>,
-    /// Its app.
-    pub app: AppId,
-    /// The verified subject it is bound to, if any.
-    pub subject: Option<String>,
     /// What it listens to, oldest first.
     pub subscriptions: Vec<StoredSubscription>,
     /// When it was last known to be live.
@@ -32,8 +28,10 @@ pub struct StoredSession {
 pub struct StoredSubscription {
     /// To what.
     pub topic: Topic,
-    /// The user as whom it listens.
-    pub user: UserId,
+    /// The user as whom it listens, if that is known.
+    pub user: Option<UserId>,
+    /// What its right to listen hangs on.
+    pub proof: Proof,
     /// Through which dialect, by its name.
     pub dialect: String,
     /// It is shown what has a higher G.
@@ -52,9 +50,7 @@ impl StoredSession {
     pub fn identities(&self) -> Vec<UserId> {
         let mut users = Vec::new();
         for subscription in &self.subscriptions {
-            if !users.contains(&subscription.user) {
-                users.push(subscription.user);
-            }
+            users.extend(subscription.user.filter(|user| !users.contains(user)));
         }
         users
     }
@@ -78,14 +74,11 @@ pub(crate) fn sessions_of(change: &Change) -> &[SessionId] {
     match change {
         Change::Subscription { session, .. } => std::slice::from_ref(&session.id),
         Change::SessionBegun(session) => std::slice::from_ref(&session.seed.id),
-        Change::SessionEnded(session) => std::slice::from_ref(session),
+        Change::Unsubscription { session, .. } | Change::SessionEnded(session) => {
+            std::slice::from_ref(session)
+        }
         Change::SessionsSeen { sessions, .. } => sessions,
-        Change::User(_)
-        | Change::Conversation(_)
-        | Change::Message(_)
-        | Change::App(_)
-        | Change::Key(_)
-        | Change::KeyRevoked(..) => &[],
+        _ => &[],
     }
 }
 
@@ -95,9 +88,8 @@ pub fn apply(state: &mut Option<Arc<StoredSession>>, change: &Change) {
         (
             Change::Subscription {
                 session,
-                app,
                 user,
-                subject,
+                proof,
                 topic,
                 dialect,
                 since,
@@ -108,6 +100,7 @@ pub fn apply(state: &mut Option<Arc<StoredSession>>, change: &Change) {
             let subscription = StoredSubscription {
                 topic: *topic,
                 user: *user,
+                proof: *proof,
                 dialect: (*dialect).to_owned(),
                 since: *since,
             };
@@ -117,17 +110,20 @@ pub fn apply(state: &mut Option<Arc<StoredSession>>, change: &Change) {
             } else {
                 *state = Some(Arc::new(StoredSession {
                     seed: Arc::clone(session),
-                    app: *app,
-                    subject: subject.clone(),
                     subscriptions: vec![subscription],
                     seen_at: *at,
                 }));
             }
         }
         (Change::SessionBegun(session), _) => *state = Some(Arc::clone(session)),
+        (Change::Unsubscription { topic, dialect, .. }, Some(known)) => {
+            let is_other =
+                |old: &StoredSubscription| old.topic != *topic || old.dialect != *dialect;
+            known.subscriptions.retain(is_other);
+        }
         (Change::SessionsSeen { at, .. }, Some(known)) => known.see(*at),
         (Change::SessionEnded(_), _) => *state = None,
-        // What is not stored cannot be seen; all else is about no session.
+        // What is not stored cannot be left or seen; all else is about no session.
         _ => {}
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{
-    actor::SessionSeed,
+    actor::{Proof, SessionSeed},
     event::{Event, Topic},
     model::{
-        ApiKey, App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, G,
-        KeyId, MessageView, SessionId, Timestamp, User, UserId,
+        ApiKey, App, AppId, Conversation, ConversationId, ConversationKind, ConversationView,
+        Details, G, KeyId, Media, Member, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Fault,
     session::StoredSession,
@@ -21,12 +21,20 @@ use crate::{
 pub enum Need {
     /// A user by the app's own id.
     User(AppId, String),
+    /// A user by the outside id.
+    UserByUuid(AppId, Uuid),
     /// A conversation by what makes it unique.
     ConversationByKey(AppId, ConversationKind, String),
     /// A conversation by its outside id.
     ConversationByUuid(AppId, Uuid),
+    /// A message by its outside id.
+    Message(AppId, Uuid),
     /// The message that this sender made here under this client id.
     Sent(ConversationId, UserId, String),
+    /// Up to which sequence number a member has read.
+    ReadUpTo(ConversationId, UserId),
+    /// The conversations to which a user belongs.
+    ConversationsOf(UserId),
     /// An app by name.
     AppByName(String),
     /// A key by id.
@@ -40,12 +48,18 @@ pub enum Need {
 /// What [`Store::load`] found. The variant is that of the [`Need`].
 #[derive(Clone, Debug)]
 pub enum Found {
-    /// For [`Need::User`].
+    /// For both ways of naming a user. Deleted ones are not found.
     User(Option<Arc<User>>),
-    /// For both ways of naming a conversation.
+    /// For both ways of naming a conversation. Deleted ones are not found.
     Conversation(Option<ConversationView>),
+    /// For [`Need::Message`], with its conversation. Deleted ones are not found.
+    Message(Option<(Arc<MessageView>, ConversationView)>),
     /// For [`Need::Sent`].
     Sent(Option<Arc<MessageView>>),
+    /// For [`Need::ReadUpTo`]; 0 when nothing is read.
+    ReadUpTo(u64),
+    /// For [`Need::ConversationsOf`].
+    Conversations(Vec<ConversationId>),
     /// For [`Need::AppByName`].
     App(Option<Arc<App>>),
     /// For [`Need::Key`].
@@ -56,26 +70,101 @@ pub enum Found {
     Sessions(Vec<SessionId>),
 }
 
-/// One change within a batch.
+/// Where a change stands in the log of its conversation, beside messages, which are their own entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number on the node.
+    pub g: G,
+    /// Where.
+    pub conversation: ConversationId,
+    /// Its number there.
+    pub seq: u64,
+    /// Who caused it, if a user did.
+    pub actor: Option<UserId>,
+    /// The session that caused it, if one did.
+    pub origin: Option<SessionId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One change within a batch. Those with an [`Entry`] move their conversation's `last_seq`, `last_g`
+/// and `updated_at`; a message also moves `messages` and `last_message_at`.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A new user.
     User(Arc<User>),
-    /// A new conversation; for a direct one its two members come with it.
-    Conversation(Arc<Conversation>),
-    /// A new message. Moves its conversation's `last_seq`, `last_g`, `updated_at` and `last_message_at`.
+    /// A user has another profile.
+    UserUpdated(Arc<User>),
+    /// A user has gone offline.
+    UserWentOffline(UserId, Timestamp),
+    /// A user is gone, with all messages and memberships. The app's own id and the outside id name
+    /// nobody any longer.
+    UserDeleted(UserId, Timestamp),
+    /// A new conversation, with its details and members.
+    Conversation(ConversationView),
+    /// A conversation is called otherwise.
+    ConversationUpdated {
+        /// Where it stands in the log.
+        entry: Entry,
+        /// What it is called now.
+        details: Arc<Details>,
+    },
+    /// A conversation is gone, with all that was in it. Its key and its outside id name nothing any
+    /// longer.
+    ConversationDeleted(ConversationId, Timestamp),
+    /// Somebody belongs to a conversation now.
+    MemberAdded {
+        /// Where it stands in the log.
+        entry: Entry,
+        /// Who.
+        member: Member,
+    },
+    /// Somebody does not belong to a conversation any longer, and listens to it no more, in any
+    /// session.
+    MemberRemoved {
+        /// Where it stands in the log.
+        entry: Entry,
+        /// Who.
+        user: UserId,
+        /// Who owns it from now on, if the owner left.
+        heir: Option<UserId>,
+    },
+    /// A new message.
     Message(Arc<MessageView>),
+    /// A message says something else.
+    MessageEdited {
+        /// Where it stands in the log.
+        entry: Entry,
+        /// As it is now.
+        message: Arc<MessageView>,
+    },
+    /// A message is gone: what it said is erased. Lowers `messages`.
+    MessageDeleted {
+        /// Where it stands in the log.
+        entry: Entry,
+        /// As it was.
+        message: Arc<MessageView>,
+    },
+    /// A member has read everything up to a message.
+    Read {
+        /// Where it stands in the log; its actor is the reader.
+        entry: Entry,
+        /// Who.
+        reader: UserId,
+        /// The number of the message.
+        message: G,
+        /// Its number in the conversation.
+        seq: u64,
+    },
     /// A session gets what it listens to; stores the session if it is not stored yet. Doing it
     /// again for the same session, topic and dialect keeps the first `since`. The session was seen.
     Subscription {
         /// The session.
         session: Arc<SessionSeed>,
-        /// Its app.
-        app: AppId,
-        /// The user as whom it listens.
-        user: UserId,
-        /// The verified subject it is bound to, if any.
-        subject: Option<String>,
+        /// The user as whom it listens, if that is known.
+        user: Option<UserId>,
+        /// What its right to listen hangs on.
+        proof: Proof,
         /// To what.
         topic: Topic,
         /// Through which dialect, by its name.
@@ -84,6 +173,15 @@ pub enum Change {
         since: G,
         /// When.
         at: Timestamp,
+    },
+    /// A session listens to a topic no longer; nothing happens if it did not.
+    Unsubscription {
+        /// Which session.
+        session: SessionId,
+        /// To what.
+        topic: Topic,
+        /// Through which dialect, by its name.
+        dialect: &'static str,
     },
     /// A new session with everything that it listens to from the start.
     SessionBegun(Arc<StoredSession>),
@@ -149,6 +247,35 @@ pub struct Boot {
     pub first_g: G,
 }
 
+/// Which conversation a reader asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConversationName {
+    /// By its outside id.
+    Uuid(Uuid),
+    /// By its inside id.
+    Id(ConversationId),
+}
+
+/// Which user a reader asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserName {
+    /// By the app's own id.
+    External(String),
+    /// By the outside id.
+    Uuid(Uuid),
+    /// By the inside id.
+    Id(UserId),
+}
+
+/// A conversation as it stands in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationSummary {
+    /// The conversation.
+    pub conversation: ConversationView,
+    /// The newest message in it.
+    pub last_message: Option<MessageView>,
+}
+
 /// Keeps everything that lasts. `load` and `commit` are called by one thread at a time (the
 /// writer); reads by any number. All calls block, so async code calls them off its threads.
 pub trait Store: Send + Sync {
@@ -167,8 +294,20 @@ pub trait Store: Send + Sync {
     fn key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, Fault>;
     /// All keys of an app, oldest first.
     fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault>;
-    /// A conversation by its outside id.
-    fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault>;
+    /// A conversation, if it is there.
+    fn conversation(
+        &self,
+        app: AppId,
+        name: &ConversationName,
+    ) -> Result<Option<ConversationView>, Fault>;
+    /// The conversations of a user in which something was said, the one with the newest message
+    /// first; and how many there are in all. Each with its newest message.
+    fn conversations(
+        &self,
+        user: UserId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(Vec<ConversationSummary>, u64), Fault>;
     /// Messages with `g <= at`: passes over the `offset` newest, takes up to `limit`, oldest first.
     fn history(
         &self,
@@ -177,13 +316,16 @@ pub trait Store: Send + Sync {
         offset: u64,
         limit: u32,
     ) -> Result<Vec<MessageView>, Fault>;
-    /// What is kept of a conversation, by its inside id: for sessions that come back.
-    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault>;
-    /// A user by the inside id.
-    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault>;
-    /// Those of the sessions whose recovery ids have these SHA-256 that have not ended, in any
-    /// order, by one read. They may be older than anybody should remember: the caller looks at
-    /// `seen_at`.
+    /// A message, if it is there.
+    fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault>;
+    /// A user, if there.
+    fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault>;
+    /// A file in the media store, if something refers to it.
+    fn media(&self, name: &str) -> Result<Option<Media>, Fault>;
+    /// Those of the sessions whose recovery ids have these SHA-256 that have not ended, in any order,
+    /// by one read; with the subscriptions that still stand: not those of a user or a conversation that
+    /// is gone, or of a user who does not belong to the conversation any longer. They may be older than
+    /// anybody should remember: the caller looks at `seen_at`, and at each `proof`.
     fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault>;
     /// What happened at a place with `after < g <= up_to`, up to `limit` of it, in the order of G:
     /// the same events as were shown there when they happened. For a person, what happened in all

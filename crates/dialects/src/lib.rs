@@ -6,14 +6,21 @@
 
 pub mod direct;
 pub mod json;
+pub mod minchat;
 pub mod payload;
+#[cfg(test)]
+mod sample;
 pub mod timestamp;
 
-use chat::{App, Command, Event, ExternalId, Query, Refusal, Reply, Subject, Topic, UserId, View};
+use bytes::Bytes;
+use chat::{
+    App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, UserId,
+    UserRef, View, model::Secret,
+};
 use wire::socketio::Event as Incoming;
 
 /// All dialects, in the order in which a first event is offered to them.
-pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct];
+pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct, &minchat::Minchat];
 
 /// One chat API.
 pub trait Dialect: Sync {
@@ -37,7 +44,12 @@ pub trait Dialect: Sync {
     fn read(&self, seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal>;
 
     /// What the asker is told. `request` is `None` when reading the event was refused already.
-    fn answer(&self, request: Option<&Request>, result: Result<&Answered, &Refusal>) -> Answer;
+    fn answer(
+        &self,
+        site: &Site,
+        request: Option<&Request>,
+        result: Result<&Answered, &Refusal>,
+    ) -> Answer;
 
     /// What answers a join of this place once more: for clients that come back after the first answer
     /// may have been lost, and do not join again by themselves. `None` where joining has no answer.
@@ -47,7 +59,25 @@ pub trait Dialect: Sync {
     fn events_of_join(&self) -> u32;
 
     /// What listeners are told about an event: each part that this audience gets, in its fixed place.
-    fn show(&self, event: &Event, audience: Audience) -> Vec<Shown>;
+    fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown>;
+
+    /// What those who listen to a conversation are told about something that passes. It has no offset,
+    /// so its last argument is no string, which a client would take for one.
+    fn pass(&self, site: &Site, passing: &Passing) -> Option<Emit>;
+}
+
+/// How clients reach this server from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// Scheme, host and port, without a slash at its end.
+    pub url: String,
+}
+
+impl Site {
+    /// Where a file of the media store is found.
+    pub fn media_url(&self, media: &Media) -> String {
+        format!("{}/media/{}", self.url, media.name)
+    }
 }
 
 /// What reading an event may depend on.
@@ -57,6 +87,8 @@ pub struct Seat<'a> {
     pub app: &'a App,
     /// The user whom the socket's token proves, if it brought one.
     pub subject: Option<&'a Subject>,
+    /// Who the socket has said it is, last.
+    pub claimed: Option<&'a UserRef>,
 }
 
 /// What a client event asks for: a command, then a query as of that command's place, or one of both.
@@ -69,6 +101,66 @@ pub struct Request {
     /// Whether the socket must have said who it is. It is given a moment, because
     /// socket.io-client sends what was typed offline before the page can say so.
     pub needs_identity: bool,
+    /// An API key or a token that stands in the payload, where the dialect has it there: it says which
+    /// app is meant, and who acts.
+    pub credential: Option<Secret>,
+    /// A file to be stored first. Where it is then goes into the command by [`Request::place`].
+    pub upload: Option<Upload>,
+}
+
+/// A file that came with an event.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// What its sender calls it.
+    pub title: Option<String>,
+    /// What is in it.
+    pub bytes: Bytes,
+}
+
+impl Request {
+    /// Only a command.
+    pub fn command(command: Command) -> Self {
+        Self {
+            command: Some(command),
+            ..Self::nothing()
+        }
+    }
+
+    /// Only a query.
+    pub fn query(query: Query) -> Self {
+        Self {
+            query: Some(query),
+            ..Self::nothing()
+        }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            command: None,
+            query: None,
+            needs_identity: false,
+            credential: None,
+            upload: None,
+        }
+    }
+
+    /// The file in the command, if there is one.
+    pub fn placed(&self) -> Option<&Media> {
+        match &self.command {
+            Some(Command::Send { body, .. }) => body.media.as_ref(),
+            Some(Command::EditMessage { patch, .. }) => patch.media.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Puts a file that was stored into the command.
+    pub fn place(&mut self, stored: Media) {
+        match &mut self.command {
+            Some(Command::Send { body, .. }) => body.media = Some(stored),
+            Some(Command::EditMessage { patch, .. }) => patch.media = Some(stored),
+            _ => {}
+        }
+    }
 }
 
 /// What came of a request.
@@ -101,8 +193,8 @@ pub struct Answer {
 pub struct Emit {
     /// Its name.
     pub name: &'static str,
-    /// Its arguments as JSON, separated by commas. At least one, and the last one no string: the
-    /// server adds the recovery offset behind it.
+    /// Its arguments as JSON, separated by commas. At least one. The server adds the recovery offset
+    /// behind them, except where [`Dialect::pass`] made them: there the last one is no string.
     pub args: String,
 }
 
@@ -114,6 +206,8 @@ pub struct Shown {
     pub part: u8,
     /// What they get.
     pub emit: Emit,
+    /// The session that caused it does not get it.
+    pub skips_origin: bool,
 }
 
 /// Who is being shown an event.
@@ -148,31 +242,7 @@ pub fn by_name(name: &str) -> Option<&'static dyn Dialect> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
-
-    use chat::{AppId, Identity, Timestamp, model::Secret};
-    use uuid::Uuid;
-
     use super::*;
-
-    static APP: LazyLock<App> = LazyLock::new(|| App {
-        id: AppId(1),
-        uuid: Uuid::nil(),
-        name: "test".to_owned(),
-        identity: Identity::Open,
-        is_default: true,
-        max_text_bytes: 65_536,
-        secret: Secret(String::new()),
-        public_keys: String::new(),
-        created_at: Timestamp(0),
-    });
-
-    pub(crate) fn seat() -> Seat<'static> {
-        Seat {
-            app: &APP,
-            subject: None,
-        }
-    }
 
     #[test]
     fn every_dialect_is_found_by_its_name() {

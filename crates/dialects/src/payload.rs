@@ -5,10 +5,12 @@
 
 use std::fmt;
 
-use chat::Refusal;
+use bytes::Bytes;
+use chat::{Refusal, model::Metadata};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
+use wire::socketio::Placeholder;
 
 /// The largest whole number that a JavaScript number holds exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
@@ -62,6 +64,56 @@ impl<'a> Field<'a> {
     /// An argument that is a value by itself, under the name that errors shall give it.
     pub fn argument(name: &'static str, value: Option<&'a RawValue>) -> Self {
         Self { name, value }
+    }
+
+    /// Whether it stands in the payload at all.
+    pub fn is_there(self) -> bool {
+        self.value.is_some()
+    }
+
+    /// What `read` makes of it, if the field is there and not `null`: for dialects whose clients mean
+    /// the same by both.
+    pub fn optional<T>(
+        self,
+        read: impl FnOnce(Self) -> Result<T, Refusal>,
+    ) -> Result<Option<T>, Refusal> {
+        match self.value.map(RawValue::get) {
+            None | Some("null") => Ok(None),
+            Some(_) => read(self).map(Some),
+        }
+    }
+
+    /// The field called `key` of this one, which must be an object. Errors call it `path`.
+    pub fn within(self, key: &'static str, path: &'static str) -> Result<Self, Refusal> {
+        let json = self.json()?;
+        let [found] = json
+            .starts_with('{')
+            .then(|| fields(self.value, [key], "").ok())
+            .flatten()
+            .ok_or_else(|| invalid(self.name, "must be an object"))?;
+        Ok(Self {
+            name: path,
+            value: found.value,
+        })
+    }
+
+    /// An object of the app's own use.
+    pub fn metadata(self) -> Result<Metadata, Refusal> {
+        serde_json::from_str(self.json()?).map_err(|_| invalid(self.name, "must be an object"))
+    }
+
+    /// Strings.
+    pub fn texts(self) -> Result<Vec<String>, Refusal> {
+        serde_json::from_str(self.json()?)
+            .map_err(|_| invalid(self.name, "must be an array of strings"))
+    }
+
+    /// Binary data that came beside the payload.
+    pub fn binary(self, attachments: &[Bytes]) -> Result<&Bytes, Refusal> {
+        serde_json::from_str::<Placeholder>(self.json()?)
+            .ok()
+            .and_then(|placeholder| placeholder.resolve(attachments))
+            .ok_or_else(|| invalid(self.name, "must be binary data"))
     }
 
     /// A string, as it came. JSON can carry half of a surrogate pair, text cannot.

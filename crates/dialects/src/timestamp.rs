@@ -1,30 +1,47 @@
 //! Times as clients read them: RFC 3339, UTC, milliseconds, `Z`.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
 
 use chat::Timestamp;
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 
-/// Appends a time as a JSON string, as in `"2026-03-01T12:30:05.250Z"`. RFC 3339 has years of four
-/// digits; a time outside of them, which no clock gives, becomes the nearest one inside.
+/// A time as text, as in `2026-03-01T12:30:05.250Z`. RFC 3339 has years of four digits; a time outside
+/// of them, which no clock gives, becomes the nearest one inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rfc3339(pub Timestamp);
+
+impl Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const YEAR_0: i64 = -62_167_219_200_000;
+        const YEAR_9999_END: i64 = 253_402_300_799_999;
+        let ms = self.0.0.clamp(YEAR_0, YEAR_9999_END);
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            moment.year(),
+            u8::from(moment.month()),
+            moment.day(),
+            moment.hour(),
+            moment.minute(),
+            moment.second(),
+            moment.millisecond(),
+        )
+    }
+}
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Appends a time as a JSON string.
 pub fn write_timestamp(out: &mut String, at: Timestamp) {
-    const YEAR_0: i64 = -62_167_219_200_000;
-    const YEAR_9999_END: i64 = 253_402_300_799_999;
-    let ms = at.0.clamp(YEAR_0, YEAR_9999_END);
-    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
     // Writing to a string cannot fail.
-    let _ = write!(
-        out,
-        "\"{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z\"",
-        moment.year(),
-        u8::from(moment.month()),
-        moment.day(),
-        moment.hour(),
-        moment.minute(),
-        moment.second(),
-        moment.millisecond(),
-    );
+    let _ = write!(out, "\"{}\"", Rfc3339(at));
 }
 
 #[cfg(test)]

@@ -21,10 +21,11 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Conversation, ConversationId, ConversationKind, ExternalId, Identity, Message,
-    MessageView, SessionId, SessionSeed, Store, Timestamp, Topic, User, UserId,
-    model::{Secret, pair_key},
-    store::{Batch, Change, Found, Need},
+    App, AppId, Body, Conversation, ConversationId, ConversationKind, ConversationView, ExternalId,
+    Identity, Message, MessageView, Proof, SessionId, SessionSeed, Store, Timestamp, Topic, User,
+    UserId,
+    model::{Details, Member, MemberRole, Profile, Secret, pair_key},
+    store::{Batch, Change, Entry, Found, Need},
 };
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
@@ -104,13 +105,17 @@ fn read(store: &Sqlite, world: &mut World) -> String {
     let begun = Instant::now();
     let mut found = 0;
     for chat in chats() {
+        let chat = &chat.conversation;
         found += store.history(chat, u64::MAX, 0, 50).unwrap().len();
     }
     let history = begun.elapsed() / ROUNDS;
     let begun = Instant::now();
     for chat in chats() {
-        let sender = chat.pair.first().unwrap().id;
-        let need = Need::Sent(chat.id, sender, "never used".to_owned());
+        let need = Need::Sent(
+            chat.conversation.id,
+            first(chat).id,
+            "never used".to_owned(),
+        );
         store.load(&need).unwrap();
     }
     let lookup = begun.elapsed() / ROUNDS;
@@ -146,7 +151,8 @@ fn come_back(folder: &Path) {
     }
     let hot = &world.conversations.first().unwrap().0;
     let quiet = &world.conversations.get(500).unwrap().0;
-    let busy = hot.pair.first().unwrap().id;
+    let busy = first(hot).id;
+    let (hot, quiet) = (&hot.conversation, &quiet.conversation);
     println!("| a page of 500, of {MESSAGES} messages | missed | ms |\n| --- | ---: | ---: |");
     let places = [
         (
@@ -176,6 +182,57 @@ fn come_back(folder: &Path) {
             println!("| {name} | {found} | {each:.3} |");
         }
     }
+    let begun = Instant::now();
+    let rounds = 20;
+    for _ in 0..rounds {
+        let (page, total) = store.conversations(agent, 0, 25).unwrap();
+        assert_eq!((page.len(), total), (25, 10_000));
+    }
+    let each = ms(begun.elapsed() / rounds);
+    println!("\nThe 25 newest of 10,000 conversations: {each:.3} ms");
+    change_and_erase(&store, &mut world);
+}
+
+/// What is no message, and the end of users and conversations.
+fn change_and_erase(store: &Sqlite, world: &mut World) {
+    let commit = |name: &str, changes: Vec<Change>, last_g: u64| {
+        let (bytes, begun) = (store.wal_bytes(), Instant::now());
+        store.commit(&Batch { changes, last_g }).unwrap();
+        let (bytes, time) = (store.wal_bytes() - bytes, ms(begun.elapsed()));
+        println!("{name}: {time:.1} ms, {bytes} bytes in the WAL");
+    };
+    let reads = (0..500).map(|place| {
+        let (chat, seq) = world.conversations.get_mut(place).unwrap();
+        let reader = chat.members.last().unwrap().user.id;
+        *seq += 1;
+        world.g += 1;
+        let entry = Entry {
+            g: world.g,
+            conversation: chat.conversation.id,
+            seq: *seq,
+            actor: Some(reader),
+            origin: None,
+            at: Timestamp(0),
+        };
+        Change::Read {
+            entry,
+            reader,
+            message: 1,
+            seq: *seq - 1,
+        }
+    });
+    let reads = reads.collect();
+    commit("500 receipts in 500 conversations", reads, world.g);
+    let hot = world.conversations.first().unwrap().0.clone();
+    let reader = hot.members.last().unwrap().user.id;
+    let changes = vec![Change::UserDeleted(reader, Timestamp(0))];
+    let name = "deleting a person who is silent in the conversation with half a million";
+    commit(name, changes, world.g);
+    let changes = vec![Change::ConversationDeleted(
+        hot.conversation.id,
+        Timestamp(0),
+    )];
+    commit("deleting that conversation", changes, world.g);
 }
 
 /// Sessions that listen to much, and many sessions.
@@ -260,6 +317,24 @@ fn pid_hash(id: i64) -> [u8; 32] {
     hash
 }
 
+/// The first of the people in a conversation.
+fn first(chat: &ConversationView) -> &Arc<User> {
+    &chat.members.first().unwrap().user
+}
+
+fn person(id: i64, uuid: Uuid) -> Arc<User> {
+    Arc::new(User {
+        id: UserId(id),
+        app: AppId(1),
+        uuid,
+        external: ExternalId::text(format!("person {id}")),
+        profile: Profile::default(),
+        created_at: Timestamp(0),
+        updated_at: None,
+        last_active: Timestamp(0),
+    })
+}
+
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
@@ -270,7 +345,7 @@ struct World {
     uuid: u128,
     random: u64,
     client_ids: bool,
-    conversations: Vec<(Arc<Conversation>, u64)>,
+    conversations: Vec<(ConversationView, u64)>,
 }
 
 impl World {
@@ -297,13 +372,7 @@ impl World {
         let mut people: Vec<Arc<User>> = Vec::new();
         let mut changes = vec![Change::App(app)];
         while world.conversations.len() < conversations {
-            let person = Arc::new(User {
-                id: UserId(people.len() as i64 + 1),
-                app: AppId(1),
-                uuid: world.uuid(),
-                external: ExternalId::text(format!("person {}", people.len())),
-                created_at: Timestamp(0),
-            });
+            let person = person(people.len() as i64 + 1, world.uuid());
             changes.push(Change::User(Arc::clone(&person)));
             for other in &people {
                 if world.conversations.len() < conversations {
@@ -317,17 +386,30 @@ impl World {
         world
     }
 
-    fn direct(&mut self, a: &Arc<User>, b: &Arc<User>) -> Arc<Conversation> {
-        let chat = Arc::new(Conversation {
+    fn direct(&mut self, a: &Arc<User>, b: &Arc<User>) -> ConversationView {
+        let member = |user: &Arc<User>| Member {
+            user: Arc::clone(user),
+            role: MemberRole::Member,
+        };
+        let conversation = Arc::new(Conversation {
             id: ConversationId(self.conversations.len() as i64 + 1),
             app: a.app,
             uuid: self.uuid(),
             kind: ConversationKind::Direct,
             key: Some(pair_key(a.id, b.id)),
-            pair: vec![Arc::clone(a), Arc::clone(b)],
             created_at: Timestamp(0),
         });
-        self.conversations.push((Arc::clone(&chat), 0));
+        let chat = ConversationView {
+            conversation,
+            details: Arc::new(Details::default()),
+            members: [a, b].map(member).into(),
+            last_seq: 0,
+            last_g: 0,
+            messages: 0,
+            updated_at: Timestamp(0),
+            last_message_at: None,
+        };
+        self.conversations.push((chat.clone(), 0));
         chat
     }
 
@@ -339,19 +421,10 @@ impl World {
 
     /// A person who has a conversation with each of so many others.
     fn befriend(&mut self, store: &Sqlite, others: i64) -> UserId {
-        let person = |world: &mut Self, id: i64| {
-            Arc::new(User {
-                id: UserId(id),
-                app: AppId(1),
-                uuid: world.uuid(),
-                external: ExternalId::text(format!("person {id}")),
-                created_at: Timestamp(0),
-            })
-        };
-        let agent = person(self, 1_000_000);
+        let agent = person(1_000_000, self.uuid());
         let mut changes = vec![Change::User(Arc::clone(&agent))];
         for id in 1..=others {
-            let other = person(self, 1_000_000 + id);
+            let other = person(1_000_000 + id, self.uuid());
             changes.push(Change::User(Arc::clone(&other)));
             changes.push(Change::Conversation(self.direct(&agent, &other)));
         }
@@ -361,19 +434,20 @@ impl World {
 
     fn subscription(&mut self, session: i64, place: usize) -> Change {
         self.g += 1;
-        let conversation = &self.conversations.get(place).unwrap().0;
+        let chat = &self.conversations.get(place).unwrap().0;
         Change::Subscription {
             session: Arc::new(SessionSeed {
                 id: SessionId(session),
+                app: AppId(1),
+                subject: None,
                 pid_hash: pid_hash(session),
                 sid: format!("sid {session:016}"),
                 namespace: "/".to_owned(),
                 start_g: 0,
             }),
-            app: AppId(1),
-            user: conversation.pair.first().unwrap().id,
-            subject: None,
-            topic: Topic::Conversation(conversation.id),
+            user: Some(first(chat).id),
+            proof: Proof::default(),
+            topic: Topic::Conversation(chat.conversation.id),
             dialect: "direct",
             since: self.g,
             at: Timestamp(0),
@@ -391,10 +465,10 @@ impl World {
         let client_id = self
             .client_ids
             .then(|| Uuid::from_u64_pair(self.random(), self.random()));
-        let (conversation, seq) = self.conversations.get_mut(place).unwrap();
+        let (chat, seq) = self.conversations.get_mut(place).unwrap();
         *seq += 1;
         self.g += 1;
-        let sender = conversation.pair.first().unwrap();
+        let (conversation, sender) = (&chat.conversation, first(chat));
         Change::Message(Arc::new(MessageView {
             conversation: Arc::clone(conversation),
             sender: Arc::clone(sender),
@@ -404,11 +478,13 @@ impl World {
                 seq: *seq,
                 uuid,
                 sender: sender.id,
-                text: "x".repeat(TEXT),
+                body: Body::text("x".repeat(TEXT)),
                 created_at: Timestamp(1_700_000_000_000),
+                edited_at: None,
                 origin: None,
                 client_id: client_id.map(|id| id.to_string()),
             },
+            seen: false,
         }))
     }
 

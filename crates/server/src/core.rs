@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use chat::{Actor, Command, Executor, Fault, Queue, Reply, Store, Timestamp};
+use chat::{
+    Actor, App, Command, Executor, Fault, Proof, Queue, Reply, Store, Timestamp, model::Scope,
+};
 use tokio::{
     sync::{mpsc, watch},
     task,
@@ -76,6 +78,7 @@ impl Core {
         let hub = Hub::new(parts, |listener| Arc::new(Local::new(listener)));
         tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
         tokio::spawn(sweep(Arc::downgrade(&hub)));
+        tokio::spawn(watch_people(Arc::downgrade(&hub), Arc::clone(&queue)));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
         let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub), STRIDE).run(incoming));
         let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
@@ -118,6 +121,38 @@ async fn sweep(hub: Weak<Hub>) {
     }
 }
 
+/// Stops the typing of those who are silent, and stores when users went offline.
+async fn watch_people(hub: Weak<Hub>, queue: Arc<Queue>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        let Some(hub) = hub.upgrade() else { break };
+        hub.stop_silent_typists();
+        let gone = hub.gone_offline();
+        let Some(app) = hub.any_app().filter(|_| !gone.is_empty()) else {
+            continue;
+        };
+        let actor = of_the_server(app);
+        for (user, at) in gone {
+            // Not worth a second try: it is known again when the user goes the next time.
+            let _ = queue
+                .run(Arc::clone(&actor), Command::UserWentOffline { user, at })
+                .await;
+        }
+    }
+}
+
+/// The server itself, in the name of an app, for what concerns all of them.
+fn of_the_server(app: Arc<App>) -> Arc<Actor> {
+    Arc::new(Actor {
+        app,
+        subject: None,
+        scope: Scope::Server,
+        proof: Proof::default(),
+        session: None,
+    })
+}
+
 /// Tells the store which sessions are live, each one seven times within `remember` (so once a day by
 /// default), and has it forget those of which it was told nothing for that long and one time more.
 async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>, remember: Duration) {
@@ -131,11 +166,7 @@ async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>, remember: Duration) {
         let Some((app, live)) = hub.upgrade().and_then(|hub| hub.unseen_sessions(due)) else {
             continue;
         };
-        let actor = Arc::new(Actor {
-            app,
-            subject: None,
-            session: None,
-        });
+        let actor = of_the_server(app);
         let run = |command| queue.run(Arc::clone(&actor), command);
         for (count, some) in live.chunks(SESSIONS_AT_ONCE).enumerate() {
             if count > 0 {

@@ -11,9 +11,11 @@ use std::{
 };
 
 use chat::{
-    AppId, Conversation, ConversationId, ConversationKind, Event, ExternalId, Happening, Message,
-    MessageView, SessionId, Timestamp, Topic, User, UserId,
+    AppId, Body, Conversation, ConversationId, ConversationKind, Event, ExternalId, Happening,
+    Message, MessageView, SessionId, Timestamp, Topic, User, UserId,
     bus::{Bus, Listener},
+    event::Scene,
+    model::{Details, Member, MemberRole, Profile},
 };
 use server::buses::Local;
 use uuid::Uuid;
@@ -102,7 +104,10 @@ fn event(g: u64) -> Arc<Event> {
         app: AppId(1),
         uuid: Uuid::nil(),
         external: ExternalId::text("ann"),
+        profile: Profile::default(),
         created_at: Timestamp(0),
+        updated_at: None,
+        last_active: Timestamp(0),
     });
     let conversation = Arc::new(Conversation {
         id: ConversationId(1),
@@ -110,7 +115,6 @@ fn event(g: u64) -> Arc<Event> {
         uuid: Uuid::nil(),
         kind: ConversationKind::Direct,
         key: None,
-        pair: vec![Arc::clone(&user)],
         created_at: Timestamp(0),
     });
     let message = Message {
@@ -119,18 +123,31 @@ fn event(g: u64) -> Arc<Event> {
         seq: 1,
         uuid: Uuid::nil(),
         sender: user.id,
-        text: "hello".to_owned(),
+        body: Body::text("hello"),
         created_at: Timestamp(0),
+        edited_at: None,
         origin: Some(SessionId(9)),
         client_id: None,
     };
+    let member = Member {
+        user: Arc::clone(&user),
+        role: MemberRole::Member,
+    };
+    let scene = Scene {
+        conversation: Arc::clone(&conversation),
+        details: Arc::new(Details::default()),
+        members: Arc::new([member]),
+    };
     Arc::new(Event {
         g,
+        at: Timestamp(0),
         origin: Some(SessionId(9)),
+        scene,
         happening: Happening::MessageSent(Arc::new(MessageView {
             conversation,
             sender: user,
             message,
+            seen: false,
         })),
     })
 }
@@ -143,8 +160,10 @@ fn what_is_listened_to_is_heard(ride: &Ride) {
         (topic, heard.g, heard.origin),
         (ROOM, 7, Some(SessionId(9)))
     );
-    let Happening::MessageSent(view) = &heard.happening;
-    assert_eq!(view.message.text, "hello");
+    let Happening::MessageSent(view) = &heard.happening else {
+        panic!("{:?}", heard.happening)
+    };
+    assert_eq!(view.message.body.text, "hello");
     assert_eq!(view.sender.external.text, "ann");
 }
 

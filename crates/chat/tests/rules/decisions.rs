@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, Command, Effect, ExternalId, Happening, Identity, Refusal, Reply, SessionId, Subject,
-    Timestamp, Topic,
+    Actor, Command, Effect, ExternalId, Happening, Identity, Proof, Refusal, Reply, SessionId,
+    Subject, Timestamp, Topic, UserId, UserRef,
     decide::decide,
     facts::{Facts, Halt},
     mint::Mint,
@@ -14,7 +14,7 @@ use chat::{
 use uuid::Uuid;
 
 use crate::world::{
-    World, anybody, app, open, refusal, register, send, send_as, sent, somebody, verified,
+    World, anybody, app, named, open, refusal, register, send, send_as, sent, somebody, verified,
 };
 
 const NOW: Timestamp = Timestamp(1);
@@ -64,13 +64,44 @@ fn in_a_verified_app_whoever_acts_is_whom_the_token_names() {
 }
 
 #[test]
+fn a_user_named_by_both_ids_must_have_both() {
+    let mut world = World::new();
+    let mut uuid_of = |name: &str| match world.one(&anybody(), register(name)) {
+        Ok(Reply::Registered { user }) => user.uuid,
+        other => panic!("{other:?}"),
+    };
+    let (ann, bob) = (uuid_of("ann"), uuid_of("bob"));
+    let open_as = |uuid: Uuid, name: &str| Command::OpenDirect {
+        user: UserRef::Both(uuid, name.to_owned()),
+        other: named("bob"),
+        metadata: None,
+        dialect: None,
+    };
+    for (uuid, name) in [
+        (bob, "ann"),
+        (ann, "bob"),
+        (Uuid::nil(), "ann"),
+        (ann, "cid"),
+    ] {
+        let refused = refusal(world.one(&anybody(), open_as(uuid, name)));
+        assert_eq!(refused, Refusal::UnknownUser, "{name}");
+    }
+    world.one(&anybody(), open_as(ann, "ann")).unwrap();
+    let for_another = refusal(world.one(&verified(Some("bob")), open_as(ann, "ann")));
+    assert_eq!(for_another, Refusal::NotTheTokensSubject);
+    world
+        .one(&verified(Some("ann")), open_as(ann, "ann"))
+        .unwrap();
+}
+
+#[test]
 fn a_number_and_its_text_are_the_same_person() {
     let number = ExternalId {
         text: "7".to_owned(),
         number: true,
     };
     let as_number = Command::Register {
-        user: number.clone(),
+        user: UserRef::Named(number.clone()),
         dialect: "direct",
     };
     let mut world = World::new();
@@ -81,9 +112,10 @@ fn a_number_and_its_text_are_the_same_person() {
     assert!(user.external.number, "the type of first sight stays");
     assert_eq!(world.store.rows().users.len(), 1);
     let with_oneself = Command::OpenDirect {
-        user: ExternalId::text("7"),
-        other: number,
-        dialect: "direct",
+        user: named("7"),
+        other: UserRef::Named(number),
+        metadata: None,
+        dialect: Some("direct"),
     };
     let refused = refusal(world.one(&anybody(), with_oneself));
     assert_eq!(refused, Refusal::SamePerson);
@@ -97,6 +129,8 @@ fn in_an_open_app_a_token_does_not_bind() {
             id: ExternalId::text("bob"),
             role: None,
         }),
+        scope: Scope::Client,
+        proof: Proof::default(),
         session: None,
     });
     World::new().one(&actor, register("ann")).unwrap();
@@ -157,18 +191,18 @@ fn a_subscription_carries_whom_a_token_named() {
     world.one(&verified(Some("ann")), register("ann")).unwrap();
     world.one(&anybody(), register("bob")).unwrap();
     let subject = |change: &Change| match change {
-        Change::Subscription { subject, user, .. } => Some((user.0, subject.clone())),
+        Change::Subscription { session, user, .. } => Some((*user, session.subject.clone())),
         _ => None,
     };
     let last = world.store.rows().last_commit;
-    assert_eq!(last.iter().find_map(subject), Some((2, None)));
+    assert_eq!(last.iter().find_map(subject), Some((Some(UserId(2)), None)));
     world
         .one(&verified(Some("ann")), open("ann", "bob"))
         .unwrap();
     let last = world.store.rows().last_commit;
     assert_eq!(
         last.iter().find_map(subject),
-        Some((1, Some("ann".to_owned())))
+        Some((Some(UserId(1)), Some("ann".to_owned())))
     );
 }
 
@@ -188,7 +222,7 @@ fn a_pair_has_one_conversation_from_either_side() {
         .iter()
         .map(|result| match result {
             Ok(Reply::Opened { conversation, user }) => {
-                assert!(conversation.conversation.has(user.id));
+                assert!(conversation.has(user.as_ref().unwrap().id));
                 conversation.conversation.id
             }
             other => panic!("opened, got {other:?}"),
@@ -198,9 +232,9 @@ fn a_pair_has_one_conversation_from_either_side() {
     let rows = world.store.rows();
     assert_eq!(rows.conversations.len(), 2);
     for view in rows.conversations {
-        let pair = &view.conversation.pair;
+        let pair = &view.members;
         assert!(
-            pair.len() == 2 && pair[0].id < pair[1].id,
+            pair.len() == 2 && pair[0].user.id < pair[1].user.id,
             "in the order of the key"
         );
     }
@@ -275,7 +309,7 @@ fn texts_are_kept_as_they_came_and_must_say_something() {
         "\0".to_owned(),
     ] {
         let said = world.one(&anybody(), send(chat, "ann", &text));
-        assert_eq!(sent(&said).0.text, text);
+        assert_eq!(sent(&said).0.body.text, text);
     }
 }
 
@@ -296,7 +330,9 @@ fn a_message_is_numbered_and_shown() {
             let Effect::Show(event) = effect else {
                 panic!("an event, got {effect:?}");
             };
-            let Happening::MessageSent(view) = &event.happening;
+            let Happening::MessageSent(view) = &event.happening else {
+                panic!("a message, got {event:?}");
+            };
             assert_eq!(event.g, view.message.g);
             assert_eq!(event.origin, view.message.origin);
             assert_eq!(event.people().count(), 2);
@@ -304,7 +340,7 @@ fn a_message_is_numbered_and_shown() {
                 event.g,
                 view.message.seq,
                 view.message.origin,
-                view.message.text.clone(),
+                view.message.body.text.clone(),
             )
         })
         .collect();
@@ -486,6 +522,14 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::SamePerson,
         Refusal::TextTooLong { limit: 5 },
         Refusal::UnknownConversation,
+        Refusal::UnknownMessage,
+        Refusal::UnknownUser,
+        Refusal::NotAllowed,
+        Refusal::FixedMembers,
+        Refusal::NotAMember,
+        Refusal::MetadataTooLarge { limit: 5 },
+        Refusal::FileTooLarge { limit: 5 },
+        Refusal::TooManyMembers { limit: 5 },
         Refusal::NotIdentified,
         Refusal::TokenRequired,
         Refusal::TokenExpired,

@@ -6,7 +6,7 @@ use chat::{
     AppId, ConversationId, ConversationKind, ConversationView, ExternalId, SessionId, Timestamp,
     User, UserId,
     facts::{Facts, Halt},
-    model::{Conversation, KeyId},
+    model::{Conversation, KeyId, Member, MemberRole, Profile},
     store::{Change, Found, Need},
 };
 use uuid::Uuid;
@@ -19,7 +19,10 @@ fn user(id: i64, external: &str) -> Arc<User> {
         app: APP,
         uuid: Uuid::from_u128(id.unsigned_abs().into()),
         external: ExternalId::text(external),
+        profile: Profile::default(),
         created_at: Timestamp(0),
+        updated_at: None,
+        last_active: Timestamp(0),
     })
 }
 
@@ -31,9 +34,16 @@ fn view(id: i64) -> ConversationView {
             uuid: Uuid::from_u128(id.unsigned_abs().into()),
             kind: ConversationKind::Direct,
             key: Some(format!("key {id}")),
-            pair: vec![user(1, "ann"), user(2, "bob")],
             created_at: Timestamp(0),
         }),
+        details: Arc::default(),
+        members: [user(1, "ann"), user(2, "bob")]
+            .map(|user| Member {
+                user,
+                role: MemberRole::Member,
+            })
+            .into(),
+        messages: 3,
         last_seq: 4,
         last_g: 9,
         updated_at: Timestamp(3),
@@ -95,8 +105,11 @@ fn a_conversation_found_by_one_name_is_known_by_both() {
 #[test]
 fn what_a_batch_changed_is_newer_than_what_the_store_says() {
     let mut facts = Facts::default();
-    let conversation = view(5).conversation;
-    facts.apply(&Change::Conversation(Arc::clone(&conversation)));
+    let new = ConversationView {
+        last_seq: 0,
+        ..view(5)
+    };
+    facts.apply(&Change::Conversation(new));
     let state = |facts: &Facts| {
         let found = facts.conversation_by_uuid(APP, Uuid::from_u128(5)).unwrap();
         found.unwrap().last_seq

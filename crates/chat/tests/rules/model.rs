@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use chat::{
-    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, Happening, MessageView,
-    SessionId, Store, StoredSession, StoredSubscription, Topic, User, UserId,
-    model::{ApiKey, App},
-    store::{Batch, Boot, Change, CommitError, Counters, Found, Need},
+    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, Happening, Media,
+    MessageView, SessionId, Store, StoredSession, StoredSubscription, Topic, User, UserId,
+    event::Scene,
+    model::{ApiKey, App, MemberRole},
+    store::{
+        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
+        Found, Need, UserName,
+    },
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -43,6 +47,7 @@ pub(crate) struct Rows {
     pub(crate) users: Vec<Arc<User>>,
     pub(crate) conversations: Vec<ConversationView>,
     pub(crate) messages: Vec<Arc<MessageView>>,
+    pub(crate) reads: Vec<(ConversationId, UserId, u64)>,
     pub(crate) sessions: Vec<StoredSession>,
     pub(crate) last_commit: Vec<Change>,
 }
@@ -105,6 +110,31 @@ impl Rows {
                 let is_it = |user: &&Arc<User>| user.app == *app && user.external.text == *text;
                 Found::User(self.users.iter().find(is_it).cloned())
             }
+            Need::UserByUuid(app, uuid) => {
+                let is_it = |user: &&Arc<User>| (user.app, user.uuid) == (*app, *uuid);
+                Found::User(self.users.iter().find(is_it).cloned())
+            }
+            Need::Message(app, uuid) => {
+                let is_it = |view: &&Arc<MessageView>| {
+                    (view.conversation.app, view.message.uuid) == (*app, *uuid)
+                };
+                let message = self.messages.iter().find(is_it);
+                let with_view = |view: &Arc<MessageView>| {
+                    let conversation = self.view(view.conversation.id)?;
+                    Some((Arc::clone(view), conversation.clone()))
+                };
+                Found::Message(message.and_then(with_view))
+            }
+            Need::ReadUpTo(conversation, user) => {
+                let of =
+                    |(a, b, _): &&(ConversationId, UserId, u64)| (a, b) == (conversation, user);
+                let read = self.reads.iter().filter(of).map(|(_, _, seq)| *seq);
+                Found::ReadUpTo(read.max().unwrap_or(0))
+            }
+            Need::ConversationsOf(user) => {
+                let mine = self.conversations.iter().filter(|view| view.has(*user));
+                Found::Conversations(mine.map(|view| view.conversation.id).collect())
+            }
             Need::ConversationByKey(app, kind, key) => self.find_conversation(|conversation| {
                 (
                     conversation.app,
@@ -144,6 +174,30 @@ impl Rows {
         }
     }
 
+    pub(crate) fn view(&self, id: ConversationId) -> Option<&ConversationView> {
+        let mut all = self.conversations.iter();
+        all.find(|view| view.conversation.id == id)
+    }
+
+    fn view_mut(&mut self, id: ConversationId) -> &mut ConversationView {
+        let mut all = self.conversations.iter_mut();
+        all.find(|view| view.conversation.id == id).unwrap()
+    }
+
+    /// Moves a conversation to a new entry of its log.
+    fn log(&mut self, entry: &Entry) -> &mut ConversationView {
+        let view = self.view_mut(entry.conversation);
+        assert_eq!(
+            entry.seq,
+            view.last_seq + 1,
+            "sequence numbers have no holes"
+        );
+        view.last_seq = entry.seq;
+        view.last_g = entry.g;
+        view.updated_at = entry.at;
+        view
+    }
+
     fn find_conversation(&self, is_it: impl Fn(&Conversation) -> bool) -> Found {
         let mut all = self.conversations.iter();
         Found::Conversation(all.find(|view| is_it(&view.conversation)).cloned())
@@ -160,32 +214,76 @@ impl Rows {
                     counters.last_uuid = user.uuid;
                     self.users.push(Arc::clone(user));
                 }
-                Change::Conversation(conversation) => {
-                    counters.last_conversation = conversation.id.0;
-                    counters.last_uuid = conversation.uuid;
-                    self.conversations.push(ConversationView {
-                        conversation: Arc::clone(conversation),
-                        last_seq: 0,
-                        last_g: 0,
-                        updated_at: conversation.created_at,
-                        last_message_at: None,
-                    });
+                Change::UserUpdated(user) => {
+                    let row = self.users.iter_mut().find(|row| row.id == user.id);
+                    *row.unwrap() = Arc::clone(user);
+                }
+                Change::UserWentOffline(id, at) => {
+                    for user in self.users.iter_mut().filter(|user| user.id == *id) {
+                        Arc::make_mut(user).last_active = *at;
+                    }
+                }
+                Change::UserDeleted(id, _) => self.delete_user(*id),
+                Change::Conversation(view) => {
+                    counters.last_conversation = view.conversation.id.0;
+                    counters.last_uuid = view.conversation.uuid;
+                    self.conversations.push(view.clone());
+                }
+                Change::ConversationUpdated { entry, details } => {
+                    self.log(entry).details = Arc::clone(details);
+                }
+                Change::ConversationDeleted(id, _) => {
+                    self.conversations
+                        .retain(|view| view.conversation.id != *id);
+                    self.messages.retain(|view| view.conversation.id != *id);
+                }
+                Change::MemberAdded { entry, member } => {
+                    let view = self.log(entry);
+                    let members = view.members.iter().chain([member]);
+                    view.members = members.cloned().collect();
+                }
+                Change::MemberRemoved { entry, user, heir } => {
+                    let view = self.log(entry);
+                    let mut members = view.members.to_vec();
+                    members.retain(|member| member.user.id != *user);
+                    for member in &mut members {
+                        if Some(member.user.id) == *heir {
+                            member.role = MemberRole::Owner;
+                        }
+                    }
+                    view.members = members.into();
+                }
+                Change::MessageEdited { entry, message } => {
+                    self.log(entry);
+                    let mut rows = self.messages.iter_mut();
+                    let row = rows.find(|row| row.message.g == message.message.g);
+                    *row.unwrap() = Arc::clone(message);
+                }
+                Change::MessageDeleted { entry, message } => {
+                    self.log(entry).messages -= 1;
+                    self.messages
+                        .retain(|row| row.message.g != message.message.g);
+                }
+                Change::Read {
+                    entry, reader, seq, ..
+                } => {
+                    self.log(entry);
+                    self.reads.push((entry.conversation, *reader, *seq));
                 }
                 Change::Message(view) => {
                     let message = &view.message;
                     counters.last_uuid = message.uuid;
                     self.messages.push(Arc::clone(view));
-                    for state in &mut self.conversations {
-                        if state.conversation.id == message.conversation {
-                            state.last_seq = message.seq;
-                            state.last_g = message.g;
-                            state.updated_at = message.created_at;
-                            state.last_message_at = Some(message.created_at);
-                        }
-                    }
+                    let state = self.view_mut(message.conversation);
+                    state.last_seq = message.seq;
+                    state.last_g = message.g;
+                    state.messages += 1;
+                    state.updated_at = message.created_at;
+                    state.last_message_at = Some(message.created_at);
                 }
                 Change::Subscription { .. }
                 | Change::SessionBegun(_)
+                | Change::Unsubscription { .. }
                 | Change::SessionsSeen { .. }
                 | Change::SessionEnded(_) => {}
                 Change::App(app) => {
@@ -213,6 +311,12 @@ impl Rows {
                 assert!(self.session(session.seed.id.0).is_none(), "it is new");
                 self.sessions.push(StoredSession::clone(session));
             }
+            Change::Unsubscription { session, topic, .. } => {
+                let all = self.sessions.iter_mut();
+                for row in all.filter(|row| row.seed.id == *session) {
+                    row.subscriptions.retain(|one| one.topic != *topic);
+                }
+            }
             Change::SessionsSeen { sessions, at } => {
                 let all = self.sessions.iter_mut();
                 for row in all.filter(|row| sessions.contains(&row.seed.id)) {
@@ -224,12 +328,26 @@ impl Rows {
         }
     }
 
+    /// Everything that the user wrote and belonged to; the id names nobody any longer.
+    fn delete_user(&mut self, id: UserId) {
+        self.users.retain(|user| user.id != id);
+        for view in &mut self.conversations {
+            let conversation = view.conversation.id;
+            let wrote = |row: &Arc<MessageView>| {
+                row.message.conversation == conversation && row.message.sender == id
+            };
+            view.messages -= self.messages.iter().filter(|row| wrote(row)).count() as u64;
+            let stays = view.members.iter().filter(|member| member.user.id != id);
+            view.members = stays.cloned().collect();
+        }
+        self.messages.retain(|row| row.message.sender != id);
+    }
+
     fn subscribe(&mut self, change: &Change) {
         let Change::Subscription {
             session,
-            app,
             user,
-            subject,
+            proof,
             topic,
             dialect,
             since,
@@ -241,8 +359,6 @@ impl Rows {
         if self.session(session.id.0).is_none() {
             self.sessions.push(StoredSession {
                 seed: Arc::clone(session),
-                app: *app,
-                subject: subject.clone(),
                 subscriptions: Vec::new(),
                 seen_at: *at,
             });
@@ -254,6 +370,7 @@ impl Rows {
             row.subscriptions.push(StoredSubscription {
                 topic: *topic,
                 user: *user,
+                proof: *proof,
                 dialect: (*dialect).to_owned(),
                 since: *since,
             });
@@ -313,11 +430,49 @@ impl Store for Model {
         Ok(self.look(|rows| rows.keys.iter().filter(of_app).cloned().collect()))
     }
 
-    fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
-        match self.look(|rows| rows.find(&Need::ConversationByUuid(app, uuid))) {
-            Found::Conversation(view) => Ok(view.map(|view| view.conversation)),
-            _ => Ok(None),
-        }
+    fn conversation(
+        &self,
+        app: AppId,
+        name: &ConversationName,
+    ) -> Result<Option<ConversationView>, Fault> {
+        let is_it = |view: &&ConversationView| match name {
+            ConversationName::Uuid(uuid) => view.conversation.uuid == *uuid,
+            ConversationName::Id(id) => view.conversation.id == *id,
+        };
+        let is_own = |view: &&ConversationView| view.conversation.app == app;
+        Ok(self.look(|rows| {
+            let mut own = rows.conversations.iter().filter(is_own);
+            own.find(is_it).cloned()
+        }))
+    }
+
+    fn conversations(
+        &self,
+        user: UserId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
+        let rows = self.rows();
+        let mut own: Vec<_> = rows
+            .conversations
+            .iter()
+            .filter(|view| view.has(user) && view.messages > 0)
+            .map(|view| {
+                let mut newest = rows.messages.iter().rev();
+                let newest = newest.find(|row| row.conversation.id == view.conversation.id);
+                ConversationSummary {
+                    conversation: view.clone(),
+                    last_message: newest.map(|row| MessageView::clone(row)),
+                }
+            })
+            .collect();
+        own.sort_by_key(|summary| {
+            let newest = summary.last_message.as_ref();
+            std::cmp::Reverse(newest.map(|view| view.message.g))
+        });
+        let total = own.len() as u64;
+        let page = own.into_iter().skip(usize::try_from(offset).unwrap());
+        Ok((page.take(limit as usize).collect(), total))
     }
 
     fn history(
@@ -341,13 +496,29 @@ impl Store for Model {
         Ok(found)
     }
 
-    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
-        let is_it = |view: &&ConversationView| view.conversation.id == id;
-        Ok(self.look(|rows| rows.conversations.iter().find(is_it).cloned()))
+    fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
+        let is_it =
+            |view: &&Arc<MessageView>| (view.conversation.app, view.message.uuid) == (app, uuid);
+        Ok(self.look(|rows| {
+            let found = rows.messages.iter().find(is_it);
+            found.map(|row| MessageView::clone(row))
+        }))
     }
 
-    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
-        Ok(self.look(|rows| rows.users.iter().find(|user| user.id == id).cloned()))
+    fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
+        let is_it = |user: &&Arc<User>| match name {
+            UserName::External(text) => user.external.text == *text,
+            UserName::Uuid(uuid) => user.uuid == *uuid,
+            UserName::Id(id) => user.id == *id,
+        };
+        Ok(self.look(|rows| {
+            let mut own = rows.users.iter().filter(|user| user.app == app);
+            own.find(is_it).cloned()
+        }))
+    }
+
+    fn media(&self, _: &str) -> Result<Option<Media>, Fault> {
+        Ok(None)
     }
 
     fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
@@ -356,18 +527,25 @@ impl Store for Model {
     }
 
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
-        let here = |view: &&Arc<MessageView>| match place {
-            Topic::Conversation(id) => view.conversation.id == id,
-            Topic::Person(user) => view.conversation.has(user),
-        };
-        let event = |view: &Arc<MessageView>| {
-            Arc::new(Event {
-                g: view.message.g,
-                origin: view.message.origin,
-                happening: Happening::MessageSent(Arc::clone(view)),
-            })
-        };
         Ok(self.look(|rows| {
+            let here = |view: &&Arc<MessageView>| match place {
+                Topic::Conversation(id) => view.conversation.id == id,
+                Topic::Person(user) => rows.view(view.conversation.id).unwrap().has(user),
+            };
+            let event = |view: &Arc<MessageView>| {
+                let place = rows.view(view.conversation.id).unwrap();
+                Arc::new(Event {
+                    g: view.message.g,
+                    at: view.message.created_at,
+                    origin: view.message.origin,
+                    scene: Scene {
+                        conversation: Arc::clone(&place.conversation),
+                        details: Arc::clone(&place.details),
+                        members: Arc::clone(&place.members),
+                    },
+                    happening: Happening::MessageSent(Arc::clone(view)),
+                })
+            };
             let range =
                 |view: &&Arc<MessageView>| after < view.message.g && view.message.g <= up_to;
             let events = rows.messages.iter().filter(range).filter(here);

@@ -94,7 +94,9 @@ fn g_of(effect: &Effect) -> Option<u64> {
     match effect {
         Effect::Show(event) => Some(event.g),
         Effect::Subscribe(chat::event::Subscribe { since, .. }) => Some(*since),
+        Effect::Unsubscribe(end) => Some(end.until),
         Effect::Attach(session) => session.subscriptions.last().map(|one| one.since),
+        Effect::Pass(_) => None,
     }
 }
 
@@ -112,7 +114,9 @@ fn check_rows(rows: &Rows) {
         let seq = seqs.entry(message.conversation).or_insert(0);
         *seq += 1;
         assert_eq!(message.seq, *seq, "a conversation's numbers have no gap");
-        assert!(view.conversation.has(message.sender), "only members write");
+        let mut places = rows.conversations.iter();
+        let place = places.find(|place| place.conversation.id == message.conversation);
+        assert!(place.unwrap().has(message.sender), "only members write");
         if let Some(client_id) = &message.client_id {
             let key = (message.conversation, message.sender, client_id.clone());
             assert!(retries.insert(key), "one client id, one message");
@@ -121,7 +125,7 @@ fn check_rows(rows: &Rows) {
     assert!(rows.counters.last_g >= last_g);
     let mut pairs = HashSet::new();
     for state in &rows.conversations {
-        let pair: Vec<_> = state.conversation.pair.iter().map(|user| user.id).collect();
+        let pair: Vec<_> = state.members.iter().map(|member| member.user.id).collect();
         assert!(
             pair[0] < pair[1] && pairs.insert(pair),
             "one conversation for two people"
@@ -226,7 +230,9 @@ fn run(world: &mut World, asks: &[(i64, Ask)], failure: Option<Failure>, highest
             *highest_shown = g;
         }
         if let Effect::Show(event) = effect {
-            let Happening::MessageSent(view) = &event.happening;
+            let Happening::MessageSent(view) = &event.happening else {
+                panic!("nothing else is asked for here: {event:?}");
+            };
             shown.push(view.clone());
         }
     }

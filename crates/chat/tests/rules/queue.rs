@@ -17,7 +17,7 @@ fn submission(command: Command, asker: &Arc<Ear>) -> Submission {
 
 fn text(submission: &Submission) -> &str {
     match &submission.command {
-        Command::Send { text, .. } => text,
+        Command::Send { body, .. } => &body.text,
         _ => "",
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, Command, Effect, Refusal, Reply, SessionId, SessionSeed, StoredSession, Timestamp,
-    Topic, Turn,
+    Actor, AppId, Command, Effect, Refusal, Reply, SessionId, SessionSeed, StoredSession,
+    Timestamp, Topic, Turn,
 };
 
 use crate::{
@@ -122,21 +122,25 @@ fn an_heir_gets_what_its_batch_did_before() {
 fn a_session_is_for_whom_it_began() {
     let mut world = World::new();
     world.one(&verified(Some("ann")), register("ann")).unwrap();
-    let elsewhere = SessionSeed {
-        namespace: "/chat".to_owned(),
-        ..SessionSeed::clone(verified(None).session.as_ref().unwrap())
+    let ann = verified(Some("ann"));
+    let with = |seed| {
+        Arc::new(Actor {
+            session: Some(Arc::new(seed)),
+            ..Actor::clone(&ann)
+        })
     };
-    let in_namespace = Arc::new(Actor {
-        session: Some(Arc::new(elsewhere)),
-        ..Actor::clone(&verified(Some("ann")))
+    let own = SessionSeed::clone(ann.session.as_ref().unwrap());
+    let in_namespace = with(SessionSeed {
+        namespace: "/chat".to_owned(),
+        ..own.clone()
     });
     let nowhere = Arc::new(Actor {
         session: None,
         ..Actor::clone(&verified(Some("ann")))
     });
-    let in_app = Arc::new(Actor {
-        app: somebody(2, None).app.clone(),
-        ..Actor::clone(&verified(Some("ann")))
+    let in_app = with(SessionSeed {
+        app: AppId(2),
+        ..own.clone()
     });
     let strangers = [
         verified(None),
@@ -157,7 +161,7 @@ fn a_session_is_for_whom_it_began() {
     assert_eq!(refused, Refusal::UnknownSession, "there is none");
     let heir = SessionSeed {
         id: SessionId(2),
-        ..SessionSeed::clone(verified(None).session.as_ref().unwrap())
+        ..own
     };
     let heir = Arc::new(Actor {
         session: Some(Arc::new(heir)),
@@ -187,7 +191,7 @@ fn a_new_session_carries_on_with_everything_from_now_on() {
     assert_eq!(new.seed, *me(2).session.as_ref().unwrap());
     let places: Vec<_> = new.subscriptions.iter().map(|one| one.since).collect();
     assert_eq!(places, [before + 2, before + 3, before + 4, before + 5]);
-    assert_eq!(attached(&turn), std::slice::from_ref(new));
+    assert_eq!(attached(&turn), [new.clone()]);
     assert_eq!(inherited(&turn.answers[1].1.result), new);
     assert_eq!(turn.answers[1].1.g, before + 5);
     assert_eq!(turn.last_g, before + 6);

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, AppId, Command, Conversation, ConversationId, ConversationView, Effect, Event, Executor,
-    Fault, G, MessageView, Refusal, Reply, Store, StoredSession, Timestamp, Topic, Turn, User,
-    UserId,
+    Actor, AppId, Command, Conversation, ConversationView, Effect, Event, Executor, Fault, G,
+    Media, MessageView, Refusal, Reply, Store, StoredSession, Timestamp, Topic, Turn, User, UserId,
     model::{ApiKey, App},
-    store::{Batch, Boot, CommitError, Counters, Found, Need},
+    store::{
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, Need,
+        UserName,
+    },
 };
 use uuid::Uuid;
 
@@ -20,7 +22,7 @@ fn effect_g(effect: &Effect) -> G {
     match effect {
         Effect::Show(event) => event.g,
         Effect::Subscribe(chat::event::Subscribe { since, .. }) => *since,
-        Effect::Attach(session) => panic!("nobody comes back here: {session:?}"),
+        other => panic!("nothing else happens here: {other:?}"),
     }
 }
 
@@ -128,7 +130,7 @@ fn a_batch_that_is_rolled_back_leaves_no_trace() {
         (anybody(), register("cid")),
     ]);
     let (message, _) = sent(&later[0]);
-    assert_eq!((message.seq, message.text.as_str()), (1, "two"));
+    assert_eq!((message.seq, message.body.text.as_str()), (1, "two"));
     assert!(message.g > turn.last_g);
     assert_eq!(world.store.rows().users.len(), 3);
 }
@@ -224,7 +226,25 @@ impl Store for Confused {
     fn keys(&self, _: AppId) -> Result<Vec<ApiKey>, Fault> {
         Ok(Vec::new())
     }
-    fn conversation(&self, _: AppId, _: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
+    fn conversation(
+        &self,
+        _: AppId,
+        _: &ConversationName,
+    ) -> Result<Option<ConversationView>, Fault> {
+        Ok(None)
+    }
+    fn conversations(
+        &self,
+        _: UserId,
+        _: u64,
+        _: u32,
+    ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
+        Ok((Vec::new(), 0))
+    }
+    fn message(&self, _: AppId, _: Uuid) -> Result<Option<MessageView>, Fault> {
+        Ok(None)
+    }
+    fn media(&self, _: &str) -> Result<Option<Media>, Fault> {
         Ok(None)
     }
     fn history(
@@ -236,10 +256,7 @@ impl Store for Confused {
     ) -> Result<Vec<MessageView>, Fault> {
         Ok(Vec::new())
     }
-    fn conversation_view(&self, _: ConversationId) -> Result<Option<ConversationView>, Fault> {
-        Ok(None)
-    }
-    fn user(&self, _: UserId) -> Result<Option<Arc<User>>, Fault> {
+    fn user(&self, _: AppId, _: &UserName) -> Result<Option<Arc<User>>, Fault> {
         Ok(None)
     }
     fn sessions(&self, _: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {

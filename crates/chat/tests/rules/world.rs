@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, App, AppId, Asker, Command, ConversationView, Executor, ExternalId, Identity, Outcome,
-    Refusal, Reply, SessionId, SessionSeed, Subject, Submission, Timestamp, Turn, model::Secret,
+    Actor, App, AppId, Asker, Body, Command, ConversationView, Executor, ExternalId, Identity,
+    Outcome, Proof, Refusal, Reply, SessionId, SessionSeed, Subject, Submission, Timestamp, Turn,
+    UserRef,
+    model::{Scope, Secret},
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -120,9 +122,17 @@ pub(crate) fn anybody() -> Arc<Actor> {
 }
 
 pub(crate) fn somebody(app_id: i64, session: Option<i64>) -> Arc<Actor> {
+    let seed = |id| {
+        Arc::new(SessionSeed {
+            app: AppId(app_id),
+            ..SessionSeed::clone(&seed(id))
+        })
+    };
     Arc::new(Actor {
         app: app(app_id, Identity::Open),
         subject: None,
+        scope: Scope::Client,
+        proof: Proof::default(),
         session: session.map(seed),
     })
 }
@@ -135,13 +145,20 @@ pub(crate) fn verified(subject: Option<&str>) -> Arc<Actor> {
             id: ExternalId::text(id),
             role: None,
         }),
-        session: Some(seed(1)),
+        scope: Scope::Client,
+        proof: Proof::default(),
+        session: Some(Arc::new(SessionSeed {
+            subject: subject.map(str::to_owned),
+            ..SessionSeed::clone(&seed(1))
+        })),
     })
 }
 
 pub(crate) fn seed(id: i64) -> Arc<SessionSeed> {
     Arc::new(SessionSeed {
         id: SessionId(id),
+        app: AppId(1),
+        subject: None,
         pid_hash: [0; 32],
         sid: String::new(),
         namespace: "/".to_owned(),
@@ -151,24 +168,29 @@ pub(crate) fn seed(id: i64) -> Arc<SessionSeed> {
 
 pub(crate) fn register(user: &str) -> Command {
     Command::Register {
-        user: ExternalId::text(user),
+        user: named(user),
         dialect: DIALECT,
     }
 }
 
+pub(crate) fn named(user: &str) -> UserRef {
+    UserRef::Named(ExternalId::text(user))
+}
+
 pub(crate) fn open(user: &str, other: &str) -> Command {
     Command::OpenDirect {
-        user: ExternalId::text(user),
-        other: ExternalId::text(other),
-        dialect: DIALECT,
+        user: named(user),
+        other: named(other),
+        metadata: None,
+        dialect: Some(DIALECT),
     }
 }
 
 pub(crate) fn send(conversation: Uuid, sender: &str, text: &str) -> Command {
     Command::Send {
         conversation,
-        sender: ExternalId::text(sender),
-        text: text.to_owned(),
+        sender: named(sender),
+        body: Body::text(text),
         client_id: None,
     }
 }
@@ -176,8 +198,8 @@ pub(crate) fn send(conversation: Uuid, sender: &str, text: &str) -> Command {
 pub(crate) fn send_as(conversation: Uuid, sender: &str, text: &str, client_id: &str) -> Command {
     Command::Send {
         conversation,
-        sender: ExternalId::text(sender),
-        text: text.to_owned(),
+        sender: named(sender),
+        body: Body::text(text),
         client_id: Some(client_id.to_owned()),
     }
 }

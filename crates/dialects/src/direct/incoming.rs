@@ -2,7 +2,8 @@
 //!
 //! Checks forms only; what is allowed is decided in `chat`. `outgoing` is the way back.
 
-use chat::{Command, ConversationRef, Query, Refusal, Topic};
+use chat::{Body, Command, ConversationRef, Query, Refusal, Topic, UserRef};
+use uuid::Uuid;
 
 use crate::{
     Incoming, Request,
@@ -43,14 +44,10 @@ fn reader(name: &str) -> Option<Reader> {
 /// `register_user "<uuid>"`
 fn read_register_user(event: &Incoming) -> Result<Request, Refusal> {
     let user = Field::argument("userId", event.args.first().map(AsRef::as_ref)).uuid()?;
-    Ok(Request {
-        command: Some(Command::Register {
-            user: external(user),
-            dialect: NAME,
-        }),
-        query: None,
-        needs_identity: false,
-    })
+    Ok(Request::command(Command::Register {
+        user: named(user),
+        dialect: NAME,
+    }))
 }
 
 /// `join_chat { userId, targetUserId }`
@@ -61,29 +58,36 @@ fn read_join_chat(event: &Incoming) -> Result<Request, Refusal> {
         "must be an object with userId and targetUserId",
     )?;
     Ok(Request {
-        command: Some(Command::OpenDirect {
-            user: external(user.uuid()?),
-            other: external(other.uuid()?),
-            dialect: NAME,
-        }),
-        query: Some(Query::History {
-            conversation: ConversationRef::Opened,
-            offset: 0,
-            limit: HISTORY,
-        }),
-        needs_identity: false,
+        query: Some(history(ConversationRef::Opened)),
+        ..Request::command(Command::OpenDirect {
+            user: named(user.uuid()?),
+            other: named(other.uuid()?),
+            metadata: None,
+            dialect: Some(NAME),
+        })
     })
 }
 
 /// What `join_chat` is answered with, once more.
 pub(super) fn rejoin(place: Topic) -> Option<Query> {
     match place {
-        Topic::Conversation(conversation) => Some(Query::Reopen {
-            conversation,
-            limit: HISTORY,
-        }),
+        Topic::Conversation(conversation) => Some(history(ConversationRef::Id(conversation))),
         Topic::Person(_) => None,
     }
+}
+
+/// What one gets to see of a room on joining it.
+fn history(conversation: ConversationRef) -> Query {
+    Query::History {
+        conversation,
+        viewer: None,
+        offset: 0,
+        limit: HISTORY,
+    }
+}
+
+fn named(user: Uuid) -> UserRef {
+    UserRef::Named(external(user))
 }
 
 /// `send_message { roomId, senderId, body, clientMessageId? }`
@@ -93,17 +97,12 @@ fn read_send_message(event: &Incoming) -> Result<Request, Refusal> {
         ["roomId", "senderId", "body", "clientMessageId"],
         "must be an object with roomId, senderId and body",
     )?;
-    Ok(Request {
-        command: Some(Command::Send {
-            conversation: room.uuid()?,
-            sender: external(sender.uuid()?),
-            text: body.text()?,
-            client_id: client_id
-                .optional_label(MAX_CLIENT_ID, "must be a string of 1 to 128 bytes")?,
-        }),
-        query: None,
-        needs_identity: false,
-    })
+    Ok(Request::command(Command::Send {
+        conversation: room.uuid()?,
+        sender: named(sender.uuid()?),
+        body: Body::text(body.text()?),
+        client_id: client_id.optional_label(MAX_CLIENT_ID, "must be a string of 1 to 128 bytes")?,
+    }))
 }
 
 /// `fetch_messages { roomId, limit?, offset? }`
@@ -122,12 +121,12 @@ fn read_fetch_messages(event: &Incoming) -> Result<Request, Refusal> {
         .optional_whole(0, "must be a whole number, 0 or more")?
         .unwrap_or(0);
     Ok(Request {
-        command: None,
-        query: Some(Query::History {
+        needs_identity: true,
+        ..Request::query(Query::History {
             conversation: ConversationRef::Uuid(room),
+            viewer: None,
             offset,
             limit: limit as u32,
-        }),
-        needs_identity: true,
+        })
     })
 }

@@ -8,10 +8,12 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use chat::{Event, ExternalId, Query, Refusal, Subject, Topic};
+use chat::{Event, ExternalId, Passing, Query, Refusal, Subject, Topic};
 use uuid::Uuid;
 
-use crate::{Answer, Answered, Audience, Dialect, Incoming, Request, Seat, Shown, payload};
+use crate::{
+    Answer, Answered, Audience, Dialect, Emit, Incoming, Request, Seat, Shown, Site, payload,
+};
 
 /// The dialect. It keeps nothing.
 #[derive(Clone, Copy, Debug)]
@@ -38,9 +40,14 @@ impl Dialect for Direct {
         incoming::read(event)
     }
 
-    fn answer(&self, request: Option<&Request>, result: Result<&Answered, &Refusal>) -> Answer {
+    fn answer(
+        &self,
+        site: &Site,
+        request: Option<&Request>,
+        result: Result<&Answered, &Refusal>,
+    ) -> Answer {
         match result {
-            Ok(answered) => outgoing::answer(request, answered),
+            Ok(answered) => outgoing::answer(site, request, answered),
             Err(refusal) => outgoing::refuse(request, refusal),
         }
     }
@@ -53,8 +60,13 @@ impl Dialect for Direct {
         outgoing::EVENTS_OF_JOIN
     }
 
-    fn show(&self, event: &Event, audience: Audience) -> Vec<Shown> {
-        outgoing::show(event, audience).into_iter().collect()
+    fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown> {
+        outgoing::show(site, event, audience).into_iter().collect()
+    }
+
+    /// Its document has no word for typing.
+    fn pass(&self, _site: &Site, _passing: &Passing) -> Option<Emit> {
+        None
     }
 }
 

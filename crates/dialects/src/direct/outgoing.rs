@@ -3,12 +3,12 @@
 //! Every payload is written straight into its JSON text. `incoming` is the way in.
 
 use chat::{
-    Command, ConversationKind, ConversationView, Event, MessageView, Query, Refusal, Reply, View,
-    event::Happening,
+    Command, ConversationKind, ConversationRef, ConversationView, Event, MessageView, Query,
+    Refusal, Reply, View, event::Happening,
 };
 
 use crate::{
-    Answer, Answered, Audience, Emit, Request, Shown,
+    Answer, Answered, Audience, Emit, Request, Shown, Site,
     json::{error, refused_ack, write_external, write_text, write_uuid},
     timestamp::write_timestamp,
 };
@@ -21,7 +21,7 @@ const NEW_MESSAGE: u8 = 0;
 const CHAT_LIST_UPDATE: u8 = 1;
 
 /// Tells the asker what came of it: the documented events, and the acknowledgement beside them.
-pub(super) fn answer(request: Option<&Request>, answered: &Answered) -> Answer {
+pub(super) fn answer(site: &Site, request: Option<&Request>, answered: &Answered) -> Answer {
     match (&answered.reply, &answered.view) {
         (Some(Reply::Registered { user }), _) => {
             let mut ack = String::from(r#"{"success":true,"userId":"#);
@@ -32,26 +32,31 @@ pub(super) fn answer(request: Option<&Request>, answered: &Answered) -> Answer {
                 ack,
             }
         }
-        (Some(Reply::Opened { conversation, .. }), Some(View::History { messages }))
-        | (
+        (
             _,
-            Some(View::Reopened {
+            Some(View::History {
                 conversation,
                 messages,
+                ..
             }),
-        ) => room_joined(conversation, messages),
-        (Some(Reply::Opened { conversation, .. }), None) => room_joined(conversation, &[]),
+        ) => match request.and_then(|request| request.query.as_ref()) {
+            Some(Query::History {
+                conversation: ConversationRef::Uuid(_),
+                offset,
+                ..
+            }) => more_messages(site, *offset, messages),
+            _ => room_joined(site, conversation, messages),
+        },
         (Some(Reply::Sent { message, .. }), _) => {
-            let mut ack = String::with_capacity(message.message.text.len() + MESSAGE_BYTES);
+            let mut ack = String::with_capacity(message.message.body.text.len() + MESSAGE_BYTES);
             ack.push_str(r#"{"success":true,"#);
-            write_message_fields(&mut ack, message);
+            write_message_fields(&mut ack, site, message);
             ack.push('}');
             Answer {
                 events: Vec::new(),
                 ack,
             }
         }
-        (_, Some(View::History { messages })) => more_messages(request, messages),
         _ => Answer {
             events: Vec::new(),
             ack: String::from(r#"{"success":true}"#),
@@ -63,7 +68,7 @@ pub(super) fn answer(request: Option<&Request>, answered: &Answered) -> Answer {
 pub(super) const EVENTS_OF_JOIN: u32 = 2;
 
 /// `room_joined { roomId, room }`, then `message_history { messages }`.
-fn room_joined(view: &ConversationView, messages: &[MessageView]) -> Answer {
+fn room_joined(site: &Site, view: &ConversationView, messages: &[MessageView]) -> Answer {
     let mut room = String::with_capacity(512);
     room.push_str(r#"{"roomId":"#);
     write_uuid(&mut room, view.conversation.uuid);
@@ -80,7 +85,7 @@ fn room_joined(view: &ConversationView, messages: &[MessageView]) -> Answer {
 
     let mut past = String::new();
     past.push('{');
-    write_messages(&mut past, messages);
+    write_messages(&mut past, site, messages);
     past.push('}');
 
     let events: [Emit; EVENTS_OF_JOIN as usize] = [
@@ -100,13 +105,9 @@ fn room_joined(view: &ConversationView, messages: &[MessageView]) -> Answer {
 }
 
 /// `more_messages { messages, offset }`: the offset for the next page.
-fn more_messages(request: Option<&Request>, messages: &[MessageView]) -> Answer {
-    let asked = match request.and_then(|request| request.query.as_ref()) {
-        Some(Query::History { offset, .. }) => *offset,
-        Some(Query::Reopen { .. }) | None => 0,
-    };
+fn more_messages(site: &Site, asked: u64, messages: &[MessageView]) -> Answer {
     let mut page = String::new();
-    write_messages(&mut page, messages);
+    write_messages(&mut page, site, messages);
     page.push_str(r#","offset":"#);
     page.push_str(&(asked + messages.len() as u64).to_string());
     page.push('}');
@@ -155,22 +156,27 @@ fn explain(command: Option<&Command>, refusal: &Refusal) -> String {
 }
 
 /// What listeners see of an event: `new_message` in the room, `chat_list_update` in person.
-pub(super) fn show(event: &Event, audience: Audience) -> Option<Shown> {
-    let Happening::MessageSent(view) = &event.happening;
-    if view.conversation.kind != ConversationKind::Direct {
+pub(super) fn show(site: &Site, event: &Event, audience: Audience) -> Option<Shown> {
+    if event.conversation().kind != ConversationKind::Direct {
         return None;
     }
-    match audience {
-        Audience::Conversation => Some(new_message(view)),
-        Audience::Person(user) if user == view.sender.id => None,
-        Audience::Person(_) => Some(chat_list_update(view)),
+    match (&event.happening, audience) {
+        (Happening::MessageSent(view), Audience::Conversation) => Some(new_message(site, view)),
+        (Happening::MessageSent(view), Audience::Person(user)) => {
+            (user != view.sender.id).then(|| chat_list_update(site, view))
+        }
+        // The document has no words for what becomes of a message; its history tells.
+        (
+            Happening::MessageEdited(_) | Happening::MessageDeleted { .. } | Happening::Read { .. },
+            _,
+        ) => None,
     }
 }
 
-fn new_message(view: &MessageView) -> Shown {
-    let mut args = String::with_capacity(view.message.text.len() + MESSAGE_BYTES);
+fn new_message(site: &Site, view: &MessageView) -> Shown {
+    let mut args = String::with_capacity(view.message.body.text.len() + MESSAGE_BYTES);
     args.push('{');
-    write_message_fields(&mut args, view);
+    write_message_fields(&mut args, site, view);
     args.push('}');
     Shown {
         part: NEW_MESSAGE,
@@ -178,15 +184,16 @@ fn new_message(view: &MessageView) -> Shown {
             name: "new_message",
             args,
         },
+        skips_origin: false,
     }
 }
 
-fn chat_list_update(view: &MessageView) -> Shown {
-    let mut args = String::with_capacity(view.message.text.len() + MESSAGE_BYTES);
+fn chat_list_update(site: &Site, view: &MessageView) -> Shown {
+    let mut args = String::with_capacity(view.message.body.text.len() + MESSAGE_BYTES);
     args.push_str(r#"{"room_id":"#);
     write_uuid(&mut args, view.conversation.uuid);
     args.push_str(r#","last_message":"#);
-    write_text(&mut args, &view.message.text);
+    write_body(&mut args, site, view);
     args.push_str(r#","sender_id":"#);
     write_external(&mut args, &view.sender.external);
     args.push_str(r#","updated_at":"#);
@@ -198,22 +205,24 @@ fn chat_list_update(view: &MessageView) -> Shown {
             name: "chat_list_update",
             args,
         },
+        skips_origin: false,
     }
 }
 
-fn write_messages(out: &mut String, messages: &[MessageView]) {
-    let texts: usize = messages.iter().map(|view| view.message.text.len()).sum();
+fn write_messages(out: &mut String, site: &Site, messages: &[MessageView]) {
+    let text = |view: &MessageView| view.message.body.text.len();
+    let texts: usize = messages.iter().map(text).sum();
     out.reserve(texts + messages.len() * MESSAGE_BYTES);
     out.push_str(r#""messages":["#);
     for (place, view) in messages.iter().enumerate() {
         out.push_str(if place == 0 { "{" } else { ",{" });
-        write_message_fields(out, view);
+        write_message_fields(out, site, view);
         out.push('}');
     }
     out.push(']');
 }
 
-fn write_message_fields(out: &mut String, view: &MessageView) {
+fn write_message_fields(out: &mut String, site: &Site, view: &MessageView) {
     out.push_str(r#""id":"#);
     write_uuid(out, view.message.uuid);
     out.push_str(r#","room_id":"#);
@@ -221,22 +230,32 @@ fn write_message_fields(out: &mut String, view: &MessageView) {
     out.push_str(r#","sender_id":"#);
     write_external(out, &view.sender.external);
     out.push_str(r#","body":"#);
-    write_text(out, &view.message.text);
+    write_body(out, site, view);
     out.push_str(r#","created_at":"#);
     write_timestamp(out, view.message.created_at);
+}
+
+/// The text; of a file that came without one, where it is found.
+fn write_body(out: &mut String, site: &Site, view: &MessageView) {
+    let body = &view.message.body;
+    match &body.media {
+        Some(media) if body.text.is_empty() => write_text(out, &site.media_url(media)),
+        _ => write_text(out, &body.text),
+    }
 }
 
 fn write_room_fields(out: &mut String, view: &ConversationView) {
     out.push_str(r#""id":"#);
     write_uuid(out, view.conversation.uuid);
-    for (name, user) in ["participant1", "participant2"]
-        .iter()
-        .zip(&view.conversation.pair)
-    {
+    for (place, name) in ["participant1", "participant2"].iter().enumerate() {
         out.push_str(",\"");
         out.push_str(name);
         out.push_str("\":");
-        write_external(out, &user.external);
+        match view.members.get(place) {
+            Some(member) => write_external(out, &member.user.external),
+            // The user was deleted.
+            None => out.push_str("null"),
+        }
     }
     out.push_str(r#","created_at":"#);
     write_timestamp(out, view.conversation.created_at);

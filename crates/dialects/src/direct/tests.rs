@@ -1,18 +1,17 @@
 //! What needs no conversation to be tested; conversations are in `transcripts/`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use std::sync::Arc;
-
 use chat::{
-    AppId, Command, Conversation, ConversationId, ConversationKind, Event, ExternalId, Message,
-    MessageView, Query, Refusal, Subject, Timestamp, User, UserId, event::Happening,
+    Body, Command, ConversationKind, Event, ExternalId, Query, Refusal, Subject, UserId, UserRef,
+    event::Happening,
 };
 use proptest::prelude::*;
-use serde_json::value::RawValue;
-use uuid::Uuid;
 
 use super::{Direct, incoming};
-use crate::{Audience, Dialect, Incoming};
+use crate::{
+    Audience, Dialect,
+    sample::{self, incoming as event, seat, site, user},
+};
 
 const EVENTS: &[(&str, &[&str])] = &[
     ("register_user", &["userId"]),
@@ -23,19 +22,6 @@ const EVENTS: &[(&str, &[&str])] = &[
     ),
     ("fetch_messages", &["roomId", "limit", "offset"]),
 ];
-
-fn event(name: &str, args: &[&str]) -> Incoming {
-    Incoming {
-        namespace: "/".to_owned(),
-        ack: None,
-        name: name.to_owned(),
-        args: args
-            .iter()
-            .map(|json| RawValue::from_string((*json).to_owned()).unwrap())
-            .collect(),
-        attachments: Vec::new(),
-    }
-}
 
 #[test]
 fn claims_its_own_events_only() {
@@ -53,7 +39,11 @@ fn claims_its_own_events_only() {
 fn further_arguments_and_fields_are_ignored() {
     let upper = r#""01234567-89AB-4CDE-8F01-23456789ABCD""#;
     let request = incoming::read(&event("register_user", &[upper, "{}", "7"])).unwrap();
-    let Some(Command::Register { user, .. }) = request.command else {
+    let Some(Command::Register {
+        user: UserRef::Named(user),
+        ..
+    }) = request.command
+    else {
         panic!("{request:?}");
     };
     assert_eq!(user.text, "01234567-89ab-4cde-8f01-23456789abcd");
@@ -101,63 +91,27 @@ fn a_token_speaks_for_the_uuid_in_lower_case() {
 }
 
 fn message(kind: ConversationKind, text: &str) -> Event {
-    let user = |id: u8, external: ExternalId| {
-        Arc::new(User {
-            id: UserId(i64::from(id)),
-            app: AppId(1),
-            uuid: Uuid::from_u128(u128::from(id)),
-            external,
-            created_at: Timestamp(0),
-        })
-    };
     let number = ExternalId {
         text: "7".to_owned(),
         number: true,
     };
-    let pair = vec![user(1, ExternalId::text("a")), user(2, number)];
-    let sender = Arc::clone(&pair[1]);
-    let conversation = Arc::new(Conversation {
-        id: ConversationId(1),
-        app: AppId(1),
-        uuid: Uuid::from_u128(0xc),
-        kind,
-        key: None,
-        pair,
-        created_at: Timestamp(0),
-    });
-    let message = Message {
-        g: 9,
-        conversation: conversation.id,
-        seq: 1,
-        uuid: Uuid::from_u128(0xd),
-        sender: sender.id,
-        text: text.to_owned(),
-        created_at: Timestamp(1_700_000_000_000),
-        origin: None,
-        client_id: Some("not shown".to_owned()),
-    };
-    Event {
-        g: 9,
-        origin: None,
-        happening: Happening::MessageSent(Arc::new(MessageView {
-            conversation,
-            sender,
-            message,
-        })),
-    }
+    let (receiver, sender) = (user(1, ExternalId::text("a")), user(2, number));
+    let place = sample::conversation(kind, &[&receiver, &sender]);
+    let sent = sample::message(&place, &sender, Body::text(text));
+    sample::event(&place, Happening::MessageSent(sent.into()))
 }
 
 #[test]
 fn a_message_is_shown_in_the_room_and_to_the_receiver_in_person() {
     let event = message(ConversationKind::Direct, "two\n\"lines\"");
-    let room = Direct.show(&event, Audience::Conversation);
+    let room = Direct.show(&site(), &event, Audience::Conversation);
     assert_eq!(room.len(), 1);
     assert_eq!((room[0].part, room[0].emit.name), (0, "new_message"));
     assert_eq!(
         room[0].emit.args,
         r#"{"id":"00000000-0000-0000-0000-00000000000d","room_id":"00000000-0000-0000-0000-00000000000c","sender_id":7,"body":"two\n\"lines\"","created_at":"2023-11-14T22:13:20.000Z"}"#
     );
-    let receiver = Direct.show(&event, Audience::Person(UserId(1)));
+    let receiver = Direct.show(&site(), &event, Audience::Person(UserId(1)));
     assert_eq!(receiver.len(), 1);
     assert_eq!(
         (receiver[0].part, receiver[0].emit.name),
@@ -167,7 +121,10 @@ fn a_message_is_shown_in_the_room_and_to_the_receiver_in_person() {
         receiver[0].emit.args,
         r#"{"room_id":"00000000-0000-0000-0000-00000000000c","last_message":"two\n\"lines\"","sender_id":7,"updated_at":"2023-11-14T22:13:20.000Z"}"#
     );
-    assert_eq!(Direct.show(&event, Audience::Person(UserId(2))), vec![]);
+    assert_eq!(
+        Direct.show(&site(), &event, Audience::Person(UserId(2))),
+        vec![]
+    );
 }
 
 #[test]
@@ -178,8 +135,11 @@ fn other_kinds_of_conversation_are_not_shown() {
         ConversationKind::Room,
     ] {
         let event = message(kind, "x");
-        assert_eq!(Direct.show(&event, Audience::Conversation), vec![]);
-        assert_eq!(Direct.show(&event, Audience::Person(UserId(1))), vec![]);
+        assert_eq!(Direct.show(&site(), &event, Audience::Conversation), vec![]);
+        assert_eq!(
+            Direct.show(&site(), &event, Audience::Person(UserId(1))),
+            vec![]
+        );
     }
 }
 
@@ -229,7 +189,7 @@ proptest! {
         let (name, fields) = EVENTS[which];
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let event = event(name, &args);
-        match Direct.read(&crate::tests::seat(), &event) {
+        match Direct.read(&seat(), &event) {
             Ok(request) => {
                 let page = |query: &Query| {
                     let Query::History { limit, .. } = query else { panic!("{query:?}") };
@@ -240,7 +200,7 @@ proptest! {
             Err(refusal) => {
                 let message = refusal.to_string();
                 prop_assert!(fields.iter().any(|field| message.contains(field)), "{}", message);
-                let answer = Direct.answer(None, Err(&refusal));
+                let answer = Direct.answer(&site(), None, Err(&refusal));
                 let ack: serde_json::Value = serde_json::from_str(&answer.ack).unwrap();
                 prop_assert_eq!(&ack["error"]["message"], &serde_json::Value::from(message));
                 prop_assert_eq!(&ack["success"], &serde_json::Value::from(false));
@@ -252,7 +212,7 @@ proptest! {
     #[test]
     fn what_is_shown_is_json_that_says_what_was_written(text in any::<String>()) {
         let event = message(ConversationKind::Direct, &text);
-        let shown = Direct.show(&event, Audience::Conversation);
+        let shown = Direct.show(&site(), &event, Audience::Conversation);
         let value: serde_json::Value = serde_json::from_str(&shown[0].emit.args).unwrap();
         prop_assert_eq!(&value["body"], &serde_json::Value::from(text));
     }

@@ -24,9 +24,12 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     logging::start(&config.log);
     raise_open_files();
     let store = Arc::new(Sqlite::open(&config.server.data, &store_options(&config))?);
-    if args.demo {
-        Desk::alone(Arc::clone(&store) as Arc<_>)?.create_demo()?;
-    }
+    let demo = if args.demo {
+        let desk = Desk::alone(Arc::clone(&store) as Arc<_>, &config.server.data)?;
+        Some(desk.demo_app()?)
+    } else {
+        None
+    };
     refuse_open_apps(&config, &*store)?;
     let mut builder = runtime::Builder::new_multi_thread();
     if config.server.threads > 0 {
@@ -49,7 +52,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         let url = format!("{scheme}://{address}");
         let with_demo = args.demo;
         let ready = move || announce(&url, with_demo);
-        crate::run(config, store, listener, ready, stop_signal()?).await?;
+        crate::run(config, store, demo, listener, ready, stop_signal()?).await?;
         Ok(())
     })
 }

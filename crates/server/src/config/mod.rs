@@ -12,7 +12,7 @@ mod table;
 pub use read::{Problem, Problems, Sources, load};
 pub use setting::{LogFormat, LogLevel, Seconds};
 pub use table::{
-    Config, Dialects, Heartbeat, Identity, Limits, Log, Metrics, Origins, Proxies, SETTINGS,
+    Config, Dialects, Heartbeat, Identity, Limits, Log, Media, Metrics, Origins, Proxies, SETTINGS,
     Server, Sessions, Setting, Store, Tls,
 };
 

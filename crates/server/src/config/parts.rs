@@ -1,13 +1,21 @@
 //! What each part of the server gets out of the settings, and what is wrong between them.
 
-use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+};
 
+use dialects::Site;
+use http::Uri;
 use ipnet::IpNet;
 
 use super::{read::nearest, table::Config};
 use crate::{
-    hub::{HubConfig, Rate},
+    hub::HubConfig,
+    limits::{LimitsConfig, Rate},
     listen::ListenConfig,
+    media::MediaConfig,
     origin,
     proxy::TrustedProxies,
 };
@@ -24,6 +32,14 @@ impl Config {
         }
         if self.server.data.as_os_str().is_empty() {
             wrong.push(("server.data", "must name a folder".to_owned()));
+        }
+        if !self.server.public_url.is_empty() && !is_base_url(&self.server.public_url) {
+            let words = format!(
+                "must be empty or a scheme and a host, like https://chat.example.org, without a slash \
+                 at its end, not {:?}",
+                self.server.public_url
+            );
+            wrong.push(("server.public_url", words));
         }
         if self.tls.certificate.is_some() != self.tls.key.is_some() {
             let (missing, given) = if self.tls.key.is_none() {
@@ -107,9 +123,6 @@ impl Config {
     /// For the hub.
     pub fn hub_config(&self) -> HubConfig {
         let limits = &self.limits;
-        let rate = NonZeroU32::new(limits.events_per_second)
-            .zip(NonZeroU32::new(limits.event_burst))
-            .map(|(per_second, burst)| Rate { per_second, burst });
         let enabled = self.dialects.enabled.iter();
         let sessions = &self.sessions;
         HubConfig {
@@ -124,8 +137,41 @@ impl Config {
             replay_bytes: sessions.replay_bytes,
             remember: sessions.remember_seconds,
             expiry_grace: self.identity.expiry_grace_seconds,
-            rate,
+            rate: rate(limits.events_per_second, limits.event_burst),
             without_recovery: sessions.without_recovery.clone(),
+            ..HubConfig::default()
+        }
+    }
+
+    /// How clients reach the server, which listens on `address`.
+    pub fn site(&self, address: SocketAddr) -> Site {
+        let url = &self.server.public_url;
+        if !url.is_empty() {
+            return Site { url: url.clone() };
+        }
+        let scheme = match self.tls.certificate {
+            Some(_) => "https",
+            None => "http",
+        };
+        let url = format!("{scheme}://{address}");
+        Site { url }
+    }
+
+    /// For the store of files.
+    pub fn media_config(&self) -> MediaConfig {
+        MediaConfig {
+            max_bytes: self.media.max_bytes,
+            free_space_floor: self.store.free_space_floor_bytes,
+        }
+    }
+
+    /// How often somebody may ask.
+    pub fn rates(&self) -> LimitsConfig {
+        let limits = &self.limits;
+        LimitsConfig {
+            per_ip: rate(limits.per_ip_per_second, limits.per_ip_burst),
+            per_app: rate(limits.per_app_per_second, limits.per_app_burst),
+            per_user: rate(limits.per_user_per_second, limits.per_user_burst),
         }
     }
 
@@ -143,6 +189,23 @@ impl Config {
     pub fn forbids_open_apps(&self) -> bool {
         !self.is_private() && !self.identity.allow_open_on_public_address
     }
+}
+
+/// No limit where one of the two is nothing.
+fn rate(per_second: u32, burst: u32) -> Option<Rate> {
+    let (per_second, burst) = NonZeroU32::new(per_second).zip(NonZeroU32::new(burst))?;
+    Some(Rate { per_second, burst })
+}
+
+/// A scheme and an authority, and nothing behind them.
+fn is_base_url(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|url| {
+        let scheme = matches!(url.scheme_str(), Some("http" | "https"));
+        scheme
+            && url.authority().is_some()
+            && url.path_and_query().is_none_or(|rest| rest == "/")
+            && !text.ends_with('/')
+    })
 }
 
 fn parse_networks(list: &[String]) -> Result<Vec<IpNet>, String> {

@@ -87,6 +87,9 @@ settings! {
         data: PathBuf = PathBuf::from("./data");
         /// Threads that serve sockets; 0 is one for each processor.
         threads: usize = 0, 0 to 1024;
+        /// How clients reach the server from outside, like `https://chat.example.org`: files are
+        /// named by it. If it is empty, the address that the server listens on.
+        public_url: String = String::new();
         /// How long clients may take what is still to be written when the server stops.
         shutdown_seconds: Seconds = Duration::from_secs(10), 0 to 3600;
     }
@@ -131,6 +134,23 @@ settings! {
         events_per_second: u32 = 50, 0 to 1_000_000;
         /// Events that a socket may send at once before that.
         event_burst: u32 = 200, 1 to 1_000_000;
+        /// HTTP requests and events a second from one IPv4 address or IPv6 /64 network, in the long
+        /// run; 0 is no limit. Loopback and requests with a server key are not counted. Too many
+        /// requests are refused (429); sockets are read more slowly.
+        per_ip_per_second: u32 = 200, 0 to 1_000_000;
+        /// As many may come at once before that.
+        per_ip_burst: u32 = 2000, 1 to 1_000_000;
+        /// The same for one app.
+        per_app_per_second: u32 = 5000, 0 to 1_000_000;
+        /// As many may come at once before that.
+        per_app_burst: u32 = 20_000, 1 to 1_000_000;
+        /// The same for one user whom a token proves.
+        per_user_per_second: u32 = 50, 0 to 1_000_000;
+        /// As many may come at once before that.
+        per_user_burst: u32 = 300, 1 to 1_000_000;
+        /// HTTP requests that are carried out at once. More wait, and after two seconds are told to
+        /// come again (503).
+        requests: usize = 256, 1 to 1_000_000;
         /// Commands that may wait for the writer, on the whole server. While there are more,
         /// sockets are not read.
         waiting_commands: u32 = 8192, 1 to 1_000_000;
@@ -175,6 +195,15 @@ settings! {
         /// recovery needs. They get none.
         without_recovery: Vec<String> =
             ["Dart/", "Python/", "python-"].map(str::to_owned).to_vec();
+    }
+    /// Files that people send.
+    media: Media {
+        /// Longest file, in bytes.
+        max_bytes: u64 = 10_000_000, 1024 to 1e12;
+        /// Files that may be on their way in at once.
+        uploads: usize = 64, 1 to 100_000;
+        /// The same from one IPv4 address or IPv6 /64 network; loopback is not counted.
+        uploads_per_ip: usize = 8, 1 to 100_000;
     }
     /// Who people are.
     identity: Identity {

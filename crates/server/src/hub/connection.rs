@@ -4,7 +4,7 @@
 use std::{sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
-use chat::{Actor, SessionSeed};
+use chat::{Actor, Proof, SessionSeed, model::Scope};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
 use tokio::sync::oneshot;
 use wire::{
@@ -25,6 +25,7 @@ use super::{
     timers,
 };
 use crate::{
+    limits::Asking,
     listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
     writer,
 };
@@ -95,11 +96,11 @@ impl Driver for Connection {
                 self.connect(&namespace, auth.as_deref(), now)?;
             }
             Some(Input::Event(event)) => {
-                self.pace(now);
                 let mut seats = self.seats.iter_mut();
                 if let Some(seat) = seats.find(|seat| seat.namespace() == event.namespace) {
                     seat.receive(&event, now);
                 }
+                self.pace(&event.namespace, now);
             }
             // No event of ours asks for an acknowledgement.
             Some(Input::Ack(_)) => {}
@@ -169,11 +170,22 @@ impl Driver for Connection {
 
 impl Connection {
     /// Notes an event; a client that is over its rate is not read for a while.
-    fn pace(&mut self, now: Instant) {
-        let Some(limiter) = &self.limiter else { return };
-        if let Err(too_early) = limiter.check() {
+    fn pace(&mut self, namespace: &str, now: Instant) {
+        let own = self.limiter.as_ref().and_then(|limiter| {
+            let too_early = limiter.check().err()?;
+            Some(too_early.wait_time_from(limiter.clock().now()))
+        });
+        let of_all = self.hub.config.limits_of_all.as_ref().and_then(|limits| {
+            let mut seats = self.seats.iter();
+            let (app, user) = seats.find(|seat| seat.namespace() == namespace)?.asks_as();
+            limits.check(&Asking {
+                ip: Some(self.peer.ip),
+                app: Some(app),
+                user,
+            })
+        });
+        if let Some(wait) = own.max(of_all) {
             self.hub.metrics.read_pauses.inc();
-            let wait = too_early.wait_time_from(limiter.clock().now());
             self.paused = Some(now + wait);
             timers::wake_later(&self.handle, wait);
         }
@@ -291,18 +303,17 @@ impl Connection {
         };
         let mut welcome = Vec::new();
         frame::write_connect(&mut welcome, admitted.namespace, &answer);
+        let verified = admitted.verified.as_ref();
         let seed = Arc::new(SessionSeed {
             id: names.session,
+            app: admitted.app.id,
+            subject: verified.map(|verified| verified.subject.id.text.clone()),
             pid_hash: admission::hash(&names.pid),
             sid: names.sid,
             namespace: admitted.namespace.to_owned(),
             start_g: self.hub.barrier(),
         });
-        let subject = admitted
-            .verified
-            .as_ref()
-            .map(|verified| verified.subject.id.text.clone());
-        let session = Arc::new(Session::new(seed, admitted.app.id, subject, writer::now()));
+        let session = Arc::new(Session::new(seed, writer::now()));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
         (self.seat(admitted, &session, from), welcome.into())
@@ -341,8 +352,8 @@ impl Connection {
         if let Some(old) = session.attach(&socket) {
             old.take_over();
         }
-        if session.is_doubtful() {
-            // Its last command has become unknown since the session was found.
+        if session.is_distrusted() {
+            // Since it was found.
             socket.deliver(Delivery::Close(Close::Fault));
         }
         hub.metrics.sockets.inc();
@@ -357,6 +368,8 @@ impl Connection {
         let actor = Arc::new(Actor {
             app,
             subject: verified.map(|verified| verified.subject),
+            scope: Scope::Client,
+            proof: Proof::default(),
             session: Some(Arc::clone(&session.seed)),
         });
         let stream = Stream::new(Arc::clone(hub), socket, recovery, from);

@@ -7,7 +7,9 @@
 mod admission;
 mod connection;
 mod offset;
+mod passing;
 mod permits;
+mod presence;
 mod returning;
 mod reviving;
 mod seat;
@@ -18,10 +20,10 @@ mod stream;
 mod ticket;
 mod timers;
 mod topic;
+mod upload;
 
 use std::{
     collections::{HashMap, VecDeque},
-    num::NonZeroU32,
     sync::{
         Arc, OnceLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -32,9 +34,10 @@ use std::{
 use chat::{
     App, AppId, Event, G, Queue, SessionId, Store, Timestamp, UserId,
     bus::{Bus, Listener},
+    event::{Unsubscribe, Whose},
     store::Boot,
 };
-use dialects::Dialect;
+use dialects::{Dialect, Site};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -44,13 +47,21 @@ pub use self::{
 };
 use self::{
     offset::{Epochs, Key},
+    passing::Typists,
     permits::Permits,
-    reviving::Lookups,
+    presence::Presence,
+    reviving::{Ended, Lookups},
     session::{Session, Sessions},
     socket::Delivery,
     topic::Topic,
 };
-use crate::{identity::Directory, listen::Close, metrics::Metrics};
+use crate::{
+    identity::Directory,
+    limits::{Limits, Rate},
+    listen::Close,
+    media::MediaStore,
+    metrics::Metrics,
+};
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
 const BROUGHT_BACK: usize = 64 << 20;
@@ -80,10 +91,17 @@ pub struct HubConfig {
     pub remember: Duration,
     /// How long a socket whose token has expired may stay.
     pub expiry_grace: Duration,
-    /// Events that a socket may send a second, and at once; `None` for no limit.
+    /// Events that a socket may send; one that is faster is read more slowly, and nothing is refused.
+    /// `None` for no limit.
     pub rate: Option<Rate>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
+    /// How clients reach this server.
+    pub site: Arc<Site>,
+    /// Where files go; `None` where none are kept.
+    pub media: Option<Arc<MediaStore>>,
+    /// How much may be asked from one address, in one app and by one user; `None` for no limits.
+    pub limits_of_all: Option<Arc<Limits>>,
 }
 
 impl Default for HubConfig {
@@ -102,17 +120,11 @@ impl Default for HubConfig {
             expiry_grace: Duration::from_secs(30),
             rate: None,
             without_recovery: Vec::new(),
+            site: Arc::default(),
+            media: None,
+            limits_of_all: None,
         }
     }
-}
-
-/// How fast a socket may send events. One that is faster is read more slowly; nothing is refused.
-#[derive(Clone, Copy, Debug)]
-pub struct Rate {
-    /// In the long run.
-    pub per_second: NonZeroU32,
-    /// At once.
-    pub burst: NonZeroU32,
 }
 
 /// Everybody who is connected to this node.
@@ -137,6 +149,9 @@ pub struct Hub {
     touched: Mutex<Vec<Arc<Topic>>>,
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
+    presence: Presence,
+    typists: Typists,
+    ended: Mutex<Ended>,
     permits: Arc<Permits>,
     app_permits: Mutex<HashMap<AppId, Arc<Permits>>>,
 }
@@ -204,6 +219,9 @@ impl Hub {
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
+            presence: Presence::default(),
+            typists: Typists::default(),
+            ended: Mutex::default(),
             permits,
             app_permits: Mutex::default(),
         });
@@ -218,7 +236,7 @@ impl Hub {
     }
 
     /// The highest G that is committed and entered into all topics.
-    fn barrier(&self) -> G {
+    pub(crate) fn barrier(&self) -> G {
         self.barrier.load(Ordering::Acquire)
     }
 
@@ -249,7 +267,14 @@ impl Hub {
 
     /// Lets a session listen to a place from `since` on, in step with the events. Listening twice
     /// changes nothing.
-    fn join(&self, session: SessionId, place: chat::Topic, dialect: &str, since: G) {
+    fn join(
+        &self,
+        session: SessionId,
+        place: chat::Topic,
+        user: Option<UserId>,
+        dialect: &str,
+        since: G,
+    ) {
         let Some(session) = self.sessions.lock().by_id.get(&session).map(Arc::clone) else {
             return;
         };
@@ -257,9 +282,29 @@ impl Hub {
             return;
         };
         let topic = self.topic(place, dialect, &session.seed.namespace, || since);
-        session.listen(&topic, since);
+        session.listen(&topic, user, since);
         if let Some(socket) = session.socket() {
             topic.add(&socket, Key::end_of(since));
+        }
+    }
+
+    /// Ends the listening of sessions to a place, in step with the events.
+    fn end_listening(&self, end: &Unsubscribe) {
+        self.ended.lock().note(*end);
+        let meant: Vec<_> = {
+            let sessions = self.sessions.lock();
+            match end.whose {
+                Whose::Session(id) => sessions.by_id.get(&id).into_iter().cloned().collect(),
+                Whose::User(_) | Whose::Everybody => sessions.by_id.values().cloned().collect(),
+            }
+        };
+        for session in meant {
+            if session.unlisten(end)
+                && let Some(socket) = session.socket()
+            {
+                socket.detach(end.topic, Key::end_of(end.until));
+                socket.handle.wake();
+            }
         }
     }
 
@@ -331,14 +376,16 @@ impl Hub {
         self.metrics.topic_bytes.set(bytes as u64);
     }
 
-    /// Closes every connection and forgets what happened up to `until`: nobody can say what of it
-    /// is stored, so nobody's stream can be trusted to be whole. Clients come back to what is really
-    /// there. Comes before the barrier moves there, so that no offset names what was not shown.
+    /// Closes every connection and forgets what happened up to `until` and who listens to what:
+    /// nobody can say what of it is stored, so nobody's stream can be trusted to be whole. Clients
+    /// come back to what is really there. Comes before the barrier moves there, so that no offset
+    /// names what was not shown.
     fn break_off(&self, until: G) {
         for topic in self.topics.lock().values().flatten() {
             topic.forget(until);
         }
-        for socket in self.sessions.lock().sockets() {
+        let sockets = self.sessions.lock().distrust();
+        for socket in sockets {
             socket.deliver(Delivery::Close(Close::Fault));
             socket.handle.wake();
         }
@@ -354,13 +401,18 @@ impl Hub {
         }
     }
 
+    /// Some app, in whose name can be said what concerns all. `None` while there is none.
+    pub(crate) fn any_app(&self) -> Option<Arc<App>> {
+        self.directory.apps().into_iter().next()
+    }
+
     /// The sessions that have a socket and something in the store, which was last told of them
     /// before `before`; and an app in whose name it can be told. `None` while there is no app.
     pub(crate) fn unseen_sessions(
         &self,
         before: Timestamp,
     ) -> Option<(Arc<App>, Vec<Arc<Session>>)> {
-        let app = self.directory.apps().into_iter().next()?;
+        let app = self.any_app()?;
         let sessions = self.sessions.lock();
         let is_due = |session: &&Arc<Session>| session.is_live() && session.seen_at() < before;
         let due = sessions.by_id.values().filter(is_due);

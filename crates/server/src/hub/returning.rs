@@ -44,9 +44,6 @@ impl Hub {
             .by_pid
             .get(&claim.pid_hash)
             .map(Arc::clone)?;
-        if session.is_doubtful() {
-            return None;
-        }
         if !claim.is_of(&session) {
             return Some(Returning::Stranger);
         }

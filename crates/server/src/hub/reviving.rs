@@ -5,13 +5,13 @@
 //! then, not one for each client, and takes a few threads, not hundreds.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     mem,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use chat::{Fault, StoredSession};
+use chat::{Fault, G, StoredSession, event::Unsubscribe};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -22,8 +22,9 @@ use super::{
     Hub,
     returning::{Claim, Returning},
     session::Session,
+    timers,
 };
-use crate::listen::Handle;
+use crate::{listen::Handle, writer};
 
 /// Between two lookups, so that a crowd gathers. Whoever comes alone does not wait.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -105,41 +106,39 @@ impl Hub {
         }
     }
 
-    /// Brings back those sessions of a group that only the store knows, or knows better.
+    /// Brings back those sessions of a group that only the store knows.
     fn revive(&self, group: &[Waiter]) -> Result<(), Reported> {
         let mut unknown: HashSet<_> = group.iter().map(|waiter| waiter.claim.pid_hash).collect();
         {
             let sessions = self.sessions.lock();
-            let is_unsure = |session: &Arc<Session>| session.is_doubtful();
-            unknown.retain(|pid_hash| sessions.by_pid.get(pid_hash).is_none_or(is_unsure));
+            unknown.retain(|pid_hash| !sessions.by_pid.contains_key(pid_hash));
         }
         let unknown: Vec<_> = unknown.into_iter().collect();
         for hashes in unknown.chunks(TOGETHER) {
             self.metrics.store_reads.inc();
+            let read_at = self.entering.load(Ordering::Acquire);
             let found = self.store.sessions(hashes);
             for stored in found.map_err(|fault| report(&fault))? {
-                self.revive_one(stored);
+                self.revive_one(stored, read_at);
             }
-            let sessions = self.sessions.lock();
-            let known = hashes.iter().filter_map(|hash| sessions.by_pid.get(hash));
-            known.for_each(|session| session.trust());
         }
         Ok(())
     }
 
-    fn revive_one(&self, stored: StoredSession) {
-        let users = stored.identities();
-        let pid_hash = stored.seed.pid_hash;
-        // One that is in doubt is in memory already.
-        let known = self.sessions.lock().by_pid.get(&pid_hash).map(Arc::clone);
-        let session = known.unwrap_or_else(|| {
-            let (seed, app) = (stored.seed, stored.app);
-            Arc::new(Session::new(seed, app, stored.subject, stored.seen_at))
-        });
-        for user in users {
-            session.identify(user);
-        }
+    /// Takes in a session as the store knew it at `read_at` or later.
+    fn revive_one(&self, stored: StoredSession, read_at: G) {
+        let session = Arc::new(Session::new(stored.seed, stored.seen_at));
         for subscription in stored.subscriptions {
+            // The store leaves out those to which there is no right any longer; whether the key or
+            // token still holds with which it was asked for is known here.
+            let proof = subscription.proof;
+            let works = proof.key.is_none_or(|key| self.directory.works(key));
+            if !works || proof.until.is_some_and(|until| until <= writer::now()) {
+                continue;
+            }
+            if let Some(user) = subscription.user {
+                session.identify(user);
+            }
             let Some(dialect) = dialects::by_name(&subscription.dialect) else {
                 continue;
             };
@@ -147,10 +146,35 @@ impl Hub {
             let namespace = &session.seed.namespace;
             let floor = || self.entering.load(Ordering::Acquire);
             let topic = self.topic(subscription.topic, dialect, namespace, floor);
-            session.listen(&topic, subscription.since);
+            session.listen(&topic, subscription.user, subscription.since);
         }
         // Another group may have revived it at the same time; there must be only one.
-        self.sessions.lock().insert(session, true);
+        let session = self.sessions.lock().insert(session, true);
+        // What has ended since, when the session was not here yet to be told.
+        for end in self.ended.lock().since(read_at) {
+            session.unlisten(&end);
+        }
+    }
+}
+
+/// The listening that has ended lately, for sessions that were being read meanwhile.
+#[derive(Default)]
+pub(super) struct Ended(VecDeque<(Instant, Unsubscribe)>);
+
+impl Ended {
+    /// Longer than a read of the store takes.
+    const KEPT: Duration = Duration::from_mins(1);
+
+    pub(super) fn note(&mut self, end: Unsubscribe) {
+        let now = timers::now();
+        let is_old = |(at, _): &mut (Instant, Unsubscribe)| now.duration_since(*at) > Self::KEPT;
+        while self.0.pop_front_if(is_old).is_some() {}
+        self.0.push_back((now, end));
+    }
+
+    fn since(&self, g: G) -> Vec<Unsubscribe> {
+        let ends = self.0.iter().map(|(_, end)| *end);
+        ends.filter(|end| end.until > g).collect()
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{Actor, Asker, Command, Outcome, Refusal, Subject, Submission};
+use chat::{
+    Actor, AppId, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef,
+    model::Secret,
+};
 use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
@@ -17,11 +20,17 @@ use super::{
     Hub,
     offset::Key,
     permits::Permits,
+    presence::Going,
     session::{Portrait, Session},
     stream::Stream,
     timers,
+    upload::Uploading,
 };
-use crate::listen::{Close, Outgoing};
+use crate::{
+    identity::credential,
+    listen::{Close, Outgoing},
+    writer,
+};
 
 /// Commands of one socket that may be open at once.
 const OPEN_TICKETS: usize = 512;
@@ -35,11 +44,18 @@ const EARLY_WAIT: Duration = Duration::from_secs(2);
 /// A socket, with what only its connection touches.
 pub(super) struct Seat {
     hub: Arc<Hub>,
+    /// Who asks, as far as the handshake says.
     actor: Arc<Actor>,
+    /// Who asked last with a key or token in the payload, and that key or token.
+    bearer: Option<(Secret, Arc<Actor>)>,
+    /// Who it has said it is, last.
+    claimed: Option<UserRef>,
     dialect: Option<&'static dyn Dialect>,
     stream: Stream,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
+    /// What it said last, if that is on its way to the disk. It is not read meanwhile.
+    uploading: Option<Uploading>,
     timers: Vec<AbortHandle>,
     before: Option<Before>,
 }
@@ -72,10 +88,13 @@ impl Seat {
         Self {
             hub,
             actor,
+            bearer: None,
+            claimed: None,
             dialect: None,
             stream,
             permits,
             early,
+            uploading: None,
             timers,
             before: None,
         }
@@ -105,7 +124,8 @@ impl Seat {
         self.stream.identify(&identities);
         // Also if it listens to nothing that we know of: joins may be waiting for the writer, and
         // this is decided after them.
-        self.submit_command(Command::InheritSession { from: old.seed.id });
+        let inherit = Command::InheritSession { from: old.seed.id };
+        self.submit_command(&self.actor, inherit);
         self.stream.welcome_when_decided(welcome);
         self.before = Some(Before {
             session: Arc::clone(old),
@@ -136,7 +156,8 @@ impl Seat {
 
     /// Whether it may ask for more.
     pub(super) fn has_room(&self) -> bool {
-        !self.stream.socket.is_closed()
+        self.uploading.is_none()
+            && !self.stream.socket.is_closed()
             && self.stream.open_tickets() < OPEN_TICKETS
             && self.stream.open_bytes() < OPEN_BYTES
             && self.permits.open(&self.stream.socket)
@@ -144,7 +165,14 @@ impl Seat {
 
     /// Whether something that it asked for is not answered yet.
     pub(super) fn has_pending(&self) -> bool {
-        self.stream.open_tickets() > 0
+        self.stream.open_tickets() > 0 || self.uploading.is_some()
+    }
+
+    /// In which app it asks, and as whom, as far as a key or token tells.
+    pub(super) fn asks_as(&self) -> (AppId, Option<&str>) {
+        let actor = self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor);
+        let subject = actor.subject.as_ref();
+        (actor.app.id, subject.map(|subject| &*subject.id.text))
     }
 
     /// Whether it must go, for good.
@@ -154,6 +182,7 @@ impl Seat {
 
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
+        self.poll_upload();
         self.release_early(now);
         self.stream.collect(self.dialect, out)
     }
@@ -174,11 +203,22 @@ impl Seat {
         }
         let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
             Some(dialect) => {
-                let (app, subject) = (&*self.actor.app, self.actor.subject.as_ref());
-                dialect.read(&dialects::Seat { app, subject }, event)
+                let seat = dialects::Seat {
+                    app: &self.actor.app,
+                    subject: self.actor.subject.as_ref(),
+                    claimed: self.claimed.as_ref(),
+                };
+                dialect.read(&seat, event)
             }
             None => Err(Refusal::UnknownEvent),
         };
+        if let Ok(Some(command)) = request.as_ref().map(|request| request.command.as_ref()) {
+            match (command, command.identifies()) {
+                (_, Some(user)) => self.claimed = Some(user.clone()),
+                (Command::Deregister { .. }, _) => self.claimed = None,
+                _ => {}
+            }
+        }
         let name = self.dialect.map_or("none", |dialect| dialect.name());
         self.hub.metrics.count_event(name);
         if self.must_wait(request.as_ref()) {
@@ -192,6 +232,7 @@ impl Seat {
     /// The client has said goodbye: what is stored of its session goes, so that a logout is not
     /// undone by whoever comes with the same recovery id.
     pub(super) fn end_session(mut self) {
+        self.stream.going = Going::Goodbye;
         self.end_before();
         let session = &self.stream.socket.session;
         if self.stream.has_stored_session() {
@@ -244,7 +285,7 @@ impl Seat {
             Ok(Request {
                 command: Some(command),
                 ..
-            }) if command.identifies() => false,
+            }) if command.identifies().is_some() => false,
             _ => !self.early.is_empty(),
         }
     }
@@ -274,9 +315,10 @@ impl Seat {
     /// not in time.
     fn release_early(&mut self, now: Instant) {
         let identified = !self.early.is_empty() && self.stream.is_identified();
-        while let Some(Early { ack, request, .. }) = self
-            .early
-            .pop_front_if(|early| identified || early.until <= now)
+        while self.uploading.is_none()
+            && let Some(Early { ack, request, .. }) = self
+                .early
+                .pop_front_if(|early| identified || early.until <= now)
         {
             match request {
                 Ok(request) if request.needs_identity && !identified => {
@@ -293,17 +335,94 @@ impl Seat {
             Ok(request) => request,
             Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
         };
-        if let Some(command) = &request.command {
-            self.submit_command(command.clone());
+        let actor = match self.actor_of(&request) {
+            Ok(actor) => actor,
+            Err(refusal) => {
+                return self
+                    .stream
+                    .refuse(self.dialect, ack, Some(request), refusal);
+            }
+        };
+        if request.upload.is_none() {
+            return self.submit_as(ack, actor, request);
         }
-        self.stream.ask(self.dialect, ack, request);
+        let (media, handle) = (self.hub.config.media.as_ref(), &self.stream.socket.handle);
+        match Uploading::begin(media, handle, ack, actor, request) {
+            Ok(uploading) => self.uploading = Some(uploading),
+            Err(refusal) => self.stream.refuse(self.dialect, ack, None, refusal),
+        }
+    }
+
+    /// Goes on with what was said with a file, once the file is kept.
+    fn poll_upload(&mut self) {
+        let Some(mut uploading) = self.uploading.take() else {
+            return;
+        };
+        match uploading.poll() {
+            None => self.uploading = Some(uploading),
+            Some(Ok(kept)) => {
+                let Uploading {
+                    ack,
+                    actor,
+                    mut request,
+                    ..
+                } = uploading;
+                request.place(kept.release());
+                self.submit_as(ack, actor, request);
+            }
+            Some(Err(refusal)) => {
+                let Uploading { ack, request, .. } = uploading;
+                self.stream
+                    .refuse(self.dialect, ack, Some(request), refusal);
+            }
+        }
+    }
+
+    fn submit_as(&mut self, ack: Option<u64>, actor: Arc<Actor>, request: Request) {
+        if let Some(command) = &request.command {
+            self.submit_command(&actor, command.clone());
+        }
+        self.stream.ask(self.dialect, ack, actor, request);
+    }
+
+    /// Who asks: whom the key or token in the payload names, where the dialect has it there.
+    fn actor_of(&mut self, request: &Request) -> Result<Arc<Actor>, Refusal> {
+        let Some(credential) = &request.credential else {
+            return Ok(Arc::clone(&self.actor));
+        };
+        let now = writer::now();
+        if let Some((known, actor)) = &self.bearer {
+            let Proof { key, until } = actor.proof;
+            let works = key.is_none_or(|key| self.hub.directory.works(key));
+            if known == credential && works && until.is_none_or(|until| now < until) {
+                return Ok(Arc::clone(actor));
+            }
+        }
+        let home = Some(&self.actor.app);
+        let opened = credential::open(&self.hub.directory, home, &credential.0, now)?;
+        let person = |subject: Subject| match self.dialect {
+            Some(dialect) => Subject {
+                id: dialect.person(&subject),
+                ..subject
+            },
+            None => subject,
+        };
+        let actor = Arc::new(Actor {
+            app: opened.app,
+            subject: opened.subject.map(person),
+            scope: opened.scope,
+            proof: opened.proof,
+            session: self.actor.session.clone(),
+        });
+        self.bearer = Some((credential.clone(), Arc::clone(&actor)));
+        Ok(actor)
     }
 
     /// Submits a command for which the stream takes a ticket.
-    fn submit_command(&self, command: Command) {
+    fn submit_command(&self, actor: &Arc<Actor>, command: Command) {
         self.permits.take();
         self.hub.queue.submit(Submission {
-            actor: Arc::clone(&self.actor),
+            actor: Arc::clone(actor),
             command,
             asker: Arc::clone(&self.stream.socket) as _,
         });

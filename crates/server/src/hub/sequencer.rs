@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use chat::{Asker, Effect, Turn, event::Subscribe};
+use chat::{Asker, Effect, Turn, event::Subscribe, session::StoredSubscription};
 use tokio::{sync::mpsc, task::yield_now};
 
 use super::{Hub, socket::Socket, topic::Topic};
@@ -76,16 +76,25 @@ impl Sequencer {
                     dialect,
                     since,
                 }) => {
-                    self.hub.identify(session, &[user]);
-                    self.hub.join(session, topic, dialect, since);
+                    self.hub.identify(session, user.as_slice());
+                    self.hub.join(session, topic, user, dialect, since);
                 }
+                Effect::Unsubscribe(end) => self.hub.end_listening(&end),
                 Effect::Attach(session) => {
                     self.hub.identify(session.seed.id, &session.identities());
                     for joined in &session.subscriptions {
-                        let (place, dialect) = (joined.topic, &joined.dialect);
-                        self.hub.join(session.seed.id, place, dialect, joined.since);
+                        let StoredSubscription {
+                            topic,
+                            user,
+                            dialect,
+                            since,
+                            ..
+                        } = joined;
+                        self.hub
+                            .join(session.seed.id, *topic, *user, dialect, *since);
                     }
                 }
+                Effect::Pass(passing) => self.hub.pass(passing),
             }
         }
     }

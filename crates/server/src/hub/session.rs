@@ -11,7 +11,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{AppId, G, SessionId, Subject, Timestamp, UserId, actor::SessionSeed};
+use chat::{
+    AppId, G, SessionId, Subject, Timestamp, UserId,
+    actor::SessionSeed,
+    event::{Unsubscribe, Whose},
+};
 use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -53,6 +57,16 @@ impl Sessions {
         self.by_id.values().filter_map(|session| session.socket())
     }
 
+    /// Lets go of all whom the store may know better; gives their sockets.
+    pub(crate) fn distrust(&mut self) -> Vec<Arc<Socket>> {
+        let distrusted = self.by_id.extract_if(|_, session| session.distrust());
+        let sockets = distrusted
+            .filter_map(|(_, session)| session.socket())
+            .collect();
+        self.by_pid.retain(|_, session| !session.is_distrusted());
+        sockets
+    }
+
     /// Lets go of those that have had no socket since `before`; the store still knows them.
     pub(crate) fn forget(&mut self, before: Instant) {
         let is_recent = |session: &Arc<Session>| session.parked().is_none_or(|at| at > before);
@@ -66,9 +80,6 @@ impl Sessions {
 /// One session. Live while it has a socket, parked otherwise.
 pub(crate) struct Session {
     pub(crate) seed: Arc<SessionSeed>,
-    pub(crate) app: AppId,
-    /// The user whom its token proved, if it came with one; whoever comes back must prove the same.
-    pub(crate) subject: Option<String>,
     /// When the store was last told that it is live, or knew it by itself; milliseconds.
     seen_at: AtomicI64,
     state: Mutex<State>,
@@ -82,8 +93,8 @@ struct State {
     /// Its client has said goodbye. It stays here for a while, because the store may not have heard
     /// of it when somebody comes with its recovery id.
     ended: bool,
-    /// Nobody knows whether the store has more of it.
-    doubtful: bool,
+    /// The store may know better.
+    distrusted: bool,
     dialect: Option<&'static dyn Dialect>,
     identities: Vec<UserId>,
     places: Vec<Place>,
@@ -94,6 +105,8 @@ struct State {
 /// What it listens to. While this exists the topic stays in memory.
 pub(crate) struct Place {
     pub(crate) topic: Arc<Topic>,
+    /// As whom, if that is known.
+    pub(crate) user: Option<UserId>,
     pub(crate) since: G,
 }
 
@@ -106,20 +119,13 @@ pub(crate) struct Portrait {
 }
 
 impl Session {
-    pub(crate) fn new(
-        seed: Arc<SessionSeed>,
-        app: AppId,
-        subject: Option<String>,
-        seen_at: Timestamp,
-    ) -> Self {
+    pub(crate) fn new(seed: Arc<SessionSeed>, seen_at: Timestamp) -> Self {
         let state = State {
             parked: Some(timers::now()),
             ..State::default()
         };
         Self {
             seed,
-            app,
-            subject,
             seen_at: AtomicI64::new(seen_at.0),
             state: Mutex::new(state),
         }
@@ -134,19 +140,11 @@ impl Session {
         self.seen_at.store(at.0, Ordering::Relaxed);
     }
 
-    /// Whether who comes with its recovery id may go on with it. A dialect may know the person by
-    /// another form of the token's subject.
+    /// Whether who comes with its recovery id may go on with it.
     pub(crate) fn belongs_to(&self, app: AppId, namespace: &str, who: Option<&Subject>) -> bool {
-        let state = self.state.lock();
-        let is_same = match (&self.subject, who) {
-            (None, None) => true,
-            (Some(own), Some(who)) => {
-                let knows = |spoken: &dyn Dialect| spoken.person(who).text == *own;
-                *own == who.id.text || state.dialect.is_some_and(knows)
-            }
-            _ => false,
-        };
-        is_same && !state.ended && self.app == app && self.seed.namespace == namespace
+        let is_same = self.seed.subject.as_ref() == who.map(|who| &who.id.text);
+        let is_ended = self.state.lock().ended;
+        is_same && !is_ended && self.seed.app == app && self.seed.namespace == namespace
     }
 
     /// Its socket, while it has one.
@@ -176,18 +174,16 @@ impl Session {
         }
     }
 
-    /// A command of its socket may be stored or not, so only the store can say what it listens to.
-    pub(crate) fn doubt(&self) {
-        self.state.lock().doubtful = true;
+    /// Only the store can say what it listens to, so nobody may go on with this. False if that does
+    /// not matter any more: its client has said goodbye.
+    fn distrust(&self) -> bool {
+        let mut state = self.state.lock();
+        state.distrusted = !state.ended;
+        state.distrusted
     }
 
-    /// The store has said what it listens to.
-    pub(crate) fn trust(&self) {
-        self.state.lock().doubtful = false;
-    }
-
-    pub(crate) fn is_doubtful(&self) -> bool {
-        self.state.lock().doubtful
+    pub(crate) fn is_distrusted(&self) -> bool {
+        self.state.lock().distrusted
     }
 
     /// Since when it has no socket.
@@ -206,21 +202,52 @@ impl Session {
         }
     }
 
+    /// It is this user no longer.
+    pub(crate) fn unidentify(&self, user: UserId) {
+        self.state.lock().identities.retain(|known| *known != user);
+    }
+
     /// Who it has said it is.
     pub(crate) fn identities(&self) -> Vec<UserId> {
         self.state.lock().identities.clone()
     }
 
     /// It listens to a topic. Listening twice changes nothing.
-    pub(crate) fn listen(&self, topic: &Arc<Topic>, since: G) {
+    pub(crate) fn listen(&self, topic: &Arc<Topic>, user: Option<UserId>, since: G) {
         let mut state = self.state.lock();
         if !state
             .places
             .iter()
             .any(|place| Arc::ptr_eq(&place.topic, topic))
         {
-            state.places.push(Place::new(topic, since));
+            state.places.push(Place::new(topic, user, since));
         }
+    }
+
+    /// Whether it listens to a topic.
+    pub(crate) fn listens(&self, topic: &Arc<Topic>) -> bool {
+        let state = self.state.lock();
+        let mut places = state.places.iter();
+        places.any(|place| Arc::ptr_eq(&place.topic, topic))
+    }
+
+    /// It listens no longer, if it is meant. True if it did.
+    pub(crate) fn unlisten(&self, end: &Unsubscribe) -> bool {
+        let is_meant = |place: &Place| {
+            let is_whose = match end.whose {
+                Whose::Session(session) => session == self.seed.id,
+                Whose::User(user) => place.user == Some(user),
+                Whose::Everybody => true,
+            };
+            let is_dialect = end
+                .dialect
+                .is_none_or(|name| name == place.topic.dialect.name());
+            is_whose && is_dialect && place.topic.place == end.topic
+        };
+        let mut state = self.state.lock();
+        let before = state.places.len();
+        state.places.retain(|place| !is_meant(place));
+        state.places.len() < before
     }
 
     /// Forgets everything: its client has said goodbye.
@@ -278,10 +305,11 @@ impl Session {
 }
 
 impl Place {
-    fn new(topic: &Arc<Topic>, since: G) -> Self {
+    fn new(topic: &Arc<Topic>, user: Option<UserId>, since: G) -> Self {
         topic.keep();
         Self {
             topic: Arc::clone(topic),
+            user,
             since,
         }
     }

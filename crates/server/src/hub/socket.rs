@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use chat::{Asker, G, KeyId, Outcome, Reply, View, query::QueryError};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -32,7 +33,17 @@ pub(crate) struct Socket {
     /// It stands in the queue of a pool of permits.
     waits: AtomicBool,
     /// The topics that it listens to, with the numbers under which it knows them.
-    slots: Mutex<HashMap<chat::Topic, u32, RandomState>>,
+    slots: Mutex<Slots>,
+    /// What passes and was not written yet, oldest first.
+    passing: Mutex<VecDeque<Bytes>>,
+}
+
+#[derive(Default)]
+struct Slots {
+    taken: HashMap<chat::Topic, u32, RandomState>,
+    /// Numbers whose topics it does not listen to any longer.
+    free: Vec<u32>,
+    next: u32,
 }
 
 #[derive(Default)]
@@ -51,6 +62,8 @@ pub(crate) enum Delivery {
         member: usize,
         cursor: Key,
     },
+    /// It does not listen to a topic any longer after this place.
+    Detached { slot: u32, until: Key },
     /// A join of the connection before it was decided when it had taken over.
     Joined { place: chat::Topic, at: G },
     /// Its oldest open command is decided.
@@ -68,6 +81,9 @@ pub(crate) enum Delivery {
 }
 
 const MORE: u32 = 63;
+
+/// Things that pass which may wait for one socket.
+const PASSING: usize = 16;
 
 impl Socket {
     pub(crate) fn new(
@@ -87,6 +103,7 @@ impl Socket {
             more: Mutex::default(),
             inbox: Mutex::default(),
             slots: Mutex::default(),
+            passing: Mutex::default(),
             waits: AtomicBool::new(false),
         }
     }
@@ -94,11 +111,43 @@ impl Socket {
     /// The number for a topic that it does not listen to yet; `None` if it does.
     pub(crate) fn next_slot(&self, place: chat::Topic) -> Option<u32> {
         let mut slots = self.slots.lock();
-        let next = slots.len() as u32;
-        match slots.entry(place) {
-            Entry::Occupied(_) => None,
-            Entry::Vacant(vacant) => Some(*vacant.insert(next)),
+        let Slots { taken, free, next } = &mut *slots;
+        let Entry::Vacant(vacant) = taken.entry(place) else {
+            return None;
+        };
+        let slot = free.pop().unwrap_or_else(|| {
+            *next += 1;
+            *next - 1
+        });
+        Some(*vacant.insert(slot))
+    }
+
+    /// It does not listen to a topic any longer after `until`. It may listen to it again from then
+    /// on, under another number.
+    pub(crate) fn detach(&self, place: chat::Topic, until: Key) {
+        let slot = self.slots.lock().taken.remove(&place);
+        if let Some(slot) = slot {
+            self.deliver(Delivery::Detached { slot, until });
         }
+    }
+
+    /// Nothing is known under this number any more.
+    pub(crate) fn free_slot(&self, slot: u32) {
+        self.slots.lock().free.push(slot);
+    }
+
+    /// Leaves something that passes; the oldest gives way where there is too much.
+    pub(crate) fn pass(&self, frame: Bytes) {
+        let mut passing = self.passing.lock();
+        if passing.len() == PASSING {
+            passing.pop_front();
+        }
+        passing.push_back(frame);
+    }
+
+    /// Takes what passes.
+    pub(crate) fn take_passing(&self) -> VecDeque<Bytes> {
+        std::mem::take(&mut *self.passing.lock())
     }
 
     /// Notes that it waits for a permit. False if it did already.
@@ -196,7 +245,6 @@ impl Asker for Socket {
 
     fn lost(&self) {
         self.permits.release();
-        self.session.doubt();
         self.deliver(Delivery::Lost);
     }
 }

@@ -8,8 +8,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use chat::{
-    ConversationView, G, Outcome, Refusal, Reply, UserId, View,
-    query::{self, QueryError, Reader},
+    Actor, ConversationView, G, Outcome, Refusal, Reply, UserId, View,
+    query::{self, QueryError, Reader, Sources},
     session::StoredSession,
 };
 use dialects::{Answer, Answered, Dialect, Emit, Request};
@@ -17,6 +17,7 @@ use dialects::{Answer, Answered, Dialect, Emit, Request};
 use super::{
     Hub,
     offset::Key,
+    presence::Going,
     session::Portrait,
     socket::{Delivery, Socket},
     ticket::{State, Ticket},
@@ -33,6 +34,8 @@ pub(crate) struct Stream {
     subscriptions: Vec<Option<Subscription>>,
     /// Topics that may have something new.
     dirty: Vec<u32>,
+    /// Topics that it listens to only up to some place.
+    ending: Vec<u32>,
     /// The key of what was written last.
     written: Key,
     tickets: VecDeque<Ticket>,
@@ -43,12 +46,16 @@ pub(crate) struct Stream {
     pinged: [Key; 2],
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
+    /// How the socket will go.
+    pub(crate) going: Going,
 }
 
 struct Subscription {
     topic: Arc<Topic>,
     member: usize,
     cursor: Key,
+    /// What comes after this is not shown.
+    end: Option<Key>,
 }
 
 impl Stream {
@@ -60,12 +67,14 @@ impl Stream {
             offsets,
             subscriptions: Vec::new(),
             dirty: Vec::new(),
+            ending: Vec::new(),
             written,
             tickets: VecDeque::new(),
             open_bytes: 0,
             dismissed: false,
             pinged: [Key::default(); 2],
             identities: Vec::new(),
+            going: Going::Lost,
         }
     }
 
@@ -78,10 +87,15 @@ impl Stream {
             places,
             answers,
         } = self.socket.session.portrait(from);
-        self.identities = identities;
+        self.identify(&identities);
         let mut again: Vec<Ticket> = Vec::new();
         for (topic, since) in places {
             topic.add(&self.socket, from.max(Key::end_of(since)));
+            // It may have ended since the portrait was drawn, when the socket was not in there yet.
+            if !self.socket.session.listens(&topic) {
+                self.socket
+                    .detach(topic.place, Key::end_of(self.hub.barrier()));
+            }
             let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
             let last = Key {
                 g: since,
@@ -111,7 +125,17 @@ impl Stream {
             self.socket.session.identify(user);
             if !self.identities.contains(&user) {
                 self.identities.push(user);
+                self.hub.presence.enter(user);
             }
+        }
+    }
+
+    /// The socket is this user no longer.
+    fn unidentify(&mut self, user: UserId) {
+        self.socket.session.unidentify(user);
+        if let Some(place) = self.identities.iter().position(|known| *known == user) {
+            self.identities.swap_remove(place);
+            self.hub.presence.leave(user, Going::Goodbye);
         }
     }
 
@@ -153,9 +177,10 @@ impl Stream {
         &mut self,
         dialect: Option<&'static dyn Dialect>,
         ack: Option<u64>,
+        actor: Arc<Actor>,
         request: Request,
     ) {
-        self.push(Ticket::asked(dialect, ack, request));
+        self.push(Ticket::asked(dialect, ack, actor, request));
     }
 
     /// Takes a ticket for an event that is refused already; the words keep their place.
@@ -187,8 +212,22 @@ impl Stream {
         self.tickets.push_back(ticket);
     }
 
-    /// Moves what may be written now into `out`.
+    /// Moves what may be written now into `out`; what passes comes last, if there is room.
     pub(crate) fn collect(
+        &mut self,
+        dialect: Option<&'static dyn Dialect>,
+        out: &mut Outgoing,
+    ) -> Result<(), Close> {
+        self.collect_lasting(dialect, out)?;
+        if !out.is_full() && self.is_welcomed() {
+            for frame in self.socket.take_passing() {
+                out.push(frame);
+            }
+        }
+        Ok(())
+    }
+
+    fn collect_lasting(
         &mut self,
         dialect: Option<&'static dyn Dialect>,
         out: &mut Outgoing,
@@ -197,6 +236,7 @@ impl Stream {
         let barrier = self.hub.barrier();
         self.socket.take_dirty(&mut self.dirty);
         self.take_inbox(dialect)?;
+        self.dirty.extend(&self.ending);
         loop {
             let cap = self.cap(barrier);
             self.start_reading(cap, barrier);
@@ -243,6 +283,7 @@ impl Stream {
                         topic,
                         member,
                         cursor,
+                        end: None,
                     };
                     let slot = slot as usize;
                     if self.subscriptions.len() <= slot {
@@ -250,6 +291,12 @@ impl Stream {
                     }
                     if let Some(place) = self.subscriptions.get_mut(slot) {
                         *place = Some(subscription);
+                    }
+                }
+                Delivery::Detached { slot, until } => {
+                    if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
+                        subscription.end = Some(until);
+                        self.ending.push(slot);
                     }
                 }
                 Delivery::Joined { place, at } => self.join_late(dialect, place, at),
@@ -270,10 +317,13 @@ impl Stream {
         let Some(place) = self.tickets.iter().position(is_submitted) else {
             return Ok(());
         };
+        let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
         match &outcome.result {
-            Ok(Reply::Registered { user } | Reply::Opened { user, .. }) => {
-                self.identify(&[user.id]);
-            }
+            Ok(Reply::Registered { user }) => self.identify(&[user.id]),
+            Ok(Reply::Opened {
+                user: Some(user), ..
+            }) if identifies => self.identify(&[user.id]),
+            Ok(Reply::Deregistered { user: Some(user) }) => self.unidentify(*user),
             Ok(Reply::Inherited { session }) => self.join_again(place, session),
             Ok(_) => {}
             Err(refusal) => self.hub.metrics.count_refusal(refusal),
@@ -281,6 +331,11 @@ impl Stream {
         let Some(ticket) = self.tickets.get_mut(place) else {
             return Ok(());
         };
+        let placed = ticket.request.as_ref().and_then(Request::placed);
+        if let (Err(_), Some(file), Some(media)) = (&outcome.result, placed, &self.hub.config.media)
+        {
+            media.discard(&file.name);
+        }
         if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
             // Its client must not hear of a session that is not stored. It comes back with the one
             // that it knows.
@@ -375,7 +430,7 @@ impl Stream {
         if at > barrier {
             return;
         }
-        let reply = reply.take();
+        let (reply, actor) = (reply.take(), ticket.actor.clone());
         let Some(Request {
             query: Some(query),
             needs_identity,
@@ -396,17 +451,35 @@ impl Stream {
             _ => None,
         };
         ticket.state = State::Reading { at, reply };
-        self.read(query, at, opened);
+        self.read(actor, query, at, opened);
     }
 
-    fn read(&self, query: chat::Query, at: G, opened: Option<ConversationView>) {
+    fn read(
+        &self,
+        actor: Option<Arc<Actor>>,
+        query: chat::Query,
+        at: G,
+        opened: Option<ConversationView>,
+    ) {
         let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
-        let (app, users) = (self.socket.session.app, self.identities.clone());
+        let users = self.identities.clone();
         hub.metrics.store_reads.inc();
         let reads = Arc::clone(&hub.reads);
         reads(Box::new(move || {
-            let reader = Reader { app, users: &users };
-            let found = query::run(&*hub.store, reader, &query, at, opened.as_ref());
+            let door = socket.session.seed.app;
+            let actor = actor.as_deref();
+            let subject = actor.and_then(|actor| actor.subject.as_ref());
+            let reader = Reader {
+                app: actor.map_or(door, |actor| actor.app.id),
+                users: &users,
+                is_believed: actor.is_some_and(Actor::looks_as_anybody),
+                subject: subject.map(|subject| &subject.id),
+            };
+            let sources = Sources {
+                store: &*hub.store,
+                presence: &*hub,
+            };
+            let found = query::run(sources, reader, &query, at, opened.as_ref());
             socket.deliver(Delivery::Found(found));
             socket.handle.wake();
         }));
@@ -428,7 +501,10 @@ impl Stream {
             State::Submitted | State::Asking { .. } | State::Reading { .. } => return,
         };
         let Answer { events, ack } = match (ticket.dialect, &result) {
-            (Some(dialect), result) => dialect.answer(ticket.request.as_ref(), result.as_ref()),
+            (Some(dialect), result) => {
+                let site = &self.hub.config.site;
+                dialect.answer(site, ticket.request.as_ref(), result.as_ref())
+            }
             (None, Err(refusal)) => dialects::refuse(refusal),
             (None, Ok(_)) => Answer::default(),
         };
@@ -542,8 +618,16 @@ impl Stream {
     /// Notes that a topic has given all that it has up to `until`, which may be nothing: what it
     /// forgets up to there is not missed.
     fn pass(&mut self, slot: u32, until: Key) {
-        if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
-            subscription.cursor = subscription.cursor.max(until);
+        let Some(place) = self.subscriptions.get_mut(slot as usize) else {
+            return;
+        };
+        let Some(subscription) = place else { return };
+        subscription.cursor = subscription.cursor.max(until);
+        if subscription.end.is_some_and(|end| end <= until) {
+            self.hub.leave(&subscription.topic, subscription.member);
+            *place = None;
+            self.ending.retain(|ending| *ending != slot);
+            self.socket.free_slot(slot);
         }
     }
 
@@ -556,9 +640,12 @@ impl Stream {
         let render = Render {
             epochs: &self.hub.epochs,
             metrics: &self.hub.metrics,
+            site: &self.hub.config.site,
             offsets: self.offsets,
+            reader: self.socket.session.seed.id,
         };
         let topic = &subscription.topic;
+        let cap = subscription.end.map_or(cap, |end| end.min(cap));
         let fetched = topic.fetch(subscription.cursor, cap, budget, grain, &render);
         fetched.ok_or(Close::Slow)
     }
@@ -582,6 +669,10 @@ impl Drop for Stream {
             self.hub.leave(&subscription.topic, subscription.member);
         }
         self.socket.session.detach(&self.socket);
+        for user in &self.identities {
+            self.hub.presence.leave(*user, self.going);
+        }
+        self.hub.stop_typists_of(self.socket.session.seed.id);
         if !self.offsets {
             self.hub.sessions.lock().remove(&self.socket.session);
         }

@@ -1,8 +1,10 @@
 //! A client event that is not answered yet, or an answer that must be given again. Tickets of a
 //! socket are answered in their order, each at its place in the stream.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use chat::{Command, G, Refusal, Reply};
+use chat::{Actor, Command, G, Refusal, Reply};
 use dialects::{Answered, Dialect, Request};
 
 use super::offset::Key;
@@ -15,6 +17,8 @@ pub(super) struct Ticket {
     /// The id under which the client waits for an acknowledgement, if it does.
     pub(super) ack: Option<u64>,
     pub(super) dialect: Option<&'static dyn Dialect>,
+    /// Who asks; `None` for what nobody asked for.
+    pub(super) actor: Option<Arc<Actor>>,
     pub(super) request: Option<Request>,
     pub(super) weight: usize,
     pub(super) state: State,
@@ -45,6 +49,7 @@ impl Ticket {
     pub(super) fn asked(
         dialect: Option<&'static dyn Dialect>,
         ack: Option<u64>,
+        actor: Arc<Actor>,
         request: Request,
     ) -> Self {
         let weight = request
@@ -61,6 +66,7 @@ impl Ticket {
         Self {
             ack,
             dialect,
+            actor: Some(actor),
             request: Some(request),
             weight,
             state,
@@ -83,6 +89,7 @@ impl Ticket {
         Self {
             ack,
             dialect,
+            actor: None,
             request,
             weight: LEAST_WEIGHT,
             state,
@@ -96,6 +103,7 @@ impl Ticket {
         Self {
             ack: None,
             dialect: None,
+            actor: None,
             request: None,
             weight: LEAST_WEIGHT,
             state: State::Submitted,
@@ -111,14 +119,11 @@ impl Ticket {
         since: G,
     ) -> Option<Self> {
         let query = dialect.rejoin(place)?;
-        let request = Request {
-            command: None,
-            query: Some(query),
-            needs_identity: false,
-        };
+        let request = Request::query(query);
         Some(Self {
             ack: None,
             dialect: Some(dialect),
+            actor: None,
             request: Some(request),
             weight: LEAST_WEIGHT,
             state: State::Asking {
@@ -134,6 +139,7 @@ impl Ticket {
         Self {
             ack: None,
             dialect: None,
+            actor: None,
             request: None,
             weight: frame.len(),
             state: State::Kept { key, frame },
@@ -165,6 +171,6 @@ impl Ticket {
             .request
             .as_ref()
             .and_then(|request| request.command.as_ref());
-        command.is_some_and(Command::identifies)
+        command.is_some_and(|command| command.identifies().is_some())
     }
 }

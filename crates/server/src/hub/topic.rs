@@ -13,8 +13,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::{Event, G, Timestamp};
-use dialects::{Audience, Dialect, Shown};
+use chat::{Event, G, SessionId, Timestamp};
+use dialects::{Audience, Dialect, Shown, Site};
 use parking_lot::Mutex;
 use slab::Slab;
 
@@ -152,7 +152,7 @@ impl Topic {
         let ring = self.ring.lock();
         let ahead = ring.segments.iter().rev().take_while(|s| s.last_g > from);
         let mut events = ahead.last()?.events.iter();
-        events.find(|event| event.g > from).map(|event| event.at())
+        events.find(|event| event.g > from).map(|event| event.at)
     }
 
     /// Brings back what happened after `from`, up to the `floor` at which it was asked for. False
@@ -245,7 +245,13 @@ impl Topic {
                 break;
             }
             let joined = segment.joined(self, render);
-            bytes += joined.between(cursor, cap, grain, &mut fetched);
+            let taken = Taken {
+                after: cursor,
+                cap,
+                grain,
+                reader: render.reader,
+            };
+            bytes += joined.take(&taken, &mut fetched);
         }
         Some(fetched)
     }
@@ -319,8 +325,11 @@ impl Drop for Topic {
 pub(crate) struct Render<'a> {
     pub(crate) epochs: &'a Epochs,
     pub(crate) metrics: &'a Metrics,
+    pub(crate) site: &'a Site,
     /// Whether the reader gets offsets.
     pub(crate) offsets: bool,
+    /// Who reads.
+    pub(crate) reader: SessionId,
 }
 
 /// The events of one turn.
@@ -361,13 +370,32 @@ impl Segment {
 struct Joined {
     bytes: Bytes,
     frames: Vec<(Key, usize)>,
+    /// The frames that one session does not get, because it caused them; by their places.
+    skips: Vec<(usize, SessionId)>,
+}
+
+/// What a reader takes of a segment.
+struct Taken {
+    after: Key,
+    cap: Key,
+    grain: Grain,
+    reader: SessionId,
 }
 
 impl Joined {
     fn render(events: &[Arc<Event>], topic: &Topic, render: &Render<'_>) -> Self {
-        let (mut bytes, mut frames) = (Vec::new(), Vec::new());
+        let (mut bytes, mut frames, mut skips) = (Vec::new(), Vec::new(), Vec::new());
         for event in events {
-            for Shown { part, emit } in topic.dialect.show(event, topic.audience()) {
+            let shown = topic.dialect.show(render.site, event, topic.audience());
+            for Shown {
+                part,
+                emit,
+                skips_origin,
+            } in shown
+            {
+                if let (true, Some(origin)) = (skips_origin, event.origin) {
+                    skips.push((frames.len(), origin));
+                }
                 let key = Key {
                     g: event.g,
                     part,
@@ -389,31 +417,43 @@ impl Joined {
         Self {
             bytes: bytes.into(),
             frames,
+            skips,
         }
     }
 
-    /// Adds the frames after `cursor` up to `cap`; returns how many bytes they have.
-    fn between(&self, cursor: Key, cap: Key, grain: Grain, fetched: &mut Fetched) -> usize {
-        let from = self.frames.partition_point(|(key, _)| *key <= cursor);
-        let to = self.frames.partition_point(|(key, _)| *key <= cap);
+    /// Adds the frames that a reader takes; returns how many bytes they have.
+    fn take(&self, taken: &Taken, fetched: &mut Fetched) -> usize {
+        let from = self.frames.partition_point(|(key, _)| *key <= taken.after);
+        let to = self.frames.partition_point(|(key, _)| *key <= taken.cap);
         fetched.later |= to < self.frames.len();
+        let own = self
+            .skips
+            .iter()
+            .filter(|(place, origin)| *origin == taken.reader && (from..to).contains(place));
+        let (mut start, mut bytes) = (from, 0);
+        for (place, _) in own {
+            bytes += self.add(start, *place, taken.grain, fetched);
+            start = place + 1;
+        }
+        bytes + self.add(start, to, taken.grain, fetched)
+    }
+
+    /// Adds the frames from one place to another.
+    fn add(&self, from: usize, to: usize, grain: Grain, fetched: &mut Fetched) -> usize {
         let before = from.checked_sub(1).and_then(|last| self.frames.get(last));
-        let start = before.map_or(0, |(_, end)| *end);
+        let mut start = before.map_or(0, |(_, end)| *end);
         let frames = self.frames.get(from..to).unwrap_or_default();
         let Some(&(last, end)) = frames.last() else {
             return 0;
         };
+        let length = end - start;
         match grain {
-            Grain::Segment => {
-                let (bytes, frames) = (self.bytes.slice(start..end), frames.len() as u32);
-                fetched.runs.push(Run {
-                    bytes,
-                    last,
-                    frames,
-                });
-            }
+            Grain::Segment => fetched.runs.push(Run {
+                bytes: self.bytes.slice(start..end),
+                last,
+                frames: frames.len() as u32,
+            }),
             Grain::Frame => {
-                let mut start = start;
                 for &(last, end) in frames {
                     let bytes = self.bytes.slice(start..end);
                     fetched.runs.push(Run {
@@ -425,6 +465,6 @@ impl Joined {
                 }
             }
         }
-        end - start
+        length
     }
 }

@@ -5,12 +5,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use chat::{
     App, AppId, Fault, Store,
-    model::{ApiKey, KeyId},
+    model::{ApiKey, KeyId, Scope},
 };
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -18,9 +18,16 @@ use uuid::Uuid;
 
 use super::key;
 
+/// The demo's key; those of the store begin at 1.
+const DEMO_KEY: KeyId = KeyId(0);
+
 /// All apps and all keys that work.
+///
+/// The demo's key is in no store: it works as long as the demo is on.
 pub struct Directory {
     store: Arc<dyn Store>,
+    /// The app of the demo, while that is on.
+    demo: OnceLock<AppId>,
     snapshot: RwLock<Arc<Snapshot>>,
     changes: watch::Sender<u64>,
 }
@@ -37,9 +44,10 @@ struct Snapshot {
 impl Directory {
     /// Reads everything from the store. Blocks.
     pub fn load(store: Arc<dyn Store>) -> Result<Self, Fault> {
-        let snapshot = RwLock::new(Arc::new(read(&*store)?));
+        let snapshot = RwLock::new(Arc::new(read(&*store, None)?));
         Ok(Self {
             store,
+            demo: OnceLock::new(),
             snapshot,
             changes: watch::Sender::new(0),
         })
@@ -47,10 +55,27 @@ impl Directory {
 
     /// Reads everything anew. Blocks. Whoever holds an app by its handle keeps the old one.
     pub fn reload(&self) -> Result<(), Fault> {
-        let snapshot = Arc::new(read(&*self.store)?);
+        let snapshot = Arc::new(read(&*self.store, self.demo.get().copied())?);
         *self.snapshot.write() = snapshot;
         self.changes.send_modify(|count| *count += 1);
         Ok(())
+    }
+
+    /// From now on the demo's key opens this app. Blocks.
+    pub fn open_demo(&self, app: AppId) -> Result<(), Fault> {
+        // There is one demo; a second call would be for the same app.
+        let _ = self.demo.set(app);
+        self.reload()
+    }
+
+    /// The app of the demo, while that is on.
+    pub fn demo_app(&self) -> Option<Arc<App>> {
+        self.app(*self.demo.get()?)
+    }
+
+    /// Whether an app is the demo's.
+    pub fn is_demo(&self, app: AppId) -> bool {
+        self.demo.get() == Some(&app)
     }
 
     /// Tells of every reload, so that sockets whose key was revoked can be closed.
@@ -102,14 +127,33 @@ impl Directory {
     }
 }
 
-fn read(store: &dyn Store) -> Result<Snapshot, Fault> {
+impl Snapshot {
+    fn add(&mut self, key: ApiKey) {
+        self.working.insert(key.id);
+        self.keys.insert(key.hash, Arc::new(key));
+    }
+}
+
+fn read(store: &dyn Store, demo: Option<AppId>) -> Result<Snapshot, Fault> {
     let mut snapshot = Snapshot::default();
+    let demo_hash = key::hash(key::DEMO);
     for app in store.apps()? {
         for key in store.keys(app.id)? {
-            if key.revoked_at.is_none() {
-                snapshot.working.insert(key.id);
-                snapshot.keys.insert(key.hash, Arc::new(key));
+            // Earlier versions stored the demo's key; everybody knows it.
+            if key.revoked_at.is_none() && key.hash != demo_hash {
+                snapshot.add(key);
             }
+        }
+        if demo == Some(app.id) {
+            snapshot.add(ApiKey {
+                id: DEMO_KEY,
+                app: app.id,
+                scope: Scope::Client,
+                hash: demo_hash,
+                prefix: key::prefix(key::DEMO),
+                created_at: app.created_at,
+                revoked_at: None,
+            });
         }
         snapshot.by_uuid.insert(app.uuid, app.id);
         if app.is_default {

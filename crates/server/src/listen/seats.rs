@@ -1,4 +1,4 @@
-//! How many Engine.IO connections there are, in all and from one place.
+//! How many of something there are at once, in all and from one place: Engine.IO connections, uploads.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 
 use super::metrics::Refused;
 
-/// The seats of one listener.
+/// The seats of one listener, or for one use.
 #[derive(Debug)]
-pub(super) struct Seats {
+pub(crate) struct Seats {
     max: usize,
     max_per_ip: usize,
     taken: Mutex<Taken>,
@@ -24,15 +24,15 @@ struct Taken {
     by_place: HashMap<IpAddr, usize>,
 }
 
-/// One connection's place; given back when dropped.
+/// One connection's or upload's place; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(crate) struct Seat {
     seats: Arc<Seats>,
     place: Option<IpAddr>,
 }
 
 impl Seats {
-    pub(super) fn new(max: usize, max_per_ip: usize) -> Self {
+    pub(crate) fn new(max: usize, max_per_ip: usize) -> Self {
         Self {
             max,
             max_per_ip,
@@ -44,7 +44,7 @@ impl Seats {
     ///
     /// # Errors
     /// Which limit is reached.
-    pub(super) fn take(self: &Arc<Self>, ip: IpAddr) -> Result<Seat, Refused> {
+    pub(crate) fn take(self: &Arc<Self>, ip: IpAddr) -> Result<Seat, Refused> {
         let mut taken = self.taken.lock();
         if taken.all >= self.max {
             return Err(Refused::Overload);
@@ -84,7 +84,7 @@ impl Drop for Seat {
 
 /// Whom an address is counted with: itself, or the /64 that one subscriber usually has. Loopback is not counted: it is
 /// this machine's own tests and tools, or a proxy that the operator did not name.
-fn place_of(ip: IpAddr) -> Option<IpAddr> {
+pub(crate) fn place_of(ip: IpAddr) -> Option<IpAddr> {
     match ip.to_canonical() {
         ip if ip.is_loopback() => None,
         IpAddr::V4(ip) => Some(ip.into()),

@@ -3,11 +3,15 @@
 //! Changes go through the same commands as everybody else's; what only looks asks the store.
 //! Must not print, and must not know where a request came from.
 
-use std::{collections::VecDeque, path::Path, sync::Arc};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chat::{
-    Actor, App, AppId, Asker, Command, Executor, ExternalId, Fault, Identity, Outcome, Queue,
-    Refusal, Reply, Role, Store, Subject, Submission, Timestamp,
+    Actor, App, AppId, Asker, Command, Executor, ExternalId, Fault, Identity, Outcome, Proof,
+    Queue, Refusal, Reply, Role, Store, Subject, Submission, Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
 };
 use dialects::timestamp::write_timestamp;
@@ -17,6 +21,7 @@ use uuid::{Builder, Uuid};
 use super::{Answer, AppLine, Denied, KeyLine, NewApp, NewKey, Request};
 use crate::{
     identity::{Directory, key, public, token},
+    media,
     writer::now,
 };
 
@@ -30,6 +35,8 @@ const MAX_TEXT_BYTES: u32 = 64 * 1024;
 /// Where an operator's requests are carried out. All calls block.
 pub struct Desk {
     store: Arc<dyn Store>,
+    /// The data folder.
+    data: PathBuf,
     writer: Writer,
     /// To be reloaded after changes, where a server looks at it.
     directory: Option<Arc<Directory>>,
@@ -46,12 +53,13 @@ enum Writer {
 }
 
 impl Desk {
-    /// A desk over a store that nobody else works on.
-    pub fn alone(store: Arc<dyn Store>) -> Result<Self, Denied> {
+    /// A desk over the store of a data folder that nobody else works on.
+    pub fn alone(store: Arc<dyn Store>, data: &Path) -> Result<Self, Denied> {
         let seed = key::random_u64().map_err(say)?;
         let executor = Executor::new(Arc::clone(&store), seed).map_err(say)?;
         Ok(Self {
             store,
+            data: data.to_owned(),
             writer: Writer::Here(Box::new(Mutex::new(executor))),
             directory: None,
             forbids_open_apps: false,
@@ -61,12 +69,14 @@ impl Desk {
     /// A desk in a running server.
     pub fn in_server(
         store: Arc<dyn Store>,
+        data: &Path,
         queue: Arc<Queue>,
         directory: Arc<Directory>,
         forbids_open_apps: bool,
     ) -> Self {
         Self {
             store,
+            data: data.to_owned(),
             writer: Writer::Queue(queue),
             directory: Some(directory),
             forbids_open_apps,
@@ -86,10 +96,7 @@ impl Desk {
                 identity,
                 default,
                 public_keys,
-            } => {
-                let key = key::make(Scope::Client).map_err(say)?;
-                self.create_app(name, *identity, *default, public_keys, key)
-            }
+            } => self.create_app(name, *identity, *default, public_keys),
             Request::Apps => {
                 let apps = self.store.apps().map_err(say)?;
                 let apps = apps.iter().map(line_of_app).collect();
@@ -121,22 +128,24 @@ impl Desk {
         }
     }
 
-    /// Makes the demo app if it is not there: open, and the default if there is no other yet.
-    /// Anybody may know its key.
-    pub fn create_demo(&self) -> Result<(), Denied> {
-        match self.store.key(&key::hash(key::DEMO)).map_err(say)? {
-            Some(key) if key.revoked_at.is_some() => {
-                let words = "the demo's key has been revoked in this folder; try another one";
-                return Err(Denied(words.to_owned()));
-            }
-            Some(_) => return Ok(()),
-            None => {}
-        }
+    /// The demo app, made if it is not there: open, and the default if there is no other yet.
+    /// Nobody is given a key of it; the demo's own works while the demo is on.
+    pub fn demo_app(&self) -> Result<AppId, Denied> {
         let apps = self.store.apps().map_err(say)?;
         let default = !apps.iter().any(|app| app.is_default);
-        let key = Secret(key::DEMO.to_owned());
-        self.create_app(DEMO_APP, Identity::Open, default, "", key)?;
-        Ok(())
+        match apps.into_iter().find(|app| app.name == DEMO_APP) {
+            Some(app) if app.identity == Identity::Open => return Ok(app.id),
+            Some(_) => {
+                let words = format!(
+                    "there is an app {DEMO_APP:?} that believes no ids, so it cannot be the demo's; \
+                     try another folder"
+                );
+                return Err(Denied(words));
+            }
+            None => {}
+        }
+        let app = self.make_app(DEMO_APP, Identity::Open, default, "", Vec::new())?;
+        Ok(app.id)
     }
 
     fn create_app(
@@ -145,8 +154,31 @@ impl Desk {
         identity: Identity,
         default: bool,
         public_keys: &str,
-        client_key: Secret,
     ) -> Result<Answer, Denied> {
+        let client_key = key::make(Scope::Client).map_err(say)?;
+        let server_key = key::make(Scope::Server).map_err(say)?;
+        let keys = vec![
+            new_key(AppId(0), Scope::Client, &client_key),
+            new_key(AppId(0), Scope::Server, &server_key),
+        ];
+        let app = self.make_app(name, identity, default, public_keys, keys)?;
+        Ok(Answer::AppCreated(NewApp {
+            id: app.uuid.to_string(),
+            name: app.name.clone(),
+            client_key: client_key.0,
+            server_key: server_key.0,
+            secret: app.secret.0.clone(),
+        }))
+    }
+
+    fn make_app(
+        &self,
+        name: &str,
+        identity: Identity,
+        default: bool,
+        public_keys: &str,
+        keys: Vec<ApiKey>,
+    ) -> Result<Arc<App>, Denied> {
         let name = name.trim();
         if name.is_empty()
             || name.chars().count() > MAX_NAME_CHARS
@@ -167,7 +199,6 @@ impl Desk {
             public::read(public_keys)
                 .map_err(|words| Denied(format!("the public keys {words}")))?;
         }
-        let server_key = key::make(Scope::Server).map_err(say)?;
         let created_at = now();
         let app = App {
             id: AppId(0),
@@ -180,10 +211,6 @@ impl Desk {
             public_keys: public_keys.to_owned(),
             created_at,
         };
-        let keys = vec![
-            new_key(AppId(0), Scope::Client, &client_key),
-            new_key(AppId(0), Scope::Server, &server_key),
-        ];
         let nobody = Arc::new(app.clone());
         let command = Command::CreateApp {
             app: Box::new(app),
@@ -197,13 +224,7 @@ impl Desk {
             return Err(Denied("the server answered something else".to_owned()));
         };
         self.reload()?;
-        Ok(Answer::AppCreated(NewApp {
-            id: app.uuid.to_string(),
-            name: app.name.clone(),
-            client_key: client_key.0,
-            server_key: server_key.0,
-            secret: app.secret.0.clone(),
-        }))
+        Ok(app)
     }
 
     fn create_key(&self, app: &str, scope: Scope) -> Result<Answer, Denied> {
@@ -233,19 +254,9 @@ impl Desk {
                 return Err(Denied(words.to_owned()));
             }
         };
-        // The command needs an app to act in, and any will do; a server without apps has no keys.
-        let apps = self.store.apps().map_err(say)?;
-        let Some(app) = apps.into_iter().next() else {
-            return Err(Denied("no such key".to_owned()));
-        };
-        let command = Command::RevokeKey { key: id };
-        self.run(Arc::new(app), command)
-            .map_err(|refused| match refused {
-                Refused::By(Refusal::UnknownKey) => {
-                    Denied(format!("no key has the number {}", id.0))
-                }
-                other => other.into(),
-            })?;
+        let unknown = || Denied(format!("no key has the number {}", id.0));
+        let app = self.app_of_key(id)?.ok_or_else(unknown)?;
+        self.run(Arc::new(app), Command::RevokeKey { key: id })?;
         self.reload()?;
         Ok(Answer::Done)
     }
@@ -255,7 +266,20 @@ impl Desk {
             return Err(Denied("the folder must be an absolute path".to_owned()));
         }
         self.store.backup(folder).map_err(say)?;
+        media::copy_files(&self.data, folder)
+            .map_err(|error| Denied(format!("copying the files of messages: {error}")))?;
         Ok(Answer::Done)
+    }
+
+    /// The app whose key this is.
+    fn app_of_key(&self, key: KeyId) -> Result<Option<App>, Denied> {
+        for app in self.store.apps().map_err(say)? {
+            let keys = self.store.keys(app.id).map_err(say)?;
+            if keys.iter().any(|found| found.id == key) {
+                return Ok(Some(app));
+            }
+        }
+        Ok(None)
     }
 
     /// An app by its outside id or its name.
@@ -278,6 +302,8 @@ impl Desk {
         let actor = Arc::new(Actor {
             app,
             subject: None,
+            scope: Scope::Server,
+            proof: Proof::default(),
             session: None,
         });
         match &self.writer {

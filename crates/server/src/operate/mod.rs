@@ -185,7 +185,7 @@ impl Operator {
             return Ok(Self::Running(client));
         }
         match Sqlite::open(data, options) {
-            Ok(store) => Ok(Self::Own(Box::new(Desk::alone(Arc::new(store))?))),
+            Ok(store) => Ok(Self::Own(Box::new(Desk::alone(Arc::new(store), data)?))),
             // A server may have started between the two steps, or be just about to listen.
             Err(held @ OpenError::Held { .. }) => match socket::Client::wait(data)? {
                 Some(client) => Ok(Self::Running(client)),

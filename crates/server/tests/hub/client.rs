@@ -8,6 +8,7 @@ use std::{
 
 use chat::{
     Store, Timestamp,
+    actor::Proof,
     model::{ApiKey, KeyId, Scope},
 };
 use serde_json::{Value, json};
@@ -74,6 +75,8 @@ pub(crate) async fn core_over(store: Arc<dyn Store>, config: HubConfig) -> Core 
     let actor = Arc::new(chat::Actor {
         app: Arc::new(app.clone()),
         subject: None,
+        scope: Scope::Server,
+        proof: Proof::default(),
         session: None,
     });
     let command = chat::Command::CreateApp {

@@ -10,11 +10,14 @@ use std::{
 };
 
 use chat::{
-    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, Store,
-    Topic, User, UserId,
+    AppId, Conversation, ConversationView, Event, Fault, G, Media, MessageView, Store, Topic, User,
+    UserId,
     model::{ApiKey, App},
     session::StoredSession,
-    store::{Batch, Boot, CommitError, Counters, Found, Need},
+    store::{
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, Need,
+        UserName,
+    },
 };
 use parking_lot::{Condvar, Mutex};
 use server::{
@@ -138,8 +141,20 @@ impl Store for Gate {
     fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault> {
         self.store.keys(app)
     }
-    fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
-        self.store.conversation(app, uuid)
+    fn conversation(
+        &self,
+        app: AppId,
+        name: &ConversationName,
+    ) -> Result<Option<ConversationView>, Fault> {
+        self.store.conversation(app, name)
+    }
+    fn conversations(
+        &self,
+        user: UserId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
+        self.store.conversations(user, offset, limit)
     }
     fn history(
         &self,
@@ -150,11 +165,14 @@ impl Store for Gate {
     ) -> Result<Vec<MessageView>, Fault> {
         self.store.history(conversation, at, offset, limit)
     }
-    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
-        self.store.conversation_view(id)
+    fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
+        self.store.message(app, uuid)
     }
-    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
-        self.store.user(id)
+    fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
+        self.store.user(app, name)
+    }
+    fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
+        self.store.media(name)
     }
     fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
         if self.reads_fail.load(Ordering::Relaxed) {

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use chat::{ConversationId, G, MessageView, Topic};
+use chat::{ConversationId, G, MessageView, Topic, UserId};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -16,6 +16,7 @@ use wire::socketio::{Event, Packet};
 use crate::{
     client::{Ask, Complaint, Wish},
     disk::{Disk, Join},
+    model::Rows,
 };
 
 /// A place in a socket's stream, as its offset names it.
@@ -54,6 +55,7 @@ pub(crate) struct Checker {
     by_conversation: HashMap<ConversationId, Vec<Arc<MessageView>>>,
     by_uuid: HashMap<Uuid, Arc<MessageView>>,
     by_room: HashMap<String, ConversationId>,
+    members: HashMap<ConversationId, Vec<UserId>>,
     bodies: HashSet<String>,
     /// What was acknowledged.
     acked: BTreeMap<Uuid, String>,
@@ -70,6 +72,7 @@ impl Checker {
             by_conversation: HashMap::new(),
             by_uuid: HashMap::new(),
             by_room: HashMap::new(),
+            members: HashMap::new(),
             bodies: HashSet::new(),
             acked: BTreeMap::new(),
             seen: (0..clients).map(|_| Seen::default()).collect(),
@@ -112,13 +115,20 @@ impl Checker {
             if message.seq != conversation.len() as u64 + 1 {
                 return Err(format!("seq {} in {message:?}", message.seq));
             }
-            if !self.bodies.insert(message.text.clone()) {
-                return Err(format!("stored twice: {:?}", message.text));
+            if !self.bodies.insert(message.body.text.clone()) {
+                return Err(format!("stored twice: {:?}", message.body.text));
             }
             conversation.push(Arc::clone(&view));
             self.by_uuid.insert(message.uuid, Arc::clone(&view));
             let room = view.conversation.uuid.to_string();
             self.by_room.insert(room, message.conversation);
+            self.members.entry(message.conversation).or_insert_with(|| {
+                let members = |rows: &Rows| {
+                    let view = rows.view(message.conversation).unwrap();
+                    view.members.iter().map(|member| member.user.id).collect()
+                };
+                self.disk.look(members)
+            });
             self.log.push(view);
         }
         Ok(())
@@ -178,7 +188,7 @@ impl Checker {
             .and_then(|id| Uuid::parse_str(id).ok());
         let found = uuid.and_then(|uuid| self.by_uuid.get(&uuid));
         let found = found.ok_or_else(|| format!("shown, and not committed: {message}"))?;
-        let same = found.message.text == message["body"]
+        let same = found.message.body.text == message["body"]
             && found.conversation.uuid.to_string() == message["room_id"]
             && found.sender.external.text == message["sender_id"];
         if same {
@@ -235,7 +245,7 @@ impl Checker {
         let complain = |why: &str| {
             let next = next
                 .as_ref()
-                .map(|(key, view)| (*key, brief(&view.message.text)));
+                .map(|(key, view)| (*key, brief(&view.message.body.text)));
             let payload = payload.to_string();
             Err(format!(
                 "{why}: {} at {key:?}; it has {position:?}, next is {next:?}; {}",
@@ -255,7 +265,7 @@ impl Checker {
                 };
                 let view = next.clone().map(|(_, view)| view).expect("it was compared");
                 let text = payload.get("body").or(payload.get("last_message"));
-                if key.part != part || text.is_none_or(|text| view.message.text != *text) {
+                if key.part != part || text.is_none_or(|text| view.message.body.text != *text) {
                     return complain("not what was said");
                 }
                 if part == NEW_MESSAGE && !self.is_answered(client, view.message.conversation) {
@@ -380,7 +390,10 @@ impl Checker {
         };
         let is_shown = |view: &&Arc<MessageView>| match join.place {
             Topic::Conversation(_) => true,
-            Topic::Person(user) => view.conversation.has(user) && view.message.sender != user,
+            Topic::Person(user) => {
+                self.members[&view.message.conversation].contains(&user)
+                    && view.message.sender != user
+            }
         };
         let behind =
             log.partition_point(|view| key(view) <= position || view.message.g <= join.since);
@@ -401,7 +414,7 @@ impl Checker {
         match &ask.wish {
             Wish::Send { body, .. } if is_done => {
                 let found = self.find(answer)?;
-                if found.message.text != *body {
+                if found.message.body.text != *body {
                     return complain("another message");
                 }
                 let uuid = found.message.uuid;
@@ -438,7 +451,7 @@ impl Checker {
         if let Some((key, view)) = self.next(client) {
             return Err(format!(
                 "it is deaf to {:?} at {key:?}",
-                brief(&view.message.text)
+                brief(&view.message.body.text)
             ));
         }
         let joins = self.disk.joins(&self.seen[client].pid_hash);
@@ -477,7 +490,7 @@ impl Checker {
         let stored = self.disk.look(|rows| rows.messages.clone());
         for (uuid, body) in &self.acked {
             let here = stored.iter().filter(|view| view.message.uuid == *uuid);
-            let texts: Vec<&String> = here.map(|view| &view.message.text).collect();
+            let texts: Vec<&String> = here.map(|view| &view.message.body.text).collect();
             if texts != [body] {
                 return Err(format!(
                     "{body} was acknowledged and is stored as {texts:?}"

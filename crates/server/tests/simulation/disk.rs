@@ -3,11 +3,14 @@
 use std::{path::Path, sync::Arc};
 
 use chat::{
-    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, SessionId,
-    Store, Topic, User, UserId,
-    model::{ApiKey, App},
+    AppId, Conversation, ConversationView, Event, Fault, G, MessageView, SessionId, Store, Topic,
+    User, UserId,
+    model::{ApiKey, App, Media},
     session::StoredSession,
-    store::{Batch, Boot, Change, CommitError, Counters, Found, Need},
+    store::{
+        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Found,
+        Need, UserName,
+    },
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -181,8 +184,20 @@ impl Store for Disk {
     fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault> {
         self.rows.keys(app)
     }
-    fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
-        self.read(|rows| rows.conversation(app, uuid))
+    fn conversation(
+        &self,
+        app: AppId,
+        name: &ConversationName,
+    ) -> Result<Option<ConversationView>, Fault> {
+        self.read(|rows| rows.conversation(app, name))
+    }
+    fn conversations(
+        &self,
+        user: UserId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
+        self.read(|rows| rows.conversations(user, offset, limit))
     }
     fn history(
         &self,
@@ -193,11 +208,14 @@ impl Store for Disk {
     ) -> Result<Vec<MessageView>, Fault> {
         self.read(|rows| rows.history(conversation, at, offset, limit))
     }
-    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
-        self.read(|rows| rows.conversation_view(id))
+    fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
+        self.read(|rows| rows.message(app, uuid))
     }
-    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
-        self.read(|rows| rows.user(id))
+    fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
+        self.read(|rows| rows.user(app, name))
+    }
+    fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
+        self.read(|rows| rows.media(name))
     }
     fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
         self.read(|rows| rows.sessions(pid_hashes))

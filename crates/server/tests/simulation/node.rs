@@ -13,6 +13,7 @@ use std::{
 use chat::{
     Actor, App, AppId, Asker, Command, Executor, Identity, Outcome, Queue, Store, Submission,
     Timestamp, Turn,
+    actor::Proof,
     model::{ApiKey, KeyId, Scope, Secret},
 };
 use parking_lot::Mutex;
@@ -213,6 +214,8 @@ fn new_app() -> Submission {
         actor: Arc::new(Actor {
             app: Arc::new(app.clone()),
             subject: None,
+            scope: Scope::Server,
+            proof: Proof::default(),
             session: None,
         }),
         command: Command::CreateApp {

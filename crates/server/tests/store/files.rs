@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use chat::{Store, Topic, store::Change};
@@ -79,6 +80,36 @@ fn closing_puts_everything_into_one_file() {
         .collect();
     names.sort();
     assert_eq!(names, ["palaver.db", "palaver.lock"]);
+}
+
+#[test]
+fn what_was_deleted_is_not_in_the_file() {
+    let place = TempDir::new().unwrap();
+    let store = open(place.path()).unwrap();
+    let mut scene = Scene::new(&store);
+    // Small ones, and ones that need pages of their own.
+    for (number, padding) in [(1, 0), (2, 20_000), (3, 0), (4, 20_000)] {
+        let text = format!("secret {number}{}", "x".repeat(padding));
+        store.commit(&scene.say(text)).unwrap();
+    }
+    let said = store.history(&scene.chat, u64::MAX, 0, 9).unwrap();
+    let gone = said.into_iter().skip(1).map(|view| Change::MessageDeleted {
+        entry: scene.world.entry(&scene.chat, &scene.ann),
+        message: Arc::new(view),
+    });
+    let gone: Vec<_> = gone.collect();
+    store.commit(&scene.world.batch(gone)).unwrap();
+    drop(store);
+    let bytes = fs::read(place.path().join("palaver.db")).unwrap();
+    let is_there = |text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(is_there("secret 1"));
+    for text in ["secret 2", "secret 3", "secret 4"] {
+        assert!(!is_there(text), "{text}");
+    }
 }
 
 #[test]
@@ -222,7 +253,7 @@ fn sessions_and_subscriptions_are_rows() {
     let sessions = "SELECT concat_ws(' ', id, app, length(pid_hash), sid, namespace, subject) FROM session ORDER BY id";
     assert_eq!(
         rows(sessions),
-        ["-2 1 32 sid--2 / bob", "1 1 32 sid-1 / ann"]
+        ["-2 1 32 sid--2 / ann", "1 1 32 sid-1 / ann"]
     );
     let subscriptions = "SELECT concat_ws(' ', session, topic, topic_id, dialect, user, since_g) FROM subscription ORDER BY 1";
     let (chat, ann, bob) = (chat.id.0, ann.id.0, bob.id.0);

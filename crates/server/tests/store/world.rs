@@ -3,11 +3,15 @@
 use std::{collections::HashMap, sync::Arc};
 
 use chat::{
-    App, AppId, Conversation, ConversationId, ConversationKind, ExternalId, Identity, Message,
-    MessageView, SessionId, SessionSeed, Store, Timestamp, Topic, User, UserId,
-    model::{ApiKey, KeyId, Scope, Secret, pair_key},
-    store::{Batch, Change, Counters, Found, Need},
+    App, AppId, Body, Conversation, ConversationId, ConversationKind, ConversationView, ExternalId,
+    Identity, KeyId, Media, Message, MessageView, Proof, SessionId, SessionSeed, Store, Timestamp,
+    Topic, User, UserId,
+    model::{
+        ApiKey, Details, MediaKind, Member, MemberRole, Metadata, Profile, Scope, Secret, pair_key,
+    },
+    store::{Batch, Change, Counters, Entry, Found, Need},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 /// Gives out numbers and ids, all rising.
@@ -84,28 +88,87 @@ impl World {
 
     pub(crate) fn user(&mut self, app: &App, external: impl Into<String>) -> Arc<User> {
         self.counters.last_user += 1;
+        let now = self.now();
         Arc::new(User {
             id: UserId(self.counters.last_user),
             app: app.id,
             uuid: self.uuid(),
             external: ExternalId::text(external),
-            created_at: self.now(),
+            profile: Profile::default(),
+            created_at: now,
+            updated_at: None,
+            last_active: now,
         })
     }
 
-    pub(crate) fn direct(&mut self, a: &Arc<User>, b: &Arc<User>) -> Arc<Conversation> {
+    pub(crate) fn direct(&mut self, a: &Arc<User>, b: &Arc<User>) -> ConversationView {
+        let key = Some(pair_key(a.id, b.id));
+        let mut members = [a, b].map(member);
+        members.sort_by_key(|member| member.user.id);
+        let kind = ConversationKind::Direct;
+        self.conversation(kind, key, Details::default(), members)
+    }
+
+    /// A group; the first one owns it.
+    pub(crate) fn group(&mut self, people: &[&Arc<User>], details: Details) -> ConversationView {
+        let mut members: Vec<_> = people.iter().copied().map(member).collect();
+        members[0].role = MemberRole::Owner;
+        self.conversation(ConversationKind::Group, None, details, members)
+    }
+
+    fn conversation(
+        &mut self,
+        kind: ConversationKind,
+        key: Option<String>,
+        details: Details,
+        members: impl Into<Arc<[Member]>>,
+    ) -> ConversationView {
         self.counters.last_conversation += 1;
-        let mut pair = vec![Arc::clone(a), Arc::clone(b)];
-        pair.sort_by_key(|user| user.id);
-        Arc::new(Conversation {
+        let members = members.into();
+        let conversation = Arc::new(Conversation {
             id: ConversationId(self.counters.last_conversation),
-            app: a.app,
+            app: members[0].user.app,
             uuid: self.uuid(),
-            kind: ConversationKind::Direct,
-            key: Some(pair_key(a.id, b.id)),
-            pair,
+            kind,
+            key,
             created_at: self.now(),
-        })
+        });
+        ConversationView {
+            details: Arc::new(details),
+            members,
+            last_seq: 0,
+            last_g: 0,
+            messages: 0,
+            updated_at: conversation.created_at,
+            last_message_at: None,
+            conversation,
+        }
+    }
+
+    /// The next entry in the log of a conversation.
+    pub(crate) fn entry(&mut self, conversation: &Conversation, actor: &User) -> Entry {
+        let seq = self.seqs.entry(conversation.id).or_insert(0);
+        *seq += 1;
+        let seq = *seq;
+        Entry {
+            g: self.g(),
+            conversation: conversation.id,
+            seq,
+            actor: Some(actor.id),
+            origin: Some(SessionId(7)),
+            at: self.now(),
+        }
+    }
+
+    /// A file that nothing else refers to.
+    pub(crate) fn file(&mut self) -> Media {
+        Media {
+            name: format!("{}.png", self.uuid()),
+            kind: MediaKind::Image,
+            mime: "image/png".to_owned(),
+            bytes: 5_000_000_000,
+            title: Some("a picture".to_owned()),
+        }
     }
 
     pub(crate) fn message(
@@ -126,11 +189,13 @@ impl World {
                 seq,
                 uuid: self.uuid(),
                 sender: sender.id,
-                text: text.into(),
+                body: Body::text(text),
                 created_at: self.now(),
+                edited_at: None,
                 origin: None,
                 client_id: None,
             },
+            seen: false,
         }
     }
 
@@ -147,9 +212,8 @@ impl World {
     ) -> Change {
         Change::Subscription {
             session: Arc::clone(session),
-            app: user.app,
-            user: user.id,
-            subject: Some(user.external.text.clone()),
+            user: Some(user.id),
+            proof: Proof::default(),
             topic,
             dialect: "direct",
             since: self.g(),
@@ -168,11 +232,27 @@ impl World {
 pub(crate) fn session(id: i64) -> Arc<SessionSeed> {
     Arc::new(SessionSeed {
         id: SessionId(id),
+        app: AppId(1),
+        subject: Some("ann".to_owned()),
         pid_hash: [id.to_le_bytes()[0]; 32],
         sid: format!("sid-{id}"),
         namespace: "/".to_owned(),
         start_g: 0,
     })
+}
+
+pub(crate) fn member(user: &Arc<User>) -> Member {
+    Member {
+        user: Arc::clone(user),
+        role: MemberRole::Member,
+    }
+}
+
+pub(crate) fn metadata(value: &str) -> Metadata {
+    match json!({ "kept": value, "list": [1, null, { "deep": true }] }) {
+        serde_json::Value::Object(map) => Metadata(map),
+        _ => Metadata::default(),
+    }
 }
 
 pub(crate) fn message(view: MessageView) -> Change {
@@ -186,6 +266,8 @@ pub(crate) struct Scene {
     pub(crate) ann: Arc<User>,
     pub(crate) bob: Arc<User>,
     pub(crate) chat: Arc<Conversation>,
+    /// The conversation as it was made.
+    pub(crate) view: ConversationView,
 }
 
 impl Scene {
@@ -194,21 +276,27 @@ impl Scene {
         let app = world.app("shop");
         let ann = world.user(&app, "ann");
         let bob = world.user(&app, "bob");
-        let chat = world.direct(&ann, &bob);
-        let batch = world.batch([
-            Change::App(Arc::clone(&app)),
-            Change::User(Arc::clone(&ann)),
-            Change::User(Arc::clone(&bob)),
-            Change::Conversation(Arc::clone(&chat)),
-        ]);
-        store.commit(&batch).unwrap();
-        Self {
+        let view = world.direct(&ann, &bob);
+        let scene = Self {
             world,
             app,
             ann,
             bob,
-            chat,
-        }
+            chat: Arc::clone(&view.conversation),
+            view,
+        };
+        store.commit(&scene.world.batch(scene.changes())).unwrap();
+        scene
+    }
+
+    /// What made it.
+    pub(crate) fn changes(&self) -> [Change; 4] {
+        [
+            Change::App(Arc::clone(&self.app)),
+            Change::User(Arc::clone(&self.ann)),
+            Change::User(Arc::clone(&self.bob)),
+            Change::Conversation(self.view.clone()),
+        ]
     }
 
     /// The scene that a store holds already.
@@ -227,7 +315,8 @@ impl Scene {
             app,
             ann,
             bob,
-            chat: view.conversation,
+            chat: Arc::clone(&view.conversation),
+            view,
         }
     }
 
@@ -240,7 +329,8 @@ impl Scene {
     /// What is in the conversation, oldest first.
     pub(crate) fn texts(&self, store: &dyn Store) -> Vec<String> {
         let history = store.history(&self.chat, u64::MAX, 0, u32::MAX).unwrap();
-        history.into_iter().map(|view| view.message.text).collect()
+        let text = |view: MessageView| view.message.body.text;
+        history.into_iter().map(text).collect()
     }
 
     /// Takes back the numbers of a batch that was not stored, so that the next one is dense.

@@ -4,9 +4,9 @@
 use std::{path::Path, sync::Arc};
 
 use chat::{
-    Actor, App, Asker, Command, Executor, ExternalId, Identity, Outcome, Refusal, Reply, Store,
-    Submission, Timestamp,
-    model::{ApiKey, AppId, KeyId, Scope},
+    Actor, App, AppId, Asker, Body, Command, Executor, ExternalId, Identity, KeyId, Outcome, Proof,
+    Refusal, Reply, Store, Submission, Timestamp, UserRef,
+    model::{ApiKey, Scope},
 };
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -61,15 +61,18 @@ fn actor(app: &Arc<App>, session_id: i64) -> Arc<Actor> {
     Arc::new(Actor {
         app: Arc::clone(app),
         subject: None,
+        scope: Scope::Client,
+        proof: Proof::default(),
         session: Some(session(session_id)),
     })
 }
 
 fn open(user: &str, other: &str) -> Command {
     Command::OpenDirect {
-        user: ExternalId::text(user),
-        other: ExternalId::text(other),
-        dialect: "direct",
+        user: UserRef::Named(ExternalId::text(user)),
+        other: UserRef::Named(ExternalId::text(other)),
+        metadata: None,
+        dialect: Some("direct"),
     }
 }
 
@@ -114,8 +117,8 @@ fn what_the_writer_decides_is_what_is_on_disk() {
         let sends = |(_, user, chat): &(Arc<Actor>, &str, Arc<chat::Conversation>)| -> Vec<_> {
             let send = |number: u32| Command::Send {
                 conversation: chat.uuid,
-                sender: ExternalId::text(*user),
-                text: format!("{user} {number}"),
+                sender: UserRef::Known((*user).to_owned()),
+                body: Body::text(format!("{user} {number}")),
                 client_id: Some(number.to_string()),
             };
             (0..100).map(send).collect()
@@ -141,7 +144,7 @@ fn what_the_writer_decides_is_what_is_on_disk() {
         let history = writer.store.history(chat, u64::MAX, 0, 1_000).unwrap();
         let texts: Vec<_> = history
             .iter()
-            .map(|view| view.message.text.clone())
+            .map(|view| view.message.body.text.clone())
             .collect();
         let wanted: Vec<_> = (0..100).map(|number| format!("{user} {number}")).collect();
         assert_eq!(texts, wanted);

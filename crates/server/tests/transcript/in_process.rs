@@ -100,8 +100,8 @@ impl InProcess {
     }
 }
 
-impl Connection for InProcess {
-    fn send(&mut self, text: &str) -> Result<(), String> {
+impl InProcess {
+    fn deliver(&mut self, message: Message) -> Result<(), String> {
         const PATIENCE: Duration = Duration::from_secs(15);
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -109,7 +109,7 @@ impl Connection for InProcess {
             let _inside = self.runtime.enter();
             let driver = self.driver.as_mut().ok_or("the connection was closed")?;
             if driver.wants_input() {
-                let received = driver.receive(Message::Text(text.to_owned()), Instant::now());
+                let received = driver.receive(message, Instant::now());
                 if let Err(reason) = received {
                     self.end(reason);
                 }
@@ -119,6 +119,16 @@ impl Connection for InProcess {
                 return Err("the server does not read".to_owned());
             }
         }
+    }
+}
+
+impl Connection for InProcess {
+    fn send(&mut self, text: &str) -> Result<(), String> {
+        self.deliver(Message::Text(text.to_owned()))
+    }
+
+    fn attach(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.deliver(Message::Binary(bytes.to_vec().into()))
     }
 
     fn receive(&mut self, deadline: Instant) -> Result<Heard, String> {

@@ -1,8 +1,10 @@
 //! Transcripts: conversations as data, and what plays them. See `docs/dialects/transcripts.md`.
 //!
 //! `script` reads a file, `pattern` compares values, `run` plays the lines, `server` starts what
-//! they are played with; `in_process`, `websocket` and `polling` are the ways to it.
+//! they are played with; `in_process`, `websocket` and `polling` are the ways to it, `http` is
+//! beside them.
 
+mod http;
 mod in_process;
 mod pattern;
 mod player;

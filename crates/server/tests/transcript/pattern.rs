@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// What the names stand for so far.
 #[derive(Debug, Default)]
 pub(crate) struct Bindings {
     values: BTreeMap<String, Value>,
+    /// What `$=bytes(...)` stands for, in the event that is being filled in.
+    attachments: Vec<Vec<u8>>,
 }
 
 /// Makes what needs more than the names: keys and tokens of the apps.
@@ -21,6 +23,9 @@ pub(crate) trait Credentials {
     /// A token of an app (`None`: of the default one) for a subject. One that is `aging` has a few
     /// seconds to live.
     fn token(&self, subject: &Value, app: Option<&str>, aging: bool) -> Result<String, String>;
+    /// What a user of the default app brings where an API key is asked for: a token in a verified app,
+    /// the public key in an open one; that too for nobody in particular.
+    fn user_key(&self, subject: Option<&Value>) -> Result<String, String>;
 }
 
 /// `$name`, `$name=kind`, `$=kind`, `$=kind(argument)`.
@@ -112,6 +117,24 @@ impl Bindings {
         })
     }
 
+    /// The attachments of what was filled in since this was asked last.
+    pub(crate) fn attachments(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.attachments)
+    }
+
+    /// Text in which `$name` stands for what is bound to it.
+    pub(crate) fn fill_text(&self, text: &str) -> Result<String, String> {
+        let mut parts = text.split('$');
+        let mut filled = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| !c.is_alphanumeric());
+            let (name, rest) = part.split_at(end.unwrap_or(part.len()));
+            filled.push_str(self.text(name)?);
+            filled.push_str(rest);
+        }
+        Ok(filled)
+    }
+
     fn make(&mut self, slot: &Slot<'_>, credentials: &dyn Credentials) -> Result<Value, String> {
         let Some((kind, argument)) = slot.kind else {
             return self.value(slot.name).cloned();
@@ -124,6 +147,11 @@ impl Bindings {
             "upper" => Value::from(self.text(argument)?.to_uppercase()),
             "text" => Value::from(long_text(argument)?),
             "key" => Value::from(credentials.key(argument)?),
+            "userkey" => Value::from(credentials.user_key(Some(self.value(argument)?))?),
+            "bytes" => {
+                self.attachments.push(argument.as_bytes().to_vec());
+                json!({"_placeholder": true, "num": self.attachments.len() - 1})
+            }
             "token" | "aging" => {
                 let (name, app) = match argument.split_once(',') {
                     Some((name, app)) => (name.trim(), Some(app.trim())),

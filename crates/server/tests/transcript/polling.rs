@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+
 use super::{
     player::{Connection, Heard},
     websocket::is_timeout,
@@ -64,6 +66,10 @@ impl Client {
 impl Connection for Client {
     fn send(&mut self, text: &str) -> Result<(), String> {
         self.post(&format!("4{text}"))
+    }
+
+    fn attach(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.post(&format!("b{}", STANDARD.encode(bytes)))
     }
 
     fn receive(&mut self, deadline: Instant) -> Result<Heard, String> {

@@ -39,6 +39,15 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     /// `server restart`
     Restart,
+    /// `http [as SUBJECT] METHOD PATH [BODY]`
+    Request {
+        subject: Option<Value>,
+        method: String,
+        path: String,
+        body: Option<Value>,
+    },
+    /// `http STATUS BODY`: what the last request is answered.
+    Response { status: u16, body: Value },
     /// Something about one socket.
     Socket(SocketName, Deed),
 }
@@ -76,6 +85,8 @@ pub(crate) enum Deed {
     },
     /// `< NAME ARGS`
     Expect { name: String, args: Vec<Value> },
+    /// `<~ NAME ARGS`: an event that passes, without an offset.
+    ExpectPassing { name: String, args: Vec<Value> },
     /// `<? ARGS`: the acknowledgement of the oldest event that waits for one.
     ExpectAck { args: Vec<Value> },
     /// `<|`: nothing more arrives.
@@ -115,7 +126,7 @@ impl Script {
     pub(crate) fn deeds(&self) -> impl Iterator<Item = &Deed> {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Socket(_, deed) => Some(deed),
-            Action::Restart => None,
+            Action::Restart | Action::Request { .. } | Action::Response { .. } => None,
         })
     }
 
@@ -193,6 +204,9 @@ fn parse_app(rest: &str) -> Result<AppLine, String> {
 
 fn parse_action(text: &str) -> Result<Action, String> {
     let (who, rest) = text.split_once(' ').ok_or("says who, but not what")?;
+    if who == "http" {
+        return parse_http(rest.trim());
+    }
     let (verb, rest) = rest
         .trim_start()
         .split_once(' ')
@@ -228,12 +242,47 @@ fn parse_action(text: &str) -> Result<Action, String> {
             let (name, args) = parse_event(rest)?;
             Deed::Expect { name, args }
         }
+        "<~" => {
+            let (name, args) = parse_event(rest)?;
+            Deed::ExpectPassing { name, args }
+        }
         "<?" => Deed::ExpectAck {
             args: parse_values(rest)?,
         },
         other => return Err(format!("{other} is nothing that a socket does")),
     };
     Ok(Action::Socket(parse_socket(who), deed))
+}
+
+fn parse_http(text: &str) -> Result<Action, String> {
+    let (mut subject, mut rest) = (None, text);
+    if let Some(after) = rest.strip_prefix("as ") {
+        subject = Some(take_value(after, &mut rest)?);
+    }
+    let (first, after) = rest.split_once(' ').unwrap_or((rest, ""));
+    if let (Ok(status), None) = (first.parse(), &subject) {
+        let body = take_only_value(after)?.ok_or("must be: http STATUS BODY")?;
+        return Ok(Action::Response { status, body });
+    }
+    let (path, body) = after.split_once(' ').unwrap_or((after, ""));
+    if !path.starts_with('/') {
+        return Err("must be: http [as SUBJECT] METHOD PATH [BODY]".to_owned());
+    }
+    Ok(Action::Request {
+        subject,
+        method: first.to_owned(),
+        path: path.to_owned(),
+        body: take_only_value(body)?,
+    })
+}
+
+/// The one value that `text` is, if it is not empty.
+fn take_only_value(text: &str) -> Result<Option<Value>, String> {
+    match parse_values(text)?.as_slice() {
+        [] => Ok(None),
+        [value] => Ok(Some(value.clone())),
+        _ => Err("must be one value".to_owned()),
+    }
 }
 
 fn parse_socket(who: &str) -> SocketName {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat::{
-    Actor, App, AppId, Command, ExternalId, Identity, Reply, Store, Subject, Timestamp,
+    Actor, App, AppId, Command, ExternalId, Identity, Proof, Reply, Store, Subject, Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
 };
 use serde_json::Value;
@@ -18,6 +18,7 @@ use server::{
 use tokio::{net::TcpListener, runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 use super::{
+    http::{self, Request},
     in_process,
     pattern::Credentials,
     player::{Connection, Player},
@@ -148,6 +149,8 @@ impl Palaver {
         let actor = Arc::new(Actor {
             app: Arc::new(app.clone()),
             subject: None,
+            scope: Scope::Server,
+            proof: Proof::default(),
             session: None,
         });
         let command = Command::CreateApp {
@@ -227,9 +230,22 @@ impl Credentials for Palaver {
         let now = Timestamp(server::writer::now().0 + since);
         token::sign(&self.app(app)?.app, &subject, now, ttl).map_err(|error| error.to_string())
     }
+
+    fn user_key(&self, subject: Option<&Value>) -> Result<String, String> {
+        let app = self.app(None)?;
+        match (app.app.identity, subject) {
+            (Identity::Verified, Some(subject)) => self.token(subject, None, false),
+            _ => Ok(app.key.clone()),
+        }
+    }
 }
 
 impl Player for Palaver {
+    fn request(&mut self, request: &Request) -> Result<(u16, Value), String> {
+        let core = &self.running()?.core;
+        self.runtime.block_on(http::ask(core, request))
+    }
+
     fn open(&mut self, query: &[(String, String)]) -> Result<Box<dyn Connection>, String> {
         let mut keys = String::new();
         for (key, value) in query {

@@ -6,6 +6,7 @@ use chat::Identity;
 use serde_json::{Value, json};
 
 use super::{
+    http::Request,
     pattern::{Bindings, Credentials},
     player::{Connection, Heard, Player},
     run::play,
@@ -30,6 +31,9 @@ impl Credentials for Fake {
     fn token(&self, subject: &Value, app: Option<&str>, aging: bool) -> Result<String, String> {
         Ok(format!("{subject} {app:?} {aging}"))
     }
+    fn user_key(&self, subject: Option<&Value>) -> Result<String, String> {
+        Ok(format!("key of {subject:?}"))
+    }
 }
 
 impl Player for Fake {
@@ -39,6 +43,9 @@ impl Player for Fake {
             heard: VecDeque::new(),
             offsets: true,
         }))
+    }
+    fn request(&mut self, request: &Request) -> Result<(u16, Value), String> {
+        Ok((201, json!({"target": request.target, "body": request.body})))
     }
     fn restart(&mut self) -> Result<(), String> {
         Ok(())
@@ -66,6 +73,12 @@ impl Connection for FakeConnection {
             let answers = self.answers.pop_front().unwrap_or_default();
             self.heard.extend(answers.into_iter().map(str::to_owned));
         }
+        Ok(())
+    }
+    fn attach(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let text = String::from_utf8_lossy(bytes);
+        self.heard
+            .push_back(format!(r#"2["attached","{text}","1.a.0"]"#));
         Ok(())
     }
     fn receive(&mut self, _deadline: Instant) -> Result<Heard, String> {
@@ -110,6 +123,30 @@ ada closed
     let failure = try_out(lines, answers).unwrap_err();
     // Up to the last line, where this server is not so kind as to close.
     assert_eq!(failure, "test:10: ada closed\n  nothing came");
+}
+
+#[test]
+fn files_typing_and_http_have_their_lines() {
+    let lines = r#"
+http as "$A=uuid" POST /v1/user?page=1&id=$A {"username":"$A"}
+http 201 {"target":"$T=string","body":{"username":"$A"}}
+ada connect
+ada > send {"file":"$=bytes(hello)"}
+ada <~ typing {"id":1}
+ada < attached "hello"
+"#;
+    let typing: &[&str] = &[r#"2["typing",{"id":1}]"#];
+    try_out(lines, &[typing]).unwrap();
+    for (wrong, expected) in [
+        ("http 201 {}", "nothing was requested"),
+        ("http GET /x\nhttp 200 {}", "expected 200\n  came: 201"),
+        ("http GET /x\nhttp 201 {}", "one too many"),
+        ("http GET /x\nada connect", "of which no line says so"),
+        ("http GET /$A\nhttp 201 {}", "nothing is bound to $A yet"),
+    ] {
+        let failure = try_out(wrong, &[]).unwrap_err();
+        assert!(failure.contains(expected), "{wrong}\n{failure}");
+    }
 }
 
 #[test]

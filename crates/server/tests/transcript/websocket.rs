@@ -52,6 +52,12 @@ impl Connection for Client {
             .map_err(|error| error.to_string())
     }
 
+    fn attach(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.socket()?
+            .send(Message::binary(bytes.to_vec()))
+            .map_err(|error| error.to_string())
+    }
+
     fn receive(&mut self, deadline: Instant) -> Result<Heard, String> {
         while let Some(socket) = &mut self.socket {
             let left = deadline.saturating_duration_since(Instant::now());

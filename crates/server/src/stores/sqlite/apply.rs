@@ -1,26 +1,27 @@
-//! A batch as rows. Runs inside the writer's transaction.
+//! A batch as rows. Runs inside the writer's transaction. Next: the file of each noun for its rows.
 
 use std::collections::BTreeMap;
 
 use chat::{
-    ConversationId, ConversationKind, G, MessageView, Timestamp, User,
-    model::{ApiKey, App, Conversation},
-    store::{Batch, Change},
+    ConversationId, G, MessageView, Timestamp,
+    store::{Batch, Change, Entry},
 };
 use rusqlite::{Connection, Result, params};
 use uuid::Uuid;
 
 use super::{
-    convert::{identity_name, kind_name, scope_name, signed},
-    sessions,
+    apps, conversations,
+    convert::signed,
+    erase,
+    messages::{self, Note},
+    sessions, users,
 };
 
 /// What a batch comes to beside its rows: written once at its end.
 #[derive(Default)]
 struct Sums {
-    /// The newest message of each conversation. Sorted, so that neighbours in the table are
-    /// written one after the other.
-    conversations: BTreeMap<ConversationId, (u64, G, Timestamp)>,
+    /// Sorted, so that neighbours in the table are written one after the other.
+    conversations: BTreeMap<ConversationId, Moved>,
     app: i64,
     user: i64,
     conversation: i64,
@@ -28,60 +29,44 @@ struct Sums {
     uuid: Uuid,
 }
 
+/// Where a conversation has moved to.
+#[derive(Default)]
+struct Moved {
+    /// The newest entry in its log, if there is a new one.
+    entry: Option<(u64, G, Timestamp)>,
+    /// The newest message, if there is a new one.
+    message: Option<(G, Timestamp)>,
+    /// Messages that came, less those that went.
+    messages: i64,
+    /// Some went, so the newest may be another one.
+    lost: bool,
+}
+
+impl Sums {
+    fn sent(&mut self, view: &MessageView) {
+        let message = &view.message;
+        self.uuid = self.uuid.max(message.uuid);
+        let moved = self.conversations.entry(message.conversation).or_default();
+        moved.entry = Some((message.seq, message.g, message.created_at));
+        moved.message = Some((message.g, message.created_at));
+        moved.messages += 1;
+    }
+
+    fn lost(&mut self, conversation: ConversationId, messages: i64) {
+        let moved = self.conversations.entry(conversation).or_default();
+        moved.messages -= messages;
+        moved.lost = true;
+    }
+}
+
 /// Writes all changes of a batch, then each conversation that it moved and the counters.
 pub(super) fn batch(connection: &Connection, batch: &Batch) -> Result<()> {
     let mut sums = Sums::default();
     for change in &batch.changes {
-        match change {
-            Change::User(user) => add_user(connection, user, &mut sums)?,
-            Change::Conversation(conversation) => {
-                add_conversation(connection, conversation, &mut sums)?;
-            }
-            Change::Message(view) => add_message(connection, view, &mut sums)?,
-            Change::Subscription {
-                session,
-                app,
-                user,
-                subject,
-                topic,
-                dialect,
-                since,
-                at,
-            } => {
-                let beginning = sessions::Beginning {
-                    seed: session,
-                    app: *app,
-                    subject: subject.as_deref(),
-                    at: *at,
-                };
-                sessions::begin(connection, &beginning)?;
-                let listening = sessions::Listening {
-                    topic: *topic,
-                    user: *user,
-                    dialect,
-                    since: *since,
-                    at: *at,
-                };
-                sessions::subscribe(connection, session.id, &listening)?;
-            }
-            Change::SessionBegun(session) => sessions::begin_with_all(connection, session)?,
-            Change::SessionsSeen { sessions, at } => sessions::see(connection, sessions, *at)?,
-            Change::SessionEnded(session) => sessions::end(connection, *session)?,
-            Change::App(app) => add_app(connection, app, &mut sums)?,
-            Change::Key(key) => add_key(connection, key, &mut sums)?,
-            Change::KeyRevoked(id, at) => {
-                connection
-                    .prepare_cached("UPDATE api_key SET revoked_at = ?2 WHERE id = ?1")?
-                    .execute(params![id.0, at.0])?;
-            }
-        }
+        apply(connection, change, &mut sums)?;
     }
-    let mut update = connection.prepare_cached(
-        "UPDATE conversation SET last_seq = ?2, last_g = ?3, updated_at = ?4, last_message_at = ?4
-         WHERE id = ?1",
-    )?;
-    for (id, (seq, g, at)) in &sums.conversations {
-        update.execute(params![id.0, signed(*seq)?, signed(*g)?, at.0])?;
+    for (id, moved) in &sums.conversations {
+        move_conversation(connection, *id, moved)?;
     }
     connection
         .prepare_cached(
@@ -101,127 +86,126 @@ pub(super) fn batch(connection: &Connection, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
-fn add_user(connection: &Connection, user: &User, sums: &mut Sums) -> Result<()> {
-    sums.user = sums.user.max(user.id.0);
-    sums.uuid = sums.uuid.max(user.uuid);
-    connection
-        .prepare_cached(
-            "INSERT INTO user (id, app, uuid, external, external_number, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            user.id.0,
-            user.app.0,
-            user.uuid.as_bytes(),
-            user.external.text,
-            user.external.number,
-            user.created_at.0,
-        ])?;
-    Ok(())
-}
-
-fn add_conversation(
-    connection: &Connection,
-    conversation: &Conversation,
-    sums: &mut Sums,
-) -> Result<()> {
-    sums.conversation = sums.conversation.max(conversation.id.0);
-    sums.uuid = sums.uuid.max(conversation.uuid);
-    connection
-        .prepare_cached(
-            "INSERT INTO conversation
-                (id, app, uuid, kind, key, created_at, last_seq, last_g, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?6)",
-        )?
-        .execute(params![
-            conversation.id.0,
-            conversation.app.0,
-            conversation.uuid.as_bytes(),
-            kind_name(conversation.kind),
-            conversation.key,
-            conversation.created_at.0,
-        ])?;
-    if conversation.kind == ConversationKind::Direct {
-        // The two see all of it, from its first message on.
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO member (user, conversation, role, since_g, read_seq)
-             VALUES (?1, ?2, 'member', 0, 0)",
-        )?;
-        for user in &conversation.pair {
-            insert.execute(params![user.id.0, conversation.id.0])?;
+fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()> {
+    match change {
+        Change::User(user) => {
+            sums.user = sums.user.max(user.id.0);
+            sums.uuid = sums.uuid.max(user.uuid);
+            users::add(connection, user)
         }
+        Change::UserUpdated(user) => users::update(connection, user),
+        Change::UserWentOffline(user, at) => users::note_offline(connection, *user, *at),
+        Change::UserDeleted(user, _) => {
+            for (conversation, messages) in erase::user(connection, *user)? {
+                sums.lost(conversation, messages);
+            }
+            Ok(())
+        }
+        Change::Conversation(view) => {
+            sums.conversation = sums.conversation.max(view.conversation.id.0);
+            sums.uuid = sums.uuid.max(view.conversation.uuid);
+            conversations::add(connection, view)
+        }
+        Change::ConversationDeleted(id, _) => erase::conversation(connection, *id),
+        Change::Message(view) => {
+            sums.sent(view);
+            messages::add(connection, view)
+        }
+        Change::ConversationUpdated { entry, details } => {
+            conversations::update(connection, entry, details)?;
+            enter(connection, entry, &Note::of("details"), sums)
+        }
+        Change::MemberAdded { entry, member } => {
+            conversations::add_member(connection, entry.conversation, member, entry.g, 0)?;
+            let note = Note::of("join").with_data(member.user.id.0);
+            enter(connection, entry, &note, sums)
+        }
+        Change::MemberRemoved { entry, user, heir } => {
+            conversations::remove_member(connection, entry, *user, *heir)?;
+            let note = Note::of("leave").with_data(user.0);
+            enter(connection, entry, &note, sums)
+        }
+        Change::MessageEdited { entry, message } => {
+            messages::edit(connection, entry, message)?;
+            let note = Note {
+                subject_g: Some(message.message.g),
+                data: message.seen.then(|| messages::SEEN.to_owned()),
+                ..Note::of("edit")
+            };
+            enter(connection, entry, &note, sums)
+        }
+        Change::MessageDeleted { entry, message } => {
+            messages::delete(connection, message.message.g)?;
+            sums.lost(entry.conversation, 1);
+            let note = Note {
+                subject: Some(message.message.uuid),
+                ..Note::of("delete")
+            };
+            enter(connection, entry, &note, sums)
+        }
+        Change::Read {
+            entry,
+            reader,
+            message,
+            seq,
+        } => {
+            conversations::note_read(connection, entry.conversation, *reader, *seq)?;
+            let note = Note {
+                subject: messages::uuid_of(connection, *message)?,
+                ..Note::of("receipt")
+            };
+            enter(connection, entry, &note, sums)
+        }
+        Change::Subscription { .. }
+        | Change::Unsubscription { .. }
+        | Change::SessionBegun(_)
+        | Change::SessionsSeen { .. }
+        | Change::SessionEnded(_) => sessions::apply(connection, change),
+        Change::App(app) => {
+            sums.app = sums.app.max(app.id.0);
+            apps::add(connection, app)
+        }
+        Change::Key(key) => {
+            sums.key = sums.key.max(key.id.0);
+            apps::add_key(connection, key)
+        }
+        Change::KeyRevoked(id, at) => apps::revoke_key(connection, *id, *at),
     }
-    Ok(())
 }
 
-fn add_message(connection: &Connection, view: &MessageView, sums: &mut Sums) -> Result<()> {
-    let message = &view.message;
-    sums.uuid = sums.uuid.max(message.uuid);
-    let newest = (message.seq, message.g, message.created_at);
-    sums.conversations.insert(message.conversation, newest);
+/// Writes an entry into the log of a conversation.
+fn enter(connection: &Connection, entry: &Entry, note: &Note, sums: &mut Sums) -> Result<()> {
+    let moved = sums.conversations.entry(entry.conversation).or_default();
+    moved.entry = Some((entry.seq, entry.g, entry.at));
+    messages::note(connection, entry, note)
+}
+
+fn move_conversation(connection: &Connection, id: ConversationId, moved: &Moved) -> Result<()> {
     connection
         .prepare_cached(
-            "INSERT INTO message
-                (g, conversation, seq, uuid, sender, text, created_at, origin, client_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "UPDATE conversation SET last_seq = coalesce(?2, last_seq),
+                last_g = coalesce(?3, last_g), updated_at = coalesce(?4, updated_at),
+                messages = messages + ?5, newest_g = coalesce(?6, newest_g),
+                last_message_at = coalesce(?7, last_message_at)
+             WHERE id = ?1",
         )?
         .execute(params![
-            signed(message.g)?,
-            message.conversation.0,
-            signed(message.seq)?,
-            message.uuid.as_bytes(),
-            message.sender.0,
-            message.text,
-            message.created_at.0,
-            message.origin.map(|session| session.0),
-            message.client_id,
+            id.0,
+            moved.entry.map(|(seq, ..)| signed(seq)).transpose()?,
+            moved.entry.map(|(_, g, _)| signed(g)).transpose()?,
+            moved.entry.map(|(.., at)| at.0),
+            moved.messages,
+            moved.message.map(|(g, _)| signed(g)).transpose()?,
+            moved.message.map(|(_, at)| at.0),
         ])?;
-    Ok(())
-}
-
-fn add_app(connection: &Connection, app: &App, sums: &mut Sums) -> Result<()> {
-    sums.app = sums.app.max(app.id.0);
-    if app.is_default {
+    if moved.lost {
         connection
-            .prepare_cached("UPDATE app SET is_default = 0 WHERE is_default")?
-            .execute([])?;
+            .prepare_cached(
+                "UPDATE conversation SET newest_g = (SELECT g FROM message
+                    WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1)
+                 WHERE id = ?1",
+            )?
+            .execute([id.0])?;
     }
-    connection
-        .prepare_cached(
-            "INSERT INTO app
-                (id, uuid, name, identity, is_default, max_text_bytes, secret, public_keys,
-                 created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![
-            app.id.0,
-            app.uuid.as_bytes(),
-            app.name,
-            identity_name(app.identity),
-            app.is_default,
-            app.max_text_bytes,
-            app.secret.0,
-            app.public_keys,
-            app.created_at.0,
-        ])?;
-    Ok(())
-}
-
-fn add_key(connection: &Connection, key: &ApiKey, sums: &mut Sums) -> Result<()> {
-    sums.key = sums.key.max(key.id.0);
-    connection
-        .prepare_cached(
-            "INSERT INTO api_key (id, app, scope, hash, prefix, created_at, revoked_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute(params![
-            key.id.0,
-            key.app.0,
-            scope_name(key.scope),
-            key.hash,
-            key.prefix,
-            key.created_at.0,
-            key.revoked_at.map(|at| at.0),
-        ])?;
     Ok(())
 }

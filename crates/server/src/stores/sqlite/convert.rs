@@ -1,10 +1,14 @@
 //! Between the domain's values and those of columns. Integers are signed 64 bits in SQLite.
 
-use chat::{ConversationId, ConversationKind, Identity, Topic, UserId, model::Scope};
+use chat::{
+    ConversationId, ConversationKind, Identity, Topic, UserId,
+    model::{MediaKind, MemberRole, Scope},
+};
 use rusqlite::{
-    Error, Result,
+    Error, Result, Row,
     types::{FromSqlError, Type},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 /// A counter as a column holds it.
@@ -91,6 +95,53 @@ pub(super) fn topic_of(name: &str, id: i64) -> Result<Topic> {
         "person" => Ok(Topic::Person(UserId(id))),
         _ => Err(unknown(name)),
     }
+}
+
+pub(super) fn role_name(role: MemberRole) -> &'static str {
+    match role {
+        MemberRole::Owner => "owner",
+        MemberRole::Member => "member",
+    }
+}
+
+pub(super) fn role(name: &str) -> Result<MemberRole> {
+    match name {
+        "owner" => Ok(MemberRole::Owner),
+        "member" => Ok(MemberRole::Member),
+        _ => Err(unknown(name)),
+    }
+}
+
+pub(super) fn media_kind_name(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Image => "image",
+        MediaKind::Gif => "gif",
+        MediaKind::Video => "video",
+        MediaKind::File => "file",
+    }
+}
+
+pub(super) fn media_kind(name: &str) -> Result<MediaKind> {
+    match name {
+        "image" => Ok(MediaKind::Image),
+        "gif" => Ok(MediaKind::Gif),
+        "video" => Ok(MediaKind::Video),
+        "file" => Ok(MediaKind::File),
+        _ => Err(unknown(name)),
+    }
+}
+
+/// A value as a column of JSON text.
+pub(super) fn json<T: Serialize>(value: Option<&T>) -> Result<Option<String>> {
+    let text = value.map(serde_json::to_string).transpose();
+    text.map_err(|error| Error::ToSqlConversionFailure(error.into()))
+}
+
+/// A value out of a column of JSON text.
+pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<Option<T>> {
+    let text = row.get_ref(column)?.as_str_or_null()?;
+    let value = text.map(serde_json::from_str).transpose();
+    value.map_err(|error| Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
 fn unknown(name: &str) -> Error {

@@ -1,38 +1,75 @@
-//! What happened at a place, in the order of G, out of the rows of messages.
+//! What happened at a place, in the order of G, out of the rows of messages and of other changes.
 //!
-//! A conversation's messages are indexed by `seq`, which rises with `g`; an index by `g` would cost
+//! A conversation's entries are indexed by `seq`, which rises with `g`; an index by `g` would cost
 //! every send a page in the WAL. So the place to begin is searched for, from the newest backwards,
 //! because whoever comes back was seldom away for long.
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    collections::{BinaryHeap, HashMap, VecDeque, hash_map},
     sync::Arc,
 };
 
-use chat::{Conversation, ConversationId, Event, G, Happening, Message, MessageView, Topic};
+use chat::{
+    ConversationId, Event, G, Happening, Message, MessageView, SessionId, Timestamp, Topic, UserId,
+    event::Scene,
+};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use uuid::Uuid;
 
 use super::{
-    convert::signed,
-    read::{self, People},
+    conversations,
+    convert::{signed, unsigned, uuid},
+    messages,
+    read::{self, one},
+    users::People,
 };
 
-/// The newest place of a conversation in which something happened after ?2.
-const OF_CONVERSATION: &str =
-    "SELECT id, 0, last_seq FROM conversation WHERE id = ?1 AND last_g > ?2";
-/// The same for all conversations of a person, and from where each is seen.
-const OF_PERSON: &str = "SELECT member.conversation, member.since_g, conversation.last_seq
+/// A conversation, if something happened in it after ?2, and from where it is seen.
+const OF_CONVERSATION: &str = "SELECT id, 0 FROM conversation WHERE id = ?1 AND last_g > ?2";
+/// The same for all conversations of a person.
+const OF_PERSON: &str = "SELECT member.conversation, member.since_g
     FROM member JOIN conversation ON conversation.id = member.conversation
-    WHERE member.user = ?1 AND conversation.last_g > ?2";
-const FIRST_FROM: &str =
-    "SELECT seq, g FROM message WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1";
+    WHERE member.user = ?1 AND left_g IS NULL AND conversation.last_g > ?2";
+
+/// One of the two tables whose rows are the log.
+struct Table {
+    /// The newest entry of a conversation.
+    newest: &'static str,
+    /// The first one from a number on.
+    first: &'static str,
+    /// Entries from a number on, oldest first.
+    from: &'static str,
+    row: fn(&Row<'_>) -> Result<Entry>,
+}
+
+const MESSAGES: Table = Table {
+    newest: "SELECT seq, g FROM message WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1",
+    first: "SELECT seq, g FROM message WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
+    from: messages::FROM,
+    row: sent,
+};
+const CHANGES: Table = Table {
+    newest: "SELECT seq, g FROM change WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1",
+    first: "SELECT seq, g FROM change WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
+    from: "SELECT g, seq, kind, actor, origin, subject_g, subject, data, created_at FROM change
+     WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3",
+    row: changed,
+};
 
 /// For the test of plans.
 #[cfg(test)]
-pub(super) const LOOKUPS: &[&str] = &[OF_CONVERSATION, OF_PERSON, FIRST_FROM];
+pub(super) const LOOKUPS: &[&str] = &[
+    OF_CONVERSATION,
+    OF_PERSON,
+    MESSAGES.newest,
+    MESSAGES.first,
+    CHANGES.newest,
+    CHANGES.first,
+    CHANGES.from,
+];
 
-/// Up to `limit` events of a place with `after < g <= up_to`, of one moment.
+/// Up to `limit` events of a place with `after < g <= up_to`.
 pub(super) fn read(
     connection: &Connection,
     place: Topic,
@@ -46,20 +83,25 @@ pub(super) fn read(
         Topic::Conversation(id) => (OF_CONVERSATION, id.0),
         Topic::Person(id) => (OF_PERSON, id.0),
     };
-    let moment = connection.unchecked_transaction()?;
-    let mut sources = read::all(&moment, query, params![id, after], |row| {
-        Source::new(row, after)
+    let pairs = read::all(connection, query, params![id, after], |row| {
+        let source = |table| Source::new(row, after, table);
+        Ok([source(&MESSAGES)?, source(&CHANGES)?])
     })?;
-    let count = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+    let count = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+    let mut sources: Vec<_> = pairs.into_iter().flatten().collect();
     let mut merge = Merge {
-        connection: &moment,
+        connection,
         up_to,
         chunk: limit.div_ceil(count.max(1)),
         heads: BinaryHeap::new(),
-        people: People::default(),
+        teller: Teller {
+            connection,
+            scenes: HashMap::new(),
+            people: People::default(),
+        },
     };
     for (index, source) in sources.iter_mut().enumerate() {
-        source.seek(&moment)?;
+        source.seek(connection)?;
         merge.advance(index, source)?;
     }
     let mut events = Vec::new();
@@ -67,53 +109,104 @@ pub(super) fn read(
         && let Some(Reverse((_, index))) = merge.heads.pop()
         && let Some(source) = sources.get_mut(index)
     {
-        if let Some(message) = source.page.pop_front() {
-            events.push(merge.event(source, message)?);
+        if let Some(entry) = source.page.pop_front() {
+            events.extend(merge.teller.event(source.id, entry)?.map(Arc::new));
         }
         merge.advance(index, source)?;
     }
     Ok(events)
 }
 
-/// One conversation that is read.
+/// One entry in the log of a conversation.
+struct Entry {
+    g: G,
+    seq: u64,
+    at: Timestamp,
+    origin: Option<SessionId>,
+    what: What,
+}
+
+enum What {
+    Sent(Box<Message>),
+    /// The message with this number was edited, and had been read by then or not.
+    Edited(i64, bool),
+    Deleted(Uuid),
+    Read(UserId, Uuid),
+    /// Nobody is told.
+    Silent,
+}
+
+fn sent(row: &Row<'_>) -> Result<Entry> {
+    let message = messages::message(row)?;
+    Ok(Entry {
+        g: message.g,
+        seq: message.seq,
+        at: message.created_at,
+        origin: message.origin,
+        what: What::Sent(Box::new(message)),
+    })
+}
+
+fn changed(row: &Row<'_>) -> Result<Entry> {
+    let what = match row.get_ref(2)?.as_str()? {
+        "edit" => {
+            let data = row.get_ref(7)?.as_str_or_null()?;
+            What::Edited(row.get(5)?, data == Some(messages::SEEN))
+        }
+        "delete" => What::Deleted(uuid(row.get(6)?)),
+        "receipt" => What::Read(UserId(row.get(3)?), uuid(row.get(6)?)),
+        _ => What::Silent,
+    };
+    Ok(Entry {
+        g: unsigned(row.get(0)?)?,
+        seq: unsigned(row.get(1)?)?,
+        at: Timestamp(row.get(8)?),
+        origin: row.get::<_, Option<i64>>(4)?.map(SessionId),
+        what,
+    })
+}
+
+/// The entries of one conversation in one table.
 struct Source {
     id: ConversationId,
+    table: &'static Table,
     /// Only what has a higher G counts.
     after: i64,
-    /// While it is being searched for, the newest; then the next to be read.
+    /// The next to be read.
     seq: i64,
     /// Nothing comes after what is in the page.
     ended: bool,
-    page: VecDeque<Message>,
-    conversation: Option<Arc<Conversation>>,
+    page: VecDeque<Entry>,
 }
 
 impl Source {
-    fn new(row: &Row<'_>, after: i64) -> Result<Self> {
+    fn new(row: &Row<'_>, after: i64, table: &'static Table) -> Result<Self> {
         Ok(Self {
             id: ConversationId(row.get(0)?),
+            table,
             after: after.max(row.get(1)?),
-            seq: row.get(2)?,
+            seq: 0,
             ended: false,
             page: VecDeque::new(),
-            conversation: None,
         })
     }
 
-    /// Finds the first message after `after`: in steps that double, back from the newest, then by
-    /// halving. A message is not there for every number, for other changes have numbers too.
+    /// Finds the first entry after `after`: in steps that double, back from the newest, then by
+    /// halving. A table does not have an entry for every number.
     fn seek(&mut self, connection: &Connection) -> Result<()> {
-        let mut probe = connection.prepare_cached(FIRST_FROM)?;
-        // The first message from `seq` on, if it does not count; what follows may.
+        let place = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        let newest = one(connection, self.table.newest, [self.id.0], place)?;
+        let Some((newest, _)) = newest.filter(|(_, g)| *g > self.after) else {
+            self.ended = true;
+            return Ok(());
+        };
+        let mut probe = connection.prepare_cached(self.table.first)?;
+        // The first entry from `seq` on, if it does not count; what follows may.
         let mut older = |seq: i64| -> Result<Option<i64>> {
-            let found = probe
-                .query_row(params![self.id.0, seq], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-                })
-                .optional()?;
+            let found = probe.query_row(params![self.id.0, seq], place).optional()?;
             Ok(found.and_then(|(seq, g)| (g <= self.after).then_some(seq)))
         };
-        let (mut low, mut high, mut step) = (0, self.seq + 1, 1);
+        let (mut low, mut high, mut step) = (0, newest, 1);
         while high > 1 {
             let seq = (high - step).max(1);
             if let Some(seq) = older(seq)? {
@@ -138,14 +231,14 @@ impl Source {
 struct Merge<'a> {
     connection: &'a Connection,
     up_to: G,
-    /// Messages that are read of a source at once: few when there are many sources.
+    /// Entries that are read of a source at once: few when there are many sources.
     chunk: u32,
     heads: BinaryHeap<Reverse<(G, usize)>>,
-    people: People,
+    teller: Teller<'a>,
 }
 
 impl Merge<'_> {
-    /// Puts the next message of a source in line.
+    /// Puts the next entry of a source in line.
     fn advance(&mut self, index: usize, source: &mut Source) -> Result<()> {
         if source.page.is_empty() && !source.ended {
             self.fill(source)?;
@@ -157,41 +250,87 @@ impl Merge<'_> {
     }
 
     fn fill(&self, source: &mut Source) -> Result<()> {
-        let mut statement = self.connection.prepare_cached(read::MESSAGES_FROM)?;
+        let mut statement = self.connection.prepare_cached(source.table.from)?;
         let mut rows = statement.query(params![source.id.0, source.seq, self.chunk])?;
         source.ended = true;
         while let Some(row) = rows.next()? {
-            let message = read::message(row, source.id)?;
-            if message.g > self.up_to {
+            let entry = (source.table.row)(row)?;
+            if entry.g > self.up_to {
                 source.ended = true;
                 break;
             }
-            source.seq = signed(message.seq)? + 1;
-            source.page.push_back(message);
+            source.seq = signed(entry.seq)? + 1;
+            source.page.push_back(entry);
             source.ended = source.page.len() < self.chunk as usize;
         }
         Ok(())
     }
+}
 
-    /// The event that was shown when the message was sent.
-    fn event(&mut self, source: &mut Source, message: Message) -> Result<Arc<Event>> {
-        let conversation = if let Some(known) = &source.conversation {
-            Arc::clone(known)
-        } else {
-            let found = read::conversation_by_id(self.connection, source.id)?;
-            let view = found.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-            self.people.meet(&view.conversation.pair);
-            Arc::clone(source.conversation.insert(view.conversation))
+/// Makes events of entries, with conversations and people as they are now.
+struct Teller<'a> {
+    connection: &'a Connection,
+    scenes: HashMap<ConversationId, Scene>,
+    people: People,
+}
+
+impl Teller<'_> {
+    /// The event that was shown at an entry; `None` where nobody was told, or what it was about is
+    /// gone.
+    fn event(&mut self, place: ConversationId, entry: Entry) -> Result<Option<Event>> {
+        let scene = self.scene(place)?;
+        let happening = match entry.what {
+            // Nobody had read it when it was sent.
+            What::Sent(message) => Happening::MessageSent(self.view(&scene, *message, false)?),
+            What::Edited(g, seen) => {
+                let Some(message) = one(self.connection, messages::BY_G, [g], messages::message)?
+                else {
+                    return Ok(None);
+                };
+                Happening::MessageEdited(self.view(&scene, message, seen)?)
+            }
+            What::Deleted(message) => Happening::MessageDeleted { message },
+            What::Read(reader, message) => {
+                let Some(reader) = self.people.find(self.connection, reader)? else {
+                    return Ok(None);
+                };
+                Happening::Read { reader, message }
+            }
+            What::Silent => return Ok(None),
         };
-        let sender = self.people.find(self.connection, message.sender)?;
-        Ok(Arc::new(Event {
-            g: message.g,
-            origin: message.origin,
-            happening: Happening::MessageSent(Arc::new(MessageView {
-                conversation,
-                sender,
-                message,
-            })),
+        Ok(Some(Event {
+            g: entry.g,
+            at: entry.at,
+            origin: entry.origin,
+            scene,
+            happening,
+        }))
+    }
+
+    fn scene(&mut self, id: ConversationId) -> Result<Scene> {
+        Ok(match self.scenes.entry(id) {
+            hash_map::Entry::Occupied(known) => known.get().clone(),
+            hash_map::Entry::Vacant(free) => {
+                let view = conversations::by_id(self.connection, id)?;
+                let view = view.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+                self.people
+                    .meet(view.members.iter().map(|member| &member.user));
+                let scene = Scene {
+                    conversation: view.conversation,
+                    details: view.details,
+                    members: view.members,
+                };
+                free.insert(scene).clone()
+            }
+        })
+    }
+
+    fn view(&mut self, scene: &Scene, message: Message, seen: bool) -> Result<Arc<MessageView>> {
+        Ok(Arc::new(MessageView {
+            conversation: Arc::clone(&scene.conversation),
+            sender: self.people.must_find(self.connection, message.sender)?,
+            message,
+            seen,
         }))
     }
 }

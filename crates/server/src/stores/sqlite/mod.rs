@@ -2,19 +2,25 @@
 //!
 //! One connection writes, behind a lock; a few read-only ones read; a thread moves what is in the
 //! WAL into the database. Must not decide anything. Next: `migrations/` for the layout, `writer`
-//! for what happens when a commit fails, `read` for the queries.
+//! for what happens when a commit fails, `apply` and `read` for what is written and looked up.
 
 mod apply;
+mod apps;
 mod backup;
 mod checkpoint;
+mod conversations;
 mod convert;
+mod erase;
 mod log;
+mod media;
+mod messages;
 mod open;
 mod read;
 mod readers;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod users;
 mod writer;
 
 use std::{
@@ -27,10 +33,13 @@ use std::{
 };
 
 use chat::{
-    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, MessageView, Store,
+    App, AppId, Conversation, ConversationView, Event, Fault, G, Media, MessageView, Store,
     StoredSession, Topic, User, UserId,
-    model::{ApiKey, App},
-    store::{Batch, Boot, CommitError, Counters, Found, Need},
+    model::ApiKey,
+    store::{
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, Need,
+        UserName,
+    },
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -179,26 +188,40 @@ impl Store for Sqlite {
     }
 
     fn apps(&self) -> Result<Vec<App>, Fault> {
-        self.read("reading the apps", read::apps)
+        self.read("reading the apps", apps::apps)
     }
 
     fn key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, Fault> {
         self.read("reading a key", |connection| {
-            read::key_by_hash(connection, hash)
+            apps::key_by_hash(connection, hash)
         })
     }
 
     fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault> {
         self.read("reading the keys of an app", |connection| {
-            read::keys(connection, app)
+            apps::keys(connection, app)
         })
     }
 
-    fn conversation(&self, app: AppId, uuid: Uuid) -> Result<Option<Arc<Conversation>>, Fault> {
-        let view = self.read("reading a conversation", |connection| {
-            read::conversation_by_uuid(connection, app, uuid)
-        })?;
-        Ok(view.map(|view| view.conversation))
+    fn conversation(
+        &self,
+        app: AppId,
+        name: &ConversationName,
+    ) -> Result<Option<ConversationView>, Fault> {
+        self.read("reading a conversation", |connection| {
+            conversations::by_name(connection, app, name)
+        })
+    }
+
+    fn conversations(
+        &self,
+        user: UserId,
+        offset: u64,
+        limit: u32,
+    ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
+        self.read("reading the conversations of a user", |connection| {
+            conversations::spoken(connection, user, offset, limit)
+        })
     }
 
     fn history(
@@ -209,21 +232,27 @@ impl Store for Sqlite {
         limit: u32,
     ) -> Result<Vec<MessageView>, Fault> {
         self.read("reading the history of a conversation", |connection| {
-            read::history(connection, conversation, at, offset, limit)
+            messages::history(connection, conversation, at, offset, limit)
         })
     }
 
-    fn conversation_view(&self, id: ConversationId) -> Result<Option<ConversationView>, Fault> {
-        self.read("reading a conversation", |connection| {
-            read::conversation_by_id(connection, id)
-        })
-    }
-
-    fn user(&self, id: UserId) -> Result<Option<Arc<User>>, Fault> {
-        let found = self.read("reading a user", |connection| {
-            read::user_by_id(connection, id)
+    fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
+        let found = self.read("reading a message", |connection| {
+            messages::by_uuid(connection, app, uuid)
         })?;
-        Ok(found.map(Arc::new))
+        Ok(found.map(|(message, _)| message))
+    }
+
+    fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
+        self.read("reading a user", |connection| {
+            users::by_name(connection, app, name)
+        })
+    }
+
+    fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
+        self.read("looking up a file", |connection| {
+            media::by_name(connection, name)
+        })
     }
 
     fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {

@@ -38,6 +38,7 @@ const READER_CACHE: i64 = 4 << 10;
 const STEPS: &[(&str, &str)] = &[
     ("V1__first", include_str!("migrations/V1__first.sql")),
     ("V2__seen", include_str!("migrations/V2__seen.sql")),
+    ("V3__groups", include_str!("migrations/V3__groups.sql")),
 ];
 
 /// The version of the layout that this program reads and writes.
@@ -73,7 +74,14 @@ impl Place {
         let mut connection = self.touch().map_err(|error| self.refuse(&error))?;
         self.identify(&connection)?;
         set_up(&connection).map_err(|error| self.refuse(&error))?;
-        run_steps(&mut connection, version).map_err(|cause| self.damaged(&cause))?;
+        run_steps(&mut connection, version).map_err(|cause| {
+            let error = std::error::Error::source(&cause);
+            match error.and_then(|error| error.downcast_ref::<rusqlite::Error>()) {
+                // A full disk or another process, say: the file is as it was.
+                Some(error) => self.refuse(error),
+                None => self.damaged(&cause),
+            }
+        })?;
         connection
             .pragma_update(None, "user_version", version)
             .map_err(|error| self.refuse(&error))?;
@@ -112,6 +120,8 @@ impl Place {
     /// The connection that writes.
     pub(super) fn writer(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect()?;
+        // What is erased is gone from the file, not only from the tables.
+        connection.pragma_update(None, "secure_delete", true)?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE)?;
         connection.set_prepared_statement_cache_capacity(64);
         if let Some(bytes) = self.size_limit {

@@ -1,4 +1,5 @@
-//! The connections that read. A read takes one, or waits for one, and holds no transaction after it.
+//! The connections that read. A read takes one, or waits for one, sees all that it looks at as of one
+//! moment, and holds no transaction after it.
 
 use chat::Fault;
 use parking_lot::{Condvar, Mutex};
@@ -42,7 +43,9 @@ impl Readers {
         let result = idle
             .map_or_else(|| self.place.reader(), Ok)
             .and_then(|connection| {
-                let found = read(&connection)?;
+                let moment = connection.unchecked_transaction()?;
+                let found = read(&moment)?;
+                drop(moment);
                 self.state.lock().idle.push(connection);
                 Ok(found)
             });

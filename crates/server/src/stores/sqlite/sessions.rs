@@ -4,7 +4,8 @@
 use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 
 use chat::{
-    AppId, G, SessionId, SessionSeed, StoredSession, StoredSubscription, Timestamp, Topic, UserId,
+    AppId, KeyId, Proof, SessionId, SessionSeed, StoredSession, StoredSubscription, Timestamp,
+    UserId, store::Change,
 };
 use rusqlite::{Connection, Params, Result, Row, params};
 
@@ -25,8 +26,41 @@ macro_rules! select {
 const BY_ID: &str = select!("WHERE id = ?1");
 // Many at once: a JSON array is the one list that a statement takes as a parameter.
 const BY_PIDS: &str = select!("WHERE pid_hash IN (SELECT unhex(value) FROM json_each(?1))");
-const SUBSCRIPTIONS: &str = "SELECT topic, topic_id, user, dialect, since_g, session \
-     FROM subscription WHERE session IN (SELECT value FROM json_each(?1))";
+/// Whether a subscription still counts: what it is about is there, and if that is a conversation, its
+/// user belongs to it since before and without a break. Nobody listens to a person as another one.
+macro_rules! stands {
+    () => {
+        "CASE topic \
+            WHEN 'person' THEN EXISTS (SELECT 1 FROM user WHERE id = topic_id) \
+            ELSE CASE WHEN subscription.user IS NULL \
+                THEN EXISTS (SELECT 1 FROM conversation WHERE id = topic_id) \
+                ELSE EXISTS (SELECT 1 FROM member WHERE member.user = subscription.user \
+                    AND member.conversation = topic_id AND left_g IS NULL \
+                    AND member.since_g < subscription.since_g) \
+                END \
+            END"
+    };
+}
+
+const SUBSCRIPTIONS: &str = concat!(
+    "SELECT topic, topic_id, user, dialect, since_g, key, until, session FROM subscription
+     WHERE session IN (SELECT value FROM json_each(?1)) AND ",
+    stands!()
+);
+/// What counts already keeps its place.
+const SUBSCRIBE: &str = concat!(
+    "INSERT INTO subscription
+        (session, topic, topic_id, dialect, user, since_g, created_at, key, until)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+     ON CONFLICT (session, topic, topic_id, dialect) DO UPDATE SET user = excluded.user,
+        since_g = excluded.since_g, created_at = excluded.created_at, key = excluded.key,
+        until = excluded.until
+     WHERE NOT (",
+    stands!(),
+    ")"
+);
+const UNSUBSCRIBE: &str = "DELETE FROM subscription
+     WHERE session = ?1 AND topic = ?2 AND topic_id = ?3 AND dialect = ?4";
 const SEEN_BEFORE: &str = "SELECT id FROM session WHERE seen_at < ?1 ORDER BY seen_at LIMIT ?2";
 const SEE: &str = "UPDATE session SET seen_at = ?2 WHERE id = ?1 AND seen_at < ?2";
 const END_SUBSCRIPTIONS: &str = "DELETE FROM subscription WHERE session = ?1";
@@ -38,6 +72,7 @@ pub(super) const LOOKUPS: &[&str] = &[
     BY_ID,
     BY_PIDS,
     SUBSCRIPTIONS,
+    UNSUBSCRIBE,
     SEEN_BEFORE,
     SEE,
     END_SUBSCRIPTIONS,
@@ -71,15 +106,14 @@ pub(super) fn seen_before(
     all(connection, SEEN_BEFORE, params![time.0, limit], id)
 }
 
-/// Sessions with their subscriptions, of one moment.
+/// Sessions with the subscriptions that still stand, of one moment: a reader asks within a transaction,
+/// and while the writer asks nobody writes.
 fn find(connection: &Connection, query: &str, params: impl Params) -> Result<Vec<StoredSession>> {
-    // The writer asks between its transactions, a reader has none of its own.
-    let moment = connection.unchecked_transaction()?;
-    let mut found = all(&moment, query, params, session)?;
+    let mut found = all(connection, query, params, session)?;
     let ids: Vec<_> = found.iter().map(|session| session.seed.id.0).collect();
     let mut subscriptions: HashMap<i64, Vec<StoredSubscription>> = HashMap::new();
-    let rows = all(&moment, SUBSCRIPTIONS, [format!("{ids:?}")], |row| {
-        Ok((row.get(5)?, subscription(row)?))
+    let rows = all(connection, SUBSCRIPTIONS, [format!("{ids:?}")], |row| {
+        Ok((row.get(7)?, subscription(row)?))
     })?;
     for (session, subscription) in rows {
         subscriptions.entry(session).or_default().push(subscription);
@@ -98,13 +132,13 @@ fn session(row: &Row<'_>) -> Result<StoredSession> {
     Ok(StoredSession {
         seed: Arc::new(SessionSeed {
             id: SessionId(row.get(0)?),
+            app: AppId(row.get(1)?),
             pid_hash: row.get(2)?,
             sid: row.get(3)?,
             namespace: row.get(4)?,
+            subject: row.get(5)?,
             start_g: unsigned(row.get(6)?)?,
         }),
-        app: AppId(row.get(1)?),
-        subject: row.get(5)?,
         subscriptions: Vec::new(),
         seen_at: Timestamp(row.get(7)?),
     })
@@ -113,113 +147,111 @@ fn session(row: &Row<'_>) -> Result<StoredSession> {
 fn subscription(row: &Row<'_>) -> Result<StoredSubscription> {
     Ok(StoredSubscription {
         topic: topic_of(row.get_ref(0)?.as_str()?, row.get(1)?)?,
-        user: UserId(row.get(2)?),
+        user: row.get::<_, Option<i64>>(2)?.map(UserId),
         dialect: row.get(3)?,
         since: unsigned(row.get(4)?)?,
+        proof: Proof {
+            key: row.get::<_, Option<i64>>(5)?.map(KeyId),
+            until: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+        },
     })
 }
 
-/// A session as it is when it begins.
-pub(super) struct Beginning<'a> {
-    pub(super) seed: &'a SessionSeed,
-    pub(super) app: AppId,
-    pub(super) subject: Option<&'a str>,
-    pub(super) at: Timestamp,
+/// Writes a change that is about sessions; others change nothing here.
+pub(super) fn apply(connection: &Connection, change: &Change) -> Result<()> {
+    match change {
+        Change::Subscription {
+            session,
+            user,
+            proof,
+            topic,
+            dialect,
+            since,
+            at,
+        } => {
+            begin(connection, session, *at)?;
+            let new = StoredSubscription {
+                topic: *topic,
+                user: *user,
+                proof: *proof,
+                dialect: (*dialect).to_owned(),
+                since: *since,
+            };
+            subscribe(connection, session.id, &new, *at)
+        }
+        Change::Unsubscription {
+            session,
+            topic: place,
+            dialect,
+        } => {
+            let (kind, id) = topic(*place);
+            connection
+                .prepare_cached(UNSUBSCRIBE)?
+                .execute(params![session.0, kind, id, dialect])?;
+            Ok(())
+        }
+        Change::SessionBegun(session) => {
+            begin(connection, &session.seed, session.seen_at)?;
+            let mut subscriptions = session.subscriptions.iter();
+            subscriptions
+                .try_for_each(|new| subscribe(connection, session.seed.id, new, session.seen_at))
+        }
+        Change::SessionsSeen { sessions, at } => {
+            let mut see = connection.prepare_cached(SEE)?;
+            for session in sessions {
+                see.execute(params![session.0, at.0])?;
+            }
+            Ok(())
+        }
+        Change::SessionEnded(id) => {
+            for end in [END_SUBSCRIPTIONS, END] {
+                connection.prepare_cached(end)?.execute([id.0])?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
-/// Stores a session; of one that is stored already, notes that it was seen. `generation` has no
-/// meaning any more; taking the column out would write the whole table anew.
-pub(super) fn begin(connection: &Connection, new: &Beginning<'_>) -> Result<()> {
+/// Stores a session; of one that is stored already, notes that it was seen.
+fn begin(connection: &Connection, seed: &SessionSeed, at: Timestamp) -> Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO session
-                (id, app, pid_hash, sid, namespace, subject, start_g, generation, created_at,
-                 seen_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8)
+                (id, app, pid_hash, sid, namespace, subject, start_g, created_at, seen_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)
              ON CONFLICT (id) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)",
         )?
         .execute(params![
-            new.seed.id.0,
-            new.app.0,
-            new.seed.pid_hash,
-            new.seed.sid,
-            new.seed.namespace,
-            new.subject,
-            signed(new.seed.start_g)?,
-            new.at.0,
+            seed.id.0,
+            seed.app.0,
+            seed.pid_hash,
+            seed.sid,
+            seed.namespace,
+            seed.subject,
+            signed(seed.start_g)?,
+            at.0,
         ])?;
     Ok(())
 }
 
-/// One row of what a session listens to.
-pub(super) struct Listening<'a> {
-    pub(super) topic: Topic,
-    pub(super) user: UserId,
-    pub(super) dialect: &'a str,
-    pub(super) since: G,
-    pub(super) at: Timestamp,
-}
-
-/// Whoever is subscribed already keeps the older place.
-pub(super) fn subscribe(
+fn subscribe(
     connection: &Connection,
     session: SessionId,
-    new: &Listening<'_>,
+    new: &StoredSubscription,
+    at: Timestamp,
 ) -> Result<()> {
     let (kind, id) = topic(new.topic);
-    connection
-        .prepare_cached(
-            "INSERT INTO subscription
-                (session, topic, topic_id, dialect, user, since_g, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
-            session.0,
-            kind,
-            id,
-            new.dialect,
-            new.user.0,
-            signed(new.since)?,
-            new.at.0,
-        ])?;
-    Ok(())
-}
-
-/// Stores a session that begins with all that it listens to.
-pub(super) fn begin_with_all(connection: &Connection, new: &StoredSession) -> Result<()> {
-    let beginning = Beginning {
-        seed: &new.seed,
-        app: new.app,
-        subject: new.subject.as_deref(),
-        at: new.seen_at,
-    };
-    begin(connection, &beginning)?;
-    for subscription in &new.subscriptions {
-        let listening = Listening {
-            topic: subscription.topic,
-            user: subscription.user,
-            dialect: &subscription.dialect,
-            since: subscription.since,
-            at: new.seen_at,
-        };
-        subscribe(connection, new.seed.id, &listening)?;
-    }
-    Ok(())
-}
-
-pub(super) fn see(connection: &Connection, sessions: &[SessionId], at: Timestamp) -> Result<()> {
-    let mut see = connection.prepare_cached(SEE)?;
-    for session in sessions {
-        see.execute(params![session.0, at.0])?;
-    }
-    Ok(())
-}
-
-/// Forgets a session and what it listens to.
-pub(super) fn end(connection: &Connection, id: SessionId) -> Result<()> {
-    for end in [END_SUBSCRIPTIONS, END] {
-        connection.prepare_cached(end)?.execute([id.0])?;
-    }
+    connection.prepare_cached(SUBSCRIBE)?.execute(params![
+        session.0,
+        kind,
+        id,
+        new.dialect,
+        new.user.map(|user| user.0),
+        signed(new.since)?,
+        at.0,
+        new.proof.key.map(|key| key.0),
+        new.proof.until.map(|until| until.0),
+    ])?;
     Ok(())
 }

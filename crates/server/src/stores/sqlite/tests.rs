@@ -2,28 +2,30 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chat::{
     AppId, ConversationId, ExternalId, SessionId, Store, Timestamp, Topic, User, UserId,
-    store::{Batch, Change, CommitError},
+    model::Profile,
+    store::{Batch, Change, CommitError, UserName},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    Options, Sqlite, log,
+    Options, Sqlite, apps, conversations, erase, log, media, messages,
     open::{FILE, LATEST, Place, failure},
-    read, sessions,
+    sessions, users,
 };
-use crate::stores::Folder;
+use crate::stores::{Folder, OpenError};
 
 /// For each version of the layout, from 1 on, rows as a server of that version has left them:
 /// whoever adds a version adds its rows.
 const ROWS: &[&str] = &[
     include_str!("migrations/V1__rows.sql"),
     include_str!("migrations/V2__rows.sql"),
+    include_str!("migrations/V3__rows.sql"),
 ];
 
 fn place(folder: &Path) -> Place {
@@ -90,6 +92,16 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
             (session.dialect(), session.identities()),
             (Some("direct"), vec![UserId(1)])
         );
+        let proof = session.subscriptions.first().unwrap().proof;
+        assert_eq!(proof.key.is_some(), version > 2);
+        let (chats, total) = store.conversations(UserId(2), 0, 9).unwrap();
+        let chat = &chats.first().unwrap();
+        assert_eq!((total, chat.conversation.messages), (1, 2));
+        let members = chat.conversation.members.iter();
+        assert!(members.map(|member| member.user.id.0).eq([1, 2]));
+        assert_eq!(chat.last_message.as_ref().unwrap().message.g, 3);
+        let bob = store.user(AppId(1), &UserName::Id(UserId(2))).unwrap();
+        assert_eq!(bob.unwrap().last_active, Timestamp(1), "as old as the user");
         let year_2023 = Timestamp(1_700_000_000_000);
         assert!(session.seen_at >= year_2023, "not as old as when it began");
         for place in [place, Topic::Person(UserId(2))] {
@@ -103,12 +115,39 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
 }
 
 #[test]
+fn an_upgrade_that_cannot_be_made_now_leaves_the_file_as_it_was() {
+    let folder = TempDir::new().unwrap();
+    let options = Options {
+        busy_timeout: Duration::from_millis(1),
+        ..Options::default()
+    };
+    let place = Place::new(&Folder::hold(folder.path()).unwrap(), &options);
+    place.migrate(LATEST - 1).unwrap();
+    let other = Connection::open(folder.path().join(FILE)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = place.prepare().unwrap_err();
+    assert!(matches!(refused, OpenError::Unusable { .. }), "{refused}");
+    other.execute_batch("ROLLBACK").unwrap();
+    place.prepare().unwrap();
+}
+
+#[test]
 fn every_lookup_has_an_index() {
     let folder = TempDir::new().unwrap();
     let place = place(folder.path());
     place.prepare().unwrap();
     let database = place.writer().unwrap();
-    for query in [read::LOOKUPS, log::LOOKUPS, sessions::LOOKUPS].concat() {
+    let lookups = [
+        apps::LOOKUPS,
+        conversations::LOOKUPS,
+        erase::LOOKUPS,
+        log::LOOKUPS,
+        media::LOOKUPS,
+        messages::LOOKUPS,
+        sessions::LOOKUPS,
+        users::LOOKUPS,
+    ];
+    for query in lookups.concat() {
         let mut plan = database
             .prepare(&format!("EXPLAIN QUERY PLAN {query}"))
             .unwrap();
@@ -136,7 +175,10 @@ fn batch(id: i64, bytes: usize) -> Batch {
         app: AppId(1),
         uuid: Uuid::from_u128(id.unsigned_abs().into()),
         external: ExternalId::text(format!("{id} {}", "x".repeat(bytes))),
+        profile: Profile::default(),
         created_at: Timestamp(0),
+        updated_at: None,
+        last_active: Timestamp(0),
     };
     Batch {
         changes: vec![Change::User(Arc::new(user))],

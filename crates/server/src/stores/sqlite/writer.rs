@@ -157,7 +157,15 @@ impl Writer {
     }
 
     fn check_space(&self, batch: &Batch) -> Result<(), Fault> {
-        let grows = |change: &Change| matches!(change, Change::Message(_));
+        let grows = |change: &Change| {
+            matches!(
+                change,
+                Change::Message(_)
+                    | Change::MessageEdited { .. }
+                    | Change::UserUpdated(_)
+                    | Change::ConversationUpdated { .. }
+            )
+        };
         if self.free_space_floor == 0 || !batch.changes.iter().any(grows) {
             return Ok(());
         }

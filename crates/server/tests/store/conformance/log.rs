@@ -8,41 +8,50 @@ use std::{
     thread,
 };
 
-use chat::{ConversationId, Event, G, Happening, MessageView, Store, Topic, UserId, store::Change};
+use chat::{
+    Conversation, ConversationId, ConversationView, Event, G, Happening, MessageView, Store, Topic,
+    User, UserId, event::Scene, store::Change,
+};
 
 use super::Place;
-use crate::world::{Scene, message, session};
+use crate::world::{self, message, session};
 
-fn event(view: &MessageView) -> Event {
+fn event(view: &MessageView, scene: &ConversationView) -> Event {
     Event {
         g: view.message.g,
+        at: view.message.created_at,
         origin: view.message.origin,
+        scene: Scene {
+            conversation: Arc::clone(&scene.conversation),
+            details: Arc::clone(&scene.details),
+            members: Arc::clone(&scene.members),
+        },
         happening: Happening::MessageSent(Arc::new(view.clone())),
     }
 }
 
 /// Three people, each of whom has a chat with each other one, and what is said there in turn.
 struct Talk {
-    scene: Scene,
+    scene: world::Scene,
     people: [UserId; 3],
-    chats: [ConversationId; 3],
+    chats: [ConversationView; 3],
     said: Vec<MessageView>,
 }
 
 impl Talk {
     fn new(store: &dyn Store, rounds: usize) -> Self {
-        let mut scene = Scene::new(store);
+        let mut scene = world::Scene::new(store);
         let cid = scene.world.user(&scene.app, "cid");
         let chats = [
-            Arc::clone(&scene.chat),
+            scene.view.clone(),
             scene.world.direct(&scene.bob, &cid),
             scene.world.direct(&scene.ann, &cid),
         ];
         let people = [scene.ann.id, scene.bob.id, cid.id];
         let changes = [
             Change::User(cid),
-            Change::Conversation(Arc::clone(&chats[1])),
-            Change::Conversation(Arc::clone(&chats[2])),
+            Change::Conversation(chats[1].clone()),
+            Change::Conversation(chats[2].clone()),
         ];
         store.commit(&scene.world.batch(changes)).unwrap();
         let mut said = Vec::new();
@@ -52,8 +61,9 @@ impl Talk {
                 // Numbers of joins stand between those of messages.
                 scene.world.g();
                 let chat = &chats[chat];
-                let sender = &chat.pair[round % 2];
-                let mut view = scene.world.message(chat, sender, round.to_string());
+                let sender = &chat.members[round % 2].user;
+                let text = round.to_string();
+                let mut view = scene.world.message(&chat.conversation, sender, text);
                 view.message.origin = (round % 3 > 0).then_some(session(7).id);
                 said.push(view);
             }
@@ -63,20 +73,37 @@ impl Talk {
         Self {
             scene,
             people,
-            chats: chats.map(|chat| chat.id),
+            chats,
             said,
         }
     }
 
+    fn ids(&self) -> [ConversationId; 3] {
+        self.chats.each_ref().map(|chat| chat.conversation.id)
+    }
+
+    /// Somebody in the first chat, and that chat.
+    fn hot(&self) -> (Arc<User>, Arc<Conversation>) {
+        let chat = &self.chats[0];
+        let sender = Arc::clone(&chat.members[0].user);
+        (sender, Arc::clone(&chat.conversation))
+    }
+
     /// What is due at a place.
     fn due(&self, place: Topic, after: G, up_to: G) -> Vec<Event> {
+        let chat = |view: &MessageView| {
+            let mut chats = self.chats.iter();
+            chats
+                .find(|chat| chat.conversation == view.conversation)
+                .unwrap()
+        };
         let here = |view: &&MessageView| match place {
             Topic::Conversation(id) => view.conversation.id == id,
-            Topic::Person(user) => view.conversation.has(user),
+            Topic::Person(user) => chat(view).has(user),
         };
         let said = self.said.iter().filter(here);
         said.filter(|view| after < view.message.g && view.message.g <= up_to)
-            .map(event)
+            .map(|view| event(view, chat(view)))
             .collect()
     }
 }
@@ -91,7 +118,7 @@ pub(super) fn a_log_is_what_happened_in_any_range(place: &dyn Place) {
     let store = place.open();
     let talk = Talk::new(&*store, 12);
     let last = talk.scene.world.last_g();
-    let conversations = talk.chats.map(Topic::Conversation);
+    let conversations = talk.ids().map(Topic::Conversation);
     let people = talk.people.map(Topic::Person);
     for place in conversations.into_iter().chain(people) {
         for after in 0..=last + 1 {
@@ -108,7 +135,7 @@ pub(super) fn a_log_is_read_in_pages(place: &dyn Place) {
     let store = place.open();
     let talk = Talk::new(&*store, 20);
     let places = [
-        Topic::Conversation(talk.chats[0]),
+        Topic::Conversation(talk.ids()[0]),
         Topic::Person(talk.people[0]),
     ];
     for place in places {
@@ -136,7 +163,7 @@ pub(super) fn what_is_no_message_has_numbers_too(place: &dyn Place) {
     let mut talk = Talk::new(&*store, 1);
     // As if other changes stood between: gaps in the conversation's numbers, of all sizes.
     for gap in [1, 0, 2, 5, 0, 0, 17, 40, 3] {
-        let chat = Arc::clone(&talk.scene.chat);
+        let (sender, chat) = talk.hot();
         let last = talk
             .said
             .iter()
@@ -147,14 +174,14 @@ pub(super) fn what_is_no_message_has_numbers_too(place: &dyn Place) {
         for _ in 0..gap {
             talk.scene.world.g();
         }
-        let view = talk.scene.world.message(&chat, &chat.pair[0], "x");
+        let view = talk.scene.world.message(&chat, &sender, "x");
         let batch = talk.scene.world.batch([message(view.clone())]);
         store.commit(&batch).unwrap();
         talk.said.push(view);
     }
     let last = talk.scene.world.last_g();
     for place in [
-        Topic::Conversation(talk.chats[0]),
+        Topic::Conversation(talk.ids()[0]),
         Topic::Person(talk.people[0]),
     ] {
         for after in 0..=last {
@@ -172,8 +199,7 @@ pub(super) fn a_log_is_of_one_moment(place: &dyn Place) {
     let store = place.open();
     let mut talk = Talk::new(&*store, 0);
     let ann = Topic::Person(talk.people[0]);
-    let third = store.conversation_view(talk.chats[2]).unwrap().unwrap();
-    let chats = [third.conversation, Arc::clone(&talk.scene.chat)];
+    let chats = [talk.chats[2].clone(), talk.chats[0].clone()];
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..3 {
@@ -189,8 +215,8 @@ pub(super) fn a_log_is_of_one_moment(place: &dyn Place) {
         }
         for _ in 0..200 {
             let views = chats.each_ref().map(|chat| {
-                let sender = &chat.pair[0];
-                talk.scene.world.message(chat, sender, "x")
+                let sender = &chat.members[0].user;
+                talk.scene.world.message(&chat.conversation, sender, "x")
             });
             store
                 .commit(&talk.scene.world.batch(views.map(message)))
@@ -208,33 +234,20 @@ pub(super) fn where_nothing_happened_the_log_is_empty(place: &dyn Place) {
     let quiet = talk.scene.world.direct(&talk.scene.ann, &lonely);
     let changes = [
         Change::User(Arc::clone(&lonely)),
-        Change::Conversation(Arc::clone(&quiet)),
+        Change::Conversation(quiet.clone()),
     ];
     store.commit(&talk.scene.world.batch(changes)).unwrap();
     for place in [
-        Topic::Conversation(quiet.id),
+        Topic::Conversation(quiet.conversation.id),
         Topic::Person(lonely.id),
         Topic::Conversation(ConversationId(99)),
         Topic::Person(UserId(99)),
     ] {
         assert!(log(&*store, place, 0, u64::MAX, 100).is_empty());
     }
-    for chat in talk.chats {
+    for chat in talk.ids() {
         for after in [u64::MAX, u64::MAX - 1, talk.scene.world.last_g()] {
             assert!(log(&*store, Topic::Conversation(chat), after, u64::MAX, 9).is_empty());
         }
     }
-}
-
-pub(super) fn who_comes_back_finds_people_and_conversations(place: &dyn Place) {
-    let store = place.open();
-    let mut scene = Scene::new(&*store);
-    let batch = scene.say("hello");
-    store.commit(&batch).unwrap();
-    let found = store.conversation_view(scene.chat.id).unwrap().unwrap();
-    assert_eq!(found.conversation, scene.chat, "with both people");
-    assert_eq!((found.last_seq, found.last_g), (1, batch.last_g));
-    assert_eq!(store.user(scene.bob.id).unwrap(), Some(scene.bob));
-    assert_eq!(store.conversation_view(ConversationId(99)).unwrap(), None);
-    assert_eq!(store.user(UserId(99)).unwrap(), None);
 }

@@ -26,32 +26,33 @@ pub(super) fn conversations_move_with_their_messages(place: &dyn Place) {
         ann,
         bob,
         chat,
+        ..
     } = Scene::new(&*store);
     let cid = world.user(&app, "cid");
     let quiet = world.direct(&ann, &cid);
     // A conversation that begins and goes on in one batch, between others' messages.
     let busy = world.direct(&bob, &cid);
     let views = [
-        world.message(&busy, &bob, "1"),
+        world.message(&busy.conversation, &bob, "1"),
         world.message(&chat, &ann, "2"),
-        world.message(&busy, &cid, "3"),
+        world.message(&busy.conversation, &cid, "3"),
         world.message(&chat, &bob, "4"),
         world.message(&chat, &ann, "5"),
     ];
     let batch = world.batch(
         [
             Change::User(cid),
-            Change::Conversation(Arc::clone(&quiet)),
-            Change::Conversation(Arc::clone(&busy)),
+            Change::Conversation(quiet.clone()),
+            Change::Conversation(busy.clone()),
         ]
         .into_iter()
         .chain(views.clone().map(message)),
     );
     store.commit(&batch).unwrap();
     for (conversation, newest) in [
-        (&busy, Some(&views[2])),
+        (&busy.conversation, Some(&views[2])),
         (&chat, Some(&views[4])),
-        (&quiet, None),
+        (&quiet.conversation, None),
     ] {
         let need = Need::ConversationByUuid(app.id, conversation.uuid);
         let Found::Conversation(Some(view)) = store.load(&need).unwrap() else {
@@ -152,7 +153,7 @@ pub(super) fn history_pages_back_from_the_newest(place: &dyn Place) {
     let mut scene = Scene::new(&*store);
     let cid = scene.world.user(&scene.app, "cid");
     let other = scene.world.direct(&scene.ann, &cid);
-    let mut changes = vec![Change::User(cid), Change::Conversation(Arc::clone(&other))];
+    let mut changes = vec![Change::User(cid), Change::Conversation(other.clone())];
     for number in 0..10 {
         let sender = if number % 2 == 0 {
             &scene.ann
@@ -165,7 +166,7 @@ pub(super) fn history_pages_back_from_the_newest(place: &dyn Place) {
             number.to_string(),
         )));
         changes.push(message(scene.world.message(
-            &other,
+            &other.conversation,
             &scene.ann,
             "elsewhere",
         )));
@@ -178,7 +179,10 @@ pub(super) fn history_pages_back_from_the_newest(place: &dyn Place) {
             assert_eq!(view.sender.id, view.message.sender);
             assert_eq!(view.message.conversation, scene.chat.id);
         }
-        views.into_iter().map(|view| view.message.text).collect()
+        views
+            .into_iter()
+            .map(|view| view.message.body.text)
+            .collect()
     };
     assert_eq!(page(0, 3), ["7", "8", "9"]);
     assert_eq!(page(3, 3), ["4", "5", "6"]);

@@ -1,7 +1,10 @@
 //! The promises of `chat::Store`, one test each, for every engine. An engine joins with one line
 //! at `suite!` below.
 
+mod edits;
+mod groups;
 mod histories;
+mod ledger;
 mod log;
 mod messages;
 mod records;
@@ -13,7 +16,7 @@ use chat::Store;
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
 
-use self::{histories::*, log::*, messages::*, records::*, sessions::*};
+use self::{edits::*, groups::*, histories::*, log::*, messages::*, records::*, sessions::*};
 use crate::child;
 
 /// A place where one store's data is. Opening it again, after the store before was dropped, finds
@@ -95,8 +98,20 @@ macro_rules! suite {
             a_log_is_of_one_moment
             what_is_no_message_has_numbers_too
             where_nothing_happened_the_log_is_empty
-            who_comes_back_finds_people_and_conversations
             any_history_is_told_again_as_it_was_shown
+            profiles_and_details_come_back_whole
+            members_stand_in_the_order_of_joining
+            a_person_is_told_from_the_joining_on
+            a_deleted_user_leaves_nothing
+            a_deleted_conversation_leaves_nothing
+            a_batch_that_erases_is_stored_whole_or_not_at_all
+            messages_change_and_go
+            the_log_tells_of_edits_deletions_and_receipts
+            a_message_is_seen_when_somebody_else_has_read_it
+            conversations_are_listed_by_their_newest_message
+            files_are_there_as_long_as_something_refers_to_them
+            listening_ends_with_what_it_hangs_on
+            a_session_keeps_what_its_listening_hangs_on
             readers_see_whole_batches
             it_says_that_it_is_well
             a_backup_is_one_moment_of_a_working_store

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use chat::{
-    ConversationKind, Timestamp, Topic, User,
-    model::{App, Scope},
-    store::{Boot, Change, Counters, Found, Need},
+    App, ConversationId, ConversationKind, Timestamp, Topic, User, UserId,
+    model::Scope,
+    store::{Boot, Change, ConversationName, Counters, Found, Need, UserName},
 };
 
 use super::Place;
@@ -50,13 +50,30 @@ pub(super) fn what_was_committed_is_found(place: &dyn Place) {
             panic!("no conversation");
         };
         // With both people, in the order of their ids.
-        assert_eq!(view.conversation, scene.chat);
-        assert_eq!((view.last_seq, view.last_g), (0, 0));
-        assert_eq!(view.updated_at, scene.chat.created_at);
-        assert_eq!(view.last_message_at, None);
+        assert_eq!(view, scene.view);
     }
-    let found = store.conversation(app.id, scene.chat.uuid).unwrap();
-    assert_eq!(found, Some(scene.chat));
+    for name in [
+        ConversationName::Uuid(scene.chat.uuid),
+        ConversationName::Id(scene.chat.id),
+    ] {
+        let found = store.conversation(app.id, &name).unwrap();
+        assert_eq!(found, Some(scene.view.clone()));
+    }
+    for name in [
+        UserName::External("bob".to_owned()),
+        UserName::Uuid(scene.bob.uuid),
+        UserName::Id(scene.bob.id),
+    ] {
+        let found = store.user(app.id, &name).unwrap();
+        assert_eq!(found, Some(Arc::clone(&scene.bob)));
+    }
+    let Found::User(found) = store
+        .load(&Need::UserByUuid(app.id, scene.bob.uuid))
+        .unwrap()
+    else {
+        panic!("asked for a user");
+    };
+    assert_eq!(found, Some(scene.bob));
 }
 
 pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
@@ -77,6 +94,9 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Key(found) => found.is_none(),
         Found::Session(found) => found.is_none(),
         Found::Sessions(found) => found.is_empty(),
+        Found::Message(found) => found.is_none(),
+        Found::ReadUpTo(found) => found == 0,
+        Found::Conversations(found) => found.is_empty(),
     };
     let direct = ConversationKind::Direct;
     for need in [
@@ -86,6 +106,12 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::ConversationByKey(app.id, ConversationKind::Room, chat.key.clone().unwrap()),
         Need::ConversationByUuid(app.id, nobody),
         Need::Sent(chat.id, ann.id, "id".to_owned()),
+        Need::UserByUuid(app.id, nobody),
+        Need::UserByUuid(app.id, chat.uuid),
+        Need::Message(app.id, nobody),
+        Need::ReadUpTo(chat.id, ann.id),
+        Need::ReadUpTo(chat.id, UserId(9)),
+        Need::ConversationsOf(UserId(9)),
         Need::AppByName("SHOP".to_owned()),
         Need::Key(chat::model::KeyId(1)),
         Need::Session(chat::SessionId(1)),
@@ -95,7 +121,16 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
     }
     assert_eq!(store.key(&[9; 32]).unwrap(), None);
     assert!(store.keys(app.id).unwrap().is_empty());
-    assert!(store.conversation(app.id, nobody).unwrap().is_none());
+    let conversation = |name| store.conversation(app.id, &name).unwrap();
+    assert_eq!(conversation(ConversationName::Uuid(nobody)), None);
+    assert_eq!(conversation(ConversationName::Id(ConversationId(9))), None);
+    let found = |name| store.user(app.id, &name).unwrap();
+    assert_eq!(found(UserName::Uuid(nobody)), None);
+    assert_eq!(found(UserName::External("Bob".to_owned())), None);
+    assert_eq!(found(UserName::Id(UserId(9))), None);
+    assert_eq!(store.message(app.id, nobody).unwrap(), None);
+    assert_eq!(store.media("nobody.png").unwrap(), None);
+    assert_eq!(store.conversations(ann.id, 0, 9).unwrap(), (Vec::new(), 0));
     assert!(store.history(&chat, u64::MAX, 0, 50).unwrap().is_empty());
 }
 
@@ -110,15 +145,32 @@ pub(super) fn apps_are_apart(place: &dyn Place) {
     } = Scene::new(&*store);
     let other = world.app("other");
     let namesake = world.user(&other, "ann");
+    let said = world.message(&chat, &ann, "here");
     let batch = world.batch([
         Change::App(Arc::clone(&other)),
         Change::User(Arc::clone(&namesake)),
+        message(said.clone()),
     ]);
     store.commit(&batch).unwrap();
-    assert_eq!(user(&*store, app.id, "ann"), Some(ann));
+    assert_eq!(user(&*store, app.id, "ann"), Some(Arc::clone(&ann)));
     assert_eq!(user(&*store, other.id, "ann"), Some(namesake));
     assert_eq!(user(&*store, other.id, "bob"), None);
-    assert_eq!(store.conversation(other.id, chat.uuid).unwrap(), None);
+    for name in [
+        ConversationName::Uuid(chat.uuid),
+        ConversationName::Id(chat.id),
+    ] {
+        assert_eq!(store.conversation(other.id, &name).unwrap(), None);
+    }
+    for name in [UserName::Uuid(ann.uuid), UserName::Id(ann.id)] {
+        assert_eq!(store.user(other.id, &name).unwrap(), None);
+    }
+    let need = Need::UserByUuid(other.id, ann.uuid);
+    assert!(matches!(store.load(&need).unwrap(), Found::User(None)));
+    let need = Need::Message(other.id, said.message.uuid);
+    assert!(matches!(store.load(&need).unwrap(), Found::Message(None)));
+    let uuid = said.message.uuid;
+    assert_eq!(store.message(other.id, uuid).unwrap(), None);
+    assert_eq!(store.message(app.id, uuid).unwrap(), Some(said));
     let need = Need::ConversationByUuid(other.id, chat.uuid);
     assert!(matches!(
         store.load(&need).unwrap(),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use chat::{
-    SessionId, Store, StoredSession, StoredSubscription, Timestamp, Topic,
+    KeyId, Proof, SessionId, SessionSeed, Store, StoredSession, StoredSubscription, Timestamp,
+    Topic,
+    model::Details,
     store::{Change, Found, Need},
 };
 
 use super::Place;
-use crate::world::{Scene, session};
+use crate::world::{Scene, member, session};
 
 fn found(store: &dyn Store, id: i64) -> Option<StoredSession> {
     let found = store.sessions(&[session(id).pid_hash]).unwrap().pop();
@@ -32,9 +34,8 @@ fn stored(changes: &[&Change]) -> StoredSession {
     for change in changes {
         let Change::Subscription {
             session,
-            app,
             user,
-            subject,
+            proof,
             topic,
             dialect,
             since,
@@ -45,8 +46,6 @@ fn stored(changes: &[&Change]) -> StoredSession {
         };
         let known = all.get_or_insert_with(|| StoredSession {
             seed: Arc::clone(session),
-            app: *app,
-            subject: subject.clone(),
             subscriptions: Vec::new(),
             seen_at: *at,
         });
@@ -54,6 +53,7 @@ fn stored(changes: &[&Change]) -> StoredSession {
         known.subscriptions.push(StoredSubscription {
             topic: *topic,
             user: *user,
+            proof: *proof,
             dialect: (*dialect).to_owned(),
             since: *since,
         });
@@ -111,12 +111,13 @@ pub(super) fn a_session_is_found_with_all_that_it_listens_to(place: &dyn Place) 
 pub(super) fn a_session_without_a_token_is_bound_to_nobody(place: &dyn Place) {
     let store = place.open();
     let Scene { mut world, ann, .. } = Scene::new(&*store);
-    let mut join = world.subscription(&session(1), &ann, Topic::Person(ann.id));
-    if let Change::Subscription { subject, .. } = &mut join {
-        *subject = None;
-    }
+    let seed = Arc::new(SessionSeed {
+        subject: None,
+        ..SessionSeed::clone(&session(1))
+    });
+    let join = world.subscription(&seed, &ann, Topic::Person(ann.id));
     store.commit(&world.batch([join])).unwrap();
-    assert_eq!(found(&*store, 1).unwrap().subject, None);
+    assert_eq!(found(&*store, 1).unwrap().seed, seed);
 }
 
 pub(super) fn a_session_may_begin_with_all_that_it_listens_to(place: &dyn Place) {
@@ -225,4 +226,128 @@ pub(super) fn the_longest_forgotten_sessions_are_listed_first(place: &dyn Place)
         .commit(&world.batch([Change::SessionEnded(SessionId(2))]))
         .unwrap();
     assert_eq!(seen_before(&*store, hour + 30, 10), [5]);
+}
+
+pub(super) fn listening_ends_with_what_it_hangs_on(place: &dyn Place) {
+    let store = place.open();
+    let Scene {
+        mut world,
+        ann,
+        bob,
+        chat,
+        ..
+    } = Scene::new(&*store);
+    let group = world.group(&[&ann, &bob], Details::default());
+    let id = group.conversation.id;
+    let (in_group, in_chat) = (Topic::Conversation(id), Topic::Conversation(chat.id));
+    let mut as_the_app = world.subscription(&session(2), &ann, in_group);
+    if let Change::Subscription { user, .. } = &mut as_the_app {
+        *user = None;
+    }
+    let changes = [
+        Change::Conversation(group.clone()),
+        world.subscription(&session(1), &bob, in_group),
+        world.subscription(&session(1), &bob, in_chat),
+        world.subscription(&session(1), &bob, Topic::Person(bob.id)),
+        world.subscription(&session(1), &ann, Topic::Person(ann.id)),
+        as_the_app,
+    ];
+    store.commit(&world.batch(changes)).unwrap();
+    let topics = |id| -> Vec<Topic> {
+        let found = found(&*store, id).unwrap();
+        found.subscriptions.iter().map(|one| one.topic).collect()
+    };
+    let people = [Topic::Person(bob.id), Topic::Person(ann.id)];
+    assert_eq!(topics(1), [&[in_group, in_chat], &people[..]].concat());
+    let who = found(&*store, 2).unwrap().identities();
+    assert_eq!((topics(2), who), (vec![in_group], vec![]));
+
+    let removed = Change::MemberRemoved {
+        entry: world.entry(&group.conversation, &ann),
+        user: bob.id,
+        heir: None,
+    };
+    store.commit(&world.batch([removed])).unwrap();
+    assert_eq!(topics(1), [&[in_chat], &people[..]].concat());
+    assert_eq!(topics(2), [in_group], "the app needs no membership");
+    let added = Change::MemberAdded {
+        entry: world.entry(&group.conversation, &ann),
+        member: member(&bob),
+    };
+    store.commit(&world.batch([added])).unwrap();
+    assert_eq!(
+        topics(1),
+        [&[in_chat], &people[..]].concat(),
+        "not again by itself"
+    );
+    // Who asks anew listens from then on.
+    let join = world.subscription(&session(1), &bob, in_group);
+    store.commit(&world.batch([join])).unwrap();
+    let newest = found(&*store, 1).unwrap().subscriptions.pop().unwrap();
+    assert_eq!((newest.topic, newest.since), (in_group, world.last_g()));
+
+    let left = Change::Unsubscription {
+        session: session(1).id,
+        topic: Topic::Person(ann.id),
+        dialect: "direct",
+    };
+    let other_dialect = Change::Unsubscription {
+        session: session(1).id,
+        topic: in_chat,
+        dialect: "another",
+    };
+    let unknown = Change::Unsubscription {
+        session: session(9).id,
+        topic: in_chat,
+        dialect: "direct",
+    };
+    let batch = world.batch([left, other_dialect, unknown]);
+    store.commit(&batch).unwrap();
+    assert_eq!(topics(1), [in_chat, Topic::Person(bob.id), in_group]);
+    let deleted = Change::ConversationDeleted(id, world.now());
+    store.commit(&world.batch([deleted])).unwrap();
+    assert_eq!(topics(1), [in_chat, Topic::Person(bob.id)]);
+    assert!(topics(2).is_empty());
+    let deleted = Change::UserDeleted(bob.id, world.now());
+    store.commit(&world.batch([deleted])).unwrap();
+    assert!(topics(1).is_empty(), "nor to what another one is in");
+}
+
+pub(super) fn a_session_keeps_what_its_listening_hangs_on(place: &dyn Place) {
+    let store = place.open();
+    let Scene {
+        mut world,
+        app,
+        ann,
+        chat,
+        ..
+    } = Scene::new(&*store);
+    let other = world.app("other");
+    let seed = Arc::new(SessionSeed {
+        app: other.id,
+        ..SessionSeed::clone(&session(1))
+    });
+    let mut joins = [Topic::Conversation(chat.id), Topic::Person(ann.id)]
+        .map(|topic| world.subscription(&seed, &ann, topic));
+    let proofs = [
+        Proof {
+            key: Some(KeyId(5)),
+            until: None,
+        },
+        Proof {
+            key: None,
+            until: Some(Timestamp(1_900_000_000_000)),
+        },
+    ];
+    for (join, brought) in joins.iter_mut().zip(proofs) {
+        if let Change::Subscription { proof, .. } = join {
+            *proof = brought;
+        }
+    }
+    let wanted = stored(&joins.each_ref());
+    let changes = [Change::App(Arc::clone(&other))].into_iter().chain(joins);
+    store.commit(&world.batch(changes)).unwrap();
+    let session = found(&*store, 1).unwrap();
+    assert_eq!(session, wanted);
+    assert_ne!(session.seed.app, app.id, "it came in at another door");
 }

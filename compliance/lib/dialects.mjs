@@ -1,0 +1,104 @@
+// One person in a conversation of two, by each dialect: what the matrix of dialects is filled with. An
+// act that a dialect does not have is missing here too.
+
+import { Client } from "./client.mjs";
+import * as direct from "./direct.mjs";
+import { Page } from "./minchat.mjs";
+
+/** Somebody who talks to `other` in this dialect. Both are external ids, which are UUIDs. */
+class Participant {
+  constructor(name) {
+    this.name = name;
+    /** Names of the events that came and were not asked for yet, and their payloads. */
+    this.heard = [];
+  }
+
+  /** Everything that has come so far, once what was on its way is here. */
+  async events() {
+    await this.settle();
+    return this.heard.splice(0);
+  }
+}
+
+class InDirect extends Participant {
+  static async open(server, me, other, name) {
+    const it = new InDirect(name);
+    it.client = await Client.open(server.url, { name });
+    await it.client.ask("register_user", me);
+    it.me = me;
+    it.roomId = (await direct.join(it.client, me, other)).roomId;
+    it.client.socket.onAny((event, payload) => it.heard.push({ event, payload }));
+    return it;
+  }
+
+  async send(text) {
+    return (await direct.send(this.client, this.roomId, this.me, text)).id;
+  }
+
+  async history() {
+    const messages = await direct.history(this.client, this.roomId);
+    return messages.map(({ id, sender_id: by, body: text }) => ({ id, by, text }));
+  }
+
+  async settle() {
+    await direct.settle(this.client, this.roomId);
+    this.heard = this.heard.filter(({ event }) => event !== "more_messages");
+  }
+
+  close() {
+    this.client.close();
+  }
+}
+
+class InMinchat extends Participant {
+  static async open(server, me, other, name) {
+    const it = new InMinchat(name);
+    it.page = new Page(server.url, server.app.client_key, name);
+    await it.page.connect({ username: me, name });
+    await it.page.instance.createUser({ username: other, name: other });
+    it.chat = it.page.hear(await it.page.instance.chat(other));
+    await it.page.status();
+    it.page.socket.onAny((event, payload) => it.heard.push({ event, payload }));
+    return it;
+  }
+
+  async send(text) {
+    return (await this.page.send(this.chat, text)).id;
+  }
+
+  async edit(id, text) {
+    await this.page.update(this.chat, id, { text });
+  }
+
+  async remove(id) {
+    await this.chat.deleteMessage(id);
+    await this.page.status();
+  }
+
+  async read(id) {
+    this.chat.setSeen(id);
+    await this.page.status();
+  }
+
+  async type() {
+    await this.chat.startTyping();
+    await this.chat.stopTyping();
+    await this.page.status();
+  }
+
+  async history() {
+    const { messages } = await this.chat.getMessages();
+    return messages.map(({ id, user, text }) => ({ id, by: user.username, text }));
+  }
+
+  async settle() {
+    await this.page.status();
+  }
+
+  close() {
+    this.page.close();
+  }
+}
+
+/** By name; a further dialect is a line here. */
+export const PARTICIPANTS = { direct: InDirect, minchat: InMinchat };

@@ -1,0 +1,167 @@
+//! Rules about users: who is at a socket, profiles, and the end of a user.
+
+use std::sync::Arc;
+
+use super::{Draft, merged};
+use crate::{
+    command::{ProfilePatch, Reply, UserRef},
+    event::{Effect, Subscribe, Topic, Unsubscribe, Whose},
+    facts::Halt,
+    model::{ExternalId, Profile, User, UserId},
+    refusal::Refusal,
+    store::Change,
+};
+
+impl Draft<'_> {
+    pub(super) fn register(
+        &mut self,
+        user: &UserRef,
+        dialect: &'static str,
+    ) -> Result<Reply, Halt> {
+        let user = self.acting_or_made(user)?;
+        self.subscribe(Some(user.id), Topic::Person(user.id), dialect);
+        Ok(Reply::Registered { user })
+    }
+
+    pub(super) fn deregister(
+        &mut self,
+        user: &UserRef,
+        dialect: &'static str,
+    ) -> Result<Reply, Halt> {
+        let user = self.find(user)?.map(|user| user.id);
+        if let Some(user) = user {
+            self.unsubscribe(Topic::Person(user), dialect);
+        }
+        Ok(Reply::Deregistered { user })
+    }
+
+    pub(super) fn put_user(
+        &mut self,
+        external: &ExternalId,
+        patch: &ProfilePatch,
+    ) -> Result<Reply, Halt> {
+        let name = UserRef::Named(external.clone());
+        self.check_acts_as(&name)?;
+        if let Some(user) = self.find(&name)? {
+            return self.change_profile(&Arc::clone(user), patch);
+        }
+        let profile = patched(&Profile::default(), patch)?;
+        let user = self.new_user(external, profile);
+        Ok(Reply::User { user })
+    }
+
+    pub(super) fn update_user(
+        &mut self,
+        user: &UserRef,
+        patch: &ProfilePatch,
+    ) -> Result<Reply, Halt> {
+        let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?;
+        self.change_profile(&Arc::clone(user), patch)
+    }
+
+    fn change_profile(&mut self, user: &Arc<User>, patch: &ProfilePatch) -> Result<Reply, Halt> {
+        let profile = patched(&user.profile, patch)?;
+        if profile == user.profile {
+            let user = Arc::clone(user);
+            return Ok(Reply::User { user });
+        }
+        let user = Arc::new(User {
+            profile,
+            updated_at: Some(self.now),
+            ..User::clone(user)
+        });
+        self.changes.push(Change::UserUpdated(Arc::clone(&user)));
+        Ok(Reply::User { user })
+    }
+
+    pub(super) fn delete_user(&mut self, user: &UserRef) -> Result<Reply, Halt> {
+        let user = Arc::clone(self.acting(user)?.ok_or(Refusal::UnknownUser)?);
+        let conversations = self.facts.conversations_of(user.id)?;
+        let until = self.mint.g();
+        let mut unsubscribe = |topic, whose| {
+            self.effects.push(Effect::Unsubscribe(Unsubscribe {
+                whose,
+                topic,
+                dialect: None,
+                until,
+            }));
+        };
+        unsubscribe(Topic::Person(user.id), Whose::Everybody);
+        for conversation in conversations {
+            unsubscribe(Topic::Conversation(*conversation), Whose::User(user.id));
+        }
+        self.changes.push(Change::UserDeleted(user.id, self.now));
+        Ok(Reply::User { user })
+    }
+
+    /// A user of whom only the id is known.
+    pub(super) fn make_user(&mut self, external: &ExternalId) -> Arc<User> {
+        self.new_user(external, Profile::default())
+    }
+
+    fn new_user(&mut self, external: &ExternalId, profile: Profile) -> Arc<User> {
+        let user = Arc::new(User {
+            id: self.mint.user(),
+            app: self.app(),
+            uuid: self.mint.uuid(self.now),
+            external: external.clone(),
+            profile,
+            created_at: self.now,
+            updated_at: None,
+            last_active: self.now,
+        });
+        self.changes.push(Change::User(Arc::clone(&user)));
+        user
+    }
+
+    /// A join is numbered like an event: what has a higher G is shown, the rest is history.
+    pub(super) fn subscribe(&mut self, user: Option<UserId>, topic: Topic, dialect: &'static str) {
+        let Some(session) = &self.actor.session else {
+            return;
+        };
+        let since = self.mint.g();
+        self.changes.push(Change::Subscription {
+            session: Arc::clone(session),
+            user,
+            proof: self.actor.proof,
+            topic,
+            dialect,
+            since,
+            at: self.now,
+        });
+        self.effects.push(Effect::Subscribe(Subscribe {
+            session: session.id,
+            user,
+            topic,
+            dialect,
+            since,
+        }));
+    }
+
+    /// Ends the asker's listening.
+    pub(super) fn unsubscribe(&mut self, topic: Topic, dialect: &'static str) {
+        let Some(session) = &self.actor.session else {
+            return;
+        };
+        let (session, until) = (session.id, self.mint.g());
+        self.changes.push(Change::Unsubscription {
+            session,
+            topic,
+            dialect,
+        });
+        self.effects.push(Effect::Unsubscribe(Unsubscribe {
+            whose: Whose::Session(session),
+            topic,
+            dialect: Some(dialect),
+            until,
+        }));
+    }
+}
+
+fn patched(profile: &Profile, patch: &ProfilePatch) -> Result<Profile, Refusal> {
+    Ok(Profile {
+        name: patch.name.clone().or_else(|| profile.name.clone()),
+        avatar: patch.avatar.clone().or_else(|| profile.avatar.clone()),
+        metadata: merged(profile.metadata.as_ref(), patch.metadata.as_ref())?,
+    })
+}

@@ -1,0 +1,132 @@
+//! What a request is answered with: a status, and a body around the dialect's objects.
+
+use chat::Refusal;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::minchat::objects::{Chat, Message, User};
+
+/// What goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// A JSON object.
+    pub body: String,
+}
+
+impl Response {
+    pub(super) fn ok(body: &impl Serialize) -> Self {
+        Self::new(200, body)
+    }
+
+    fn new(status: u16, body: &impl Serialize) -> Self {
+        // What is answered has string keys and no errors of its own.
+        let body = serde_json::to_string(body).unwrap_or_default();
+        Self { status, body }
+    }
+
+    /// What every request is answered with that did not do what it asked for.
+    pub fn failure(status: u16, code: &str, message: &str) -> Self {
+        let body = Failure {
+            success: false,
+            message,
+            code,
+        };
+        Self::new(status, &body)
+    }
+}
+
+/// Nothing was changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Failure<'a> {
+    /// Always false.
+    pub success: bool,
+    /// Why, for people; names the field.
+    pub message: &'a str,
+    /// Why, for programs; does not change between releases.
+    pub code: &'a str,
+}
+
+/// It is done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Done {
+    /// Always true.
+    pub success: bool,
+}
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OneUser<'a> {
+    /// As of now.
+    pub user: User<'a>,
+}
+
+/// Users, in the order of the request. Those who are not there are left out.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Users<'a> {
+    /// As of now.
+    pub users: Vec<User<'a>>,
+}
+
+/// Somebody who belongs to a chat now, or no longer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Participant<'a> {
+    /// Always true.
+    pub success: bool,
+    /// Who.
+    pub participant: User<'a>,
+}
+
+/// A page of 25 chats in which something was said, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Chats<'a> {
+    /// Always true.
+    pub success: bool,
+    /// The page's number, from 1.
+    pub page: u64,
+    /// Chats on all pages.
+    pub total_chats: u64,
+    /// Pages.
+    pub total_pages: u64,
+    /// Empty behind the last page.
+    pub chats: Vec<Chat<'a>>,
+}
+
+/// A page of 25 messages, oldest first; page 1 has the newest.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Messages<'a> {
+    /// Always true.
+    pub success: bool,
+    /// The page's number, from 1.
+    pub page: u64,
+    /// Messages on all pages.
+    pub total_messages: u64,
+    /// Pages.
+    pub total_pages: u64,
+    /// Empty behind the last page.
+    pub messages: Vec<Message<'a>>,
+}
+
+/// The HTTP status of a refusal.
+pub fn status(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::UnknownKey | Refusal::TokenExpired | Refusal::NotIdentified => 401,
+        Refusal::TokenRequired | Refusal::NotTheTokensSubject | Refusal::NotAllowed => 403,
+        Refusal::UnknownConversation
+        | Refusal::UnknownMessage
+        | Refusal::UnknownUser
+        | Refusal::NotAMember
+        | Refusal::UnknownSession
+        | Refusal::UnknownEvent => 404,
+        Refusal::FixedMembers | Refusal::NameTaken => 409,
+        Refusal::FileTooLarge { .. } => 413,
+        Refusal::Invalid { .. }
+        | Refusal::BlankText
+        | Refusal::SamePerson
+        | Refusal::TextTooLong { .. }
+        | Refusal::MetadataTooLarge { .. }
+        | Refusal::TooManyMembers { .. } => 422,
+        Refusal::Unavailable => 503,
+    }
+}

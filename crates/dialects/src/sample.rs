@@ -1,0 +1,133 @@
+//! Small values for the tests of the dialects.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::{Arc, LazyLock};
+
+use chat::{
+    App, AppId, Body, Conversation, ConversationId, ConversationKind, ConversationView, Event,
+    ExternalId, Identity, Message, MessageView, Timestamp, User, UserId,
+    event::{Happening, Scene},
+    model::{Details, Member, MemberRole, Profile, Secret},
+};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::{Incoming, Seat, Site};
+
+/// 2023-11-14T22:13:20.000Z
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+static APP: LazyLock<App> = LazyLock::new(|| App {
+    id: AppId(1),
+    uuid: Uuid::nil(),
+    name: "test".to_owned(),
+    identity: Identity::Open,
+    is_default: true,
+    max_text_bytes: 65_536,
+    secret: Secret(String::new()),
+    public_keys: String::new(),
+    created_at: Timestamp(0),
+});
+
+pub(crate) fn seat() -> Seat<'static> {
+    Seat {
+        app: &APP,
+        subject: None,
+        claimed: None,
+    }
+}
+
+pub(crate) fn site() -> Site {
+    Site {
+        url: "https://chat.example".to_owned(),
+    }
+}
+
+/// An event of a client.
+pub(crate) fn incoming(name: &str, args: &[&str]) -> Incoming {
+    Incoming {
+        namespace: "/".to_owned(),
+        ack: None,
+        name: name.to_owned(),
+        args: args
+            .iter()
+            .map(|json| RawValue::from_string((*json).to_owned()).unwrap())
+            .collect(),
+        attachments: Vec::new(),
+    }
+}
+
+/// A user whose ids, inside and outside, end in `id`.
+pub(crate) fn user(id: u8, external: ExternalId) -> Arc<User> {
+    Arc::new(User {
+        id: UserId(i64::from(id)),
+        app: AppId(1),
+        uuid: Uuid::from_u128(u128::from(id)),
+        external,
+        profile: Profile::default(),
+        created_at: NOW,
+        updated_at: None,
+        last_active: NOW,
+    })
+}
+
+/// A conversation whose outside id ends in `c`.
+pub(crate) fn conversation(kind: ConversationKind, people: &[&Arc<User>]) -> ConversationView {
+    let member = |user: &&Arc<User>| Member {
+        user: Arc::clone(user),
+        role: MemberRole::Member,
+    };
+    ConversationView {
+        conversation: Arc::new(Conversation {
+            id: ConversationId(1),
+            app: AppId(1),
+            uuid: Uuid::from_u128(0xc),
+            kind,
+            key: None,
+            created_at: NOW,
+        }),
+        details: Arc::new(Details::default()),
+        members: people.iter().map(member).collect(),
+        last_seq: 1,
+        last_g: 9,
+        messages: 1,
+        updated_at: NOW,
+        last_message_at: Some(NOW),
+    }
+}
+
+/// A message whose outside id ends in `d`.
+pub(crate) fn message(place: &ConversationView, sender: &Arc<User>, body: Body) -> MessageView {
+    MessageView {
+        conversation: Arc::clone(&place.conversation),
+        sender: Arc::clone(sender),
+        message: Message {
+            g: 9,
+            conversation: place.conversation.id,
+            seq: 1,
+            uuid: Uuid::from_u128(0xd),
+            sender: sender.id,
+            body,
+            created_at: NOW,
+            edited_at: None,
+            origin: None,
+            client_id: Some("not shown".to_owned()),
+        },
+        seen: false,
+    }
+}
+
+/// Something that happened in a conversation.
+pub(crate) fn event(place: &ConversationView, happening: Happening) -> Event {
+    Event {
+        g: 9,
+        at: NOW,
+        origin: None,
+        scene: Scene {
+            conversation: Arc::clone(&place.conversation),
+            details: Arc::clone(&place.details),
+            members: Arc::clone(&place.members),
+        },
+        happening,
+    }
+}

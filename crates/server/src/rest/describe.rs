@@ -1,0 +1,113 @@
+//! The routes, and their description for others: `/openapi.json`, and `/docs` to try them out.
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, header},
+    middleware::{self, Next},
+    response::Response,
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Description,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{Rest, chats, drain::drained, keys, messages, unknown, users, wrong_method};
+
+/// Where the description is.
+const DESCRIPTION: &str = "/openapi.json";
+/// Where it can be tried out.
+const PAGE: &str = "/docs";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Palaver",
+        description = "Users, chats, messages and keys over HTTP. What happens is told over Socket.IO.",
+    ),
+    tags(
+        (name = "users", description = "People."),
+        (name = "chats", description = "Chats of two people and of many."),
+        (name = "messages", description = "What people write."),
+        (name = "keys", description = "The API keys of an app, for its own servers."),
+    ),
+    security(("key" = [])),
+    modifiers(&Security),
+)]
+struct Palaver;
+
+/// Every request brings a key.
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, description: &mut Description) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description =
+            Some("An API key of the app, or a user key: a token that the app signed.".to_owned());
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// All routes under `/v1/`, and what describes them.
+pub(super) fn router(rest: Rest) -> Router {
+    let (routes, description) = routes().split_for_parts();
+    let endpoints = routes
+        .route("/v1/{*path}", axum::routing::any(unknown))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_request(async |request: Request| {
+            drained(request)
+        }))
+        .with_state(rest);
+    // The page would else ask somebody on the internet whether the description is valid.
+    let config = Config::default().validator_url("none");
+    let page = SwaggerUi::new(PAGE)
+        .url(DESCRIPTION, description)
+        .config(config);
+    let page = Router::from(page).layer(middleware::from_fn(guard));
+    endpoints.merge(page)
+}
+
+fn routes() -> OpenApiRouter<Rest> {
+    OpenApiRouter::with_openapi(Palaver::openapi())
+        .routes(routes!(users::put_user, users::get_user))
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::update_user, users::delete_user))
+        .routes(routes!(chats::open_chat))
+        .routes(routes!(chats::list_chats))
+        .routes(routes!(
+            chats::get_chat,
+            chats::update_chat,
+            chats::delete_chat
+        ))
+        .routes(routes!(chats::add_participant))
+        .routes(routes!(chats::remove_participant))
+        .routes(routes!(messages::list_messages, messages::send_message))
+        .routes(routes!(messages::edit_message, messages::delete_message))
+        .routes(routes!(messages::mark_seen))
+        .routes(routes!(keys::create_key, keys::list_keys))
+        .routes(routes!(keys::revoke_key))
+}
+
+/// Keys are typed into the page, so it loads nothing from elsewhere and stands in no frame.
+async fn guard(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+             frame-ancestors 'none'",
+        ),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}

@@ -1,0 +1,101 @@
+//! What a request over HTTP is answered with that was not carried out.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chat::{Fault, Refusal};
+use dialects::minchat::rest::{Response as Shown, refuse};
+
+use super::run::respond;
+
+/// When to come again, where nothing says it better.
+const LATER: Duration = Duration::from_secs(2);
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+
+/// Nothing was changed. Answered as `{ success: false, message, code }`.
+#[derive(Debug)]
+pub struct Rejection {
+    shown: Shown,
+    /// When to come again.
+    retry_after: Option<Duration>,
+}
+
+impl Rejection {
+    /// A rejection with this status; `code` is for programs and does not change between releases,
+    /// `message` is for people and names the field.
+    pub fn new(status: StatusCode, code: &str, message: &str) -> Self {
+        Self {
+            shown: Shown::failure(status.as_u16(), code, message),
+            retry_after: None,
+        }
+    }
+
+    /// What the core says, in the words of the dialect.
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Unavailable => Self::busy(),
+            refusal => Self {
+                shown: refuse(None, refusal),
+                retry_after: None,
+            },
+        }
+    }
+
+    /// `field` is wrong; `must` continues the sentence.
+    pub(super) fn invalid(field: &str, must: &str) -> Self {
+        let words = format!("{field} {must}");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &words)
+    }
+
+    /// More bytes than are taken.
+    pub(super) fn too_large(field: &str, limit: u64) -> Self {
+        let words = format!("{field} is longer than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &words)
+    }
+
+    /// The server has no room for it just now.
+    pub(super) fn busy() -> Self {
+        let words = "the server has no room for this just now; try again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", words).after(LATER)
+    }
+
+    /// The asker asks too often.
+    pub(super) fn too_often(wait: Duration) -> Self {
+        let words = "too many requests; try again later";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", words).after(wait)
+    }
+
+    /// Our fault, which is logged here.
+    pub(super) fn internal(fault: &Fault) -> Self {
+        tracing::error!(%fault, "a request could not be answered");
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, "internal", "the server could not do this")
+    }
+
+    /// The asker may come again after this time.
+    fn after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
+        }
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let is_unauthorized = self.shown.status == StatusCode::UNAUTHORIZED.as_u16();
+        let mut response = respond(self.shown);
+        let headers = response.headers_mut();
+        if is_unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, BEARER);
+        }
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response
+    }
+}

@@ -1,0 +1,163 @@
+//! Carries out what a request asks for: the command, then the query as of its place.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chat::{
+    Actor, Command, ConversationView, Fault, Query, Refusal, Reply, View,
+    query::{self, QueryError, Reader, Sources},
+};
+use dialects::{
+    Answered,
+    minchat::rest::{Call, Input, Response as Shown},
+};
+use tokio::{task::spawn_blocking, time::timeout};
+
+use super::{Rejection, Rest, body::FileField, caller::Caller};
+use crate::media::Kept;
+
+/// How long a request waits while too many others are carried out.
+const PATIENCE: Duration = Duration::from_secs(2);
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// What came of a request: what the core says, or why it was not asked.
+pub(super) type Done = Result<Result<Answered, Refusal>, Rejection>;
+
+impl Rest {
+    /// Carries out a call and says what comes back. `kept` is the file that it brought.
+    pub(super) async fn carry_out(
+        &self,
+        caller: &Caller,
+        call: Result<Call, Refusal>,
+        kept: Option<Kept>,
+    ) -> Response {
+        let call = match call {
+            Ok(call) => call,
+            Err(refusal) => return Rejection::refused(&refusal).into_response(),
+        };
+        let done = self.run(&caller.actor, &call, kept).await;
+        self.answer(&call, done)
+    }
+
+    /// The same with a body, from which `read` makes the call.
+    pub(super) async fn take_body(
+        &self,
+        caller: &Caller,
+        request: Request,
+        file: FileField,
+        read: impl FnOnce(Input<'_>) -> Result<Call, Refusal>,
+    ) -> Response {
+        match self.read_body(caller, request, file).await {
+            Ok(mut body) => {
+                let call = read(body.input());
+                self.carry_out(caller, call, body.kept.take()).await
+            }
+            Err(rejection) => rejection.into_response(),
+        }
+    }
+
+    pub(super) fn answer(&self, call: &Call, done: Done) -> Response {
+        match done {
+            Ok(Err(Refusal::Unavailable)) => Rejection::busy().into_response(),
+            Ok(result) => respond(call.answer(&self.parts().site, result.as_ref())),
+            Err(rejection) => rejection.into_response(),
+        }
+    }
+
+    /// Has a call decided, and looks at what it asks to see.
+    pub(super) async fn run(&self, actor: &Arc<Actor>, call: &Call, kept: Option<Kept>) -> Done {
+        let Ok(Ok(_permit)) = timeout(PATIENCE, self.0.permits.acquire()).await else {
+            return Err(Rejection::busy());
+        };
+        // Also what only looks waits for its turn: it sees everything that was asked before it.
+        let command = call.request.command.clone().unwrap_or(Command::Fence);
+        let reply = match self.command(actor, command, kept).await {
+            Ok(reply) => reply,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let view = match &call.request.query {
+            Some(query) => {
+                let opened = match &reply {
+                    Reply::Opened { conversation, .. } => Some(conversation.clone()),
+                    _ => None,
+                };
+                match self.look(Arc::clone(actor), query.clone(), opened).await {
+                    Ok(view) => Some(view),
+                    Err(QueryError::Refused(refusal)) => return Ok(Err(refusal)),
+                    Err(QueryError::Failed(fault)) => return Err(Rejection::internal(&fault)),
+                }
+            }
+            None => None,
+        };
+        let reply = Some(reply);
+        Ok(Ok(Answered { reply, view }))
+    }
+
+    /// Has a command decided. The file that came with it stays only if something may refer to it.
+    async fn command(
+        &self,
+        actor: &Arc<Actor>,
+        command: Command,
+        kept: Option<Kept>,
+    ) -> Result<Reply, Refusal> {
+        let parts = self.parts();
+        let file = kept.map(|kept| kept.release().name);
+        let result = parts.queue.run(Arc::clone(actor), command).await;
+        let is_used = match &result {
+            Ok(Reply::Sent { repeated, .. }) => !repeated,
+            // Nobody can say whether it was stored; the janitor will find out.
+            Ok(_) | Err(Refusal::Unavailable) => true,
+            Err(_) => false,
+        };
+        if let Some(name) = file.filter(|_| !is_used) {
+            parts.media.discard(&name);
+        }
+        result
+    }
+
+    /// Looks at what everybody has been shown so far.
+    async fn look(
+        &self,
+        actor: Arc<Actor>,
+        query: Query,
+        opened: Option<ConversationView>,
+    ) -> Result<View, QueryError> {
+        let rest = self.clone();
+        let looked = spawn_blocking(move || {
+            let parts = rest.parts();
+            let sources = Sources {
+                store: &*parts.store,
+                presence: &*parts.hub,
+            };
+            let reader = Reader {
+                app: actor.app.id,
+                users: &[],
+                is_believed: actor.looks_as_anybody(),
+                subject: actor.subject.as_ref().map(|subject| &subject.id),
+            };
+            let at = parts.hub.barrier();
+            query::run(sources, reader, &query, at, opened.as_ref())
+        });
+        looked.await.unwrap_or_else(|error| {
+            let fault = Fault::new("looking something up", error);
+            Err(QueryError::Failed(fault))
+        })
+    }
+}
+
+/// An answer of the dialect's, on its way.
+pub(super) fn respond(shown: Shown) -> Response {
+    let mut response = Response::new(Body::from(shown.body));
+    *response.status_mut() =
+        StatusCode::from_u16(shown.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    // What a key shows is for its holder.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,138 @@
+//! `/v1/user`: people.
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use chat::Reply;
+use dialects::minchat::rest::{
+    self as minchat, Done, Failure, OneUser, PutUser, UpdateUser, UserQuery, Users, UsersQuery,
+};
+
+use super::{
+    Rest,
+    body::{FileField, query},
+    caller::Caller,
+    demo,
+};
+
+/// Make a user, or change the one that has this username.
+#[utoipa::path(
+    post, path = "/v1/user", tag = "users",
+    request_body(content(
+        (PutUser = "multipart/form-data"),
+        (PutUser = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "The user.", body = OneUser<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn put_user(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
+    let mut body = match rest.read_body(&caller, request, FileField::Avatar).await {
+        Ok(body) => body,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let call = match minchat::put_user(body.input()) {
+        Ok(call) => call,
+        refused => return rest.carry_out(&caller, refused, None).await,
+    };
+    let done = rest.run(&caller.actor, &call, body.kept.take()).await;
+    if let Ok(Ok(answered)) = &done
+        && let Some(Reply::User { user }) = &answered.reply
+        && rest.parts().directory.is_demo(caller.actor.app.id)
+    {
+        demo::welcome(&rest, &caller.actor.app, user).await;
+    }
+    rest.answer(&call, done)
+}
+
+/// A user by id or username.
+#[utoipa::path(
+    get, path = "/v1/user", tag = "users",
+    params(UserQuery),
+    responses(
+        (status = 200, description = "The user.", body = OneUser<'static>),
+        (status = "default", description = "There is none.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn get_user(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
+    match query(&request) {
+        Ok(query) => {
+            rest.carry_out(&caller, minchat::get_user(&query), None)
+                .await
+        }
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+/// Users by username, in the order of the request. Those who are not there are left out.
+#[utoipa::path(
+    get, path = "/v1/user/list", tag = "users",
+    params(UsersQuery),
+    responses(
+        (status = 200, description = "The users.", body = Users<'static>),
+        (status = "default", description = "The request is wrong.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn list_users(
+    State(rest): State<Rest>,
+    caller: Caller,
+    request: Request,
+) -> Response {
+    match query(&request) {
+        Ok(query) => {
+            rest.carry_out(&caller, minchat::list_users(&query), None)
+                .await
+        }
+        Err(rejection) => rejection.into_response(),
+    }
+}
+
+/// Change a user. What is absent stays.
+#[utoipa::path(
+    patch, path = "/v1/user/{id}", tag = "users",
+    params(("id" = String, Path, description = "The user's id.")),
+    request_body(content(
+        (UpdateUser = "multipart/form-data"),
+        (UpdateUser = "application/json"),
+    )),
+    responses(
+        (status = 200, description = "The user as it is now.", body = OneUser<'static>),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn update_user(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    let read = |input: minchat::Input<'_>| minchat::update_user(&id, input);
+    rest.take_body(&caller, request, FileField::Avatar, read)
+        .await
+}
+
+/// Delete a user, with all that the user wrote.
+#[utoipa::path(
+    delete, path = "/v1/user/{id}", tag = "users",
+    params(("id" = String, Path, description = "The user's id.")),
+    responses(
+        (status = 200, description = "The user is gone.", body = Done),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn delete_user(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Response {
+    rest.carry_out(&caller, minchat::delete_user(&id), None)
+        .await
+}

@@ -1,0 +1,291 @@
+//! Conversations and who belongs to them, as rows: read by anybody, written inside the writer's
+//! transaction. Next: `messages` for what stands in them, `erase` for their end.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use chat::{
+    AppId, Conversation, ConversationId, ConversationKind, ConversationView, G, Timestamp, UserId,
+    model::{Details, Member, Members},
+    store::{ConversationName, ConversationSummary, Entry},
+};
+use rusqlite::{Connection, Params, Result, Row, params};
+use uuid::Uuid;
+
+use super::{
+    convert::{from_json, json, kind, kind_name, role, role_name, signed, unsigned, uuid},
+    media, messages,
+    read::{all, one},
+    users,
+};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, app, uuid, kind, key, created_at, title, avatar, metadata, last_seq, \
+             last_g, messages, updated_at, last_message_at FROM conversation ",
+            $rest
+        )
+    };
+}
+
+const BY_ID: &str = select!("WHERE id = ?1");
+const BY_KEY: &str = select!("WHERE app = ?1 AND kind = ?2 AND key = ?3");
+const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2");
+const MEMBERS: &str = concat!(
+    "SELECT ",
+    users::columns!(),
+    ", role, since_g, place FROM member JOIN user ON user.id = member.user
+     WHERE conversation = ?1 AND left_g IS NULL"
+);
+const OF_USER: &str = "SELECT conversation FROM member WHERE user = ?1 AND left_g IS NULL";
+const READ_UP_TO: &str =
+    "SELECT read_seq FROM member WHERE user = ?1 AND conversation = ?2 AND left_g IS NULL";
+/// With the newest message of each.
+const SPOKEN: &str = "SELECT newest_g, conversation.id
+     FROM member JOIN conversation ON conversation.id = member.conversation
+     WHERE member.user = ?1 AND left_g IS NULL AND newest_g IS NOT NULL";
+
+/// For the test of plans.
+#[cfg(test)]
+pub(super) const LOOKUPS: &[&str] = &[BY_ID, BY_KEY, BY_UUID, MEMBERS, OF_USER, READ_UP_TO, SPOKEN];
+
+pub(super) fn by_id(
+    connection: &Connection,
+    id: ConversationId,
+) -> Result<Option<ConversationView>> {
+    find(connection, BY_ID, [id.0])
+}
+
+pub(super) fn by_uuid(
+    connection: &Connection,
+    app: AppId,
+    uuid: Uuid,
+) -> Result<Option<ConversationView>> {
+    find(connection, BY_UUID, params![uuid.as_bytes(), app.0])
+}
+
+pub(super) fn by_key(
+    connection: &Connection,
+    app: AppId,
+    kind: ConversationKind,
+    key: &str,
+) -> Result<Option<ConversationView>> {
+    find(connection, BY_KEY, params![app.0, kind_name(kind), key])
+}
+
+pub(super) fn by_name(
+    connection: &Connection,
+    app: AppId,
+    name: &ConversationName,
+) -> Result<Option<ConversationView>> {
+    match name {
+        ConversationName::Uuid(uuid) => by_uuid(connection, app, *uuid),
+        ConversationName::Id(id) => {
+            let found = by_id(connection, *id)?;
+            Ok(found.filter(|view| view.conversation.app == app))
+        }
+    }
+}
+
+fn find(
+    connection: &Connection,
+    query: &str,
+    params: impl Params,
+) -> Result<Option<ConversationView>> {
+    let Some(mut found) = one(connection, query, params, conversation)? else {
+        return Ok(None);
+    };
+    found.members = members(connection, found.conversation.id)?;
+    Ok(Some(found))
+}
+
+/// In the order of joining.
+fn members(connection: &Connection, id: ConversationId) -> Result<Members> {
+    const ROLE: usize = users::COLUMNS;
+    let row = |row: &Row<'_>| {
+        let member = Member {
+            user: Arc::new(users::user(row)?),
+            role: role(row.get_ref(ROLE)?.as_str()?)?,
+        };
+        let joined: (i64, i64) = (row.get(ROLE + 1)?, row.get(ROLE + 2)?);
+        Ok((joined, member))
+    };
+    let mut all = all(connection, MEMBERS, [id.0], row)?;
+    // The people of an old direct conversation have the same place: there it is the order of ids.
+    all.sort_by_key(|(joined, member)| (*joined, member.user.id));
+    Ok(all.into_iter().map(|(_, member)| member).collect())
+}
+
+/// Without its members.
+fn conversation(row: &Row<'_>) -> Result<ConversationView> {
+    Ok(ConversationView {
+        conversation: Arc::new(Conversation {
+            id: ConversationId(row.get(0)?),
+            app: AppId(row.get(1)?),
+            uuid: uuid(row.get(2)?),
+            kind: kind(row.get_ref(3)?.as_str()?)?,
+            key: row.get(4)?,
+            created_at: Timestamp(row.get(5)?),
+        }),
+        details: Arc::new(Details {
+            title: row.get(6)?,
+            avatar: from_json(row, 7)?,
+            metadata: from_json(row, 8)?,
+        }),
+        members: Arc::new([]),
+        last_seq: unsigned(row.get(9)?)?,
+        last_g: unsigned(row.get(10)?)?,
+        messages: unsigned(row.get(11)?)?,
+        updated_at: Timestamp(row.get(12)?),
+        last_message_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
+    })
+}
+
+pub(super) fn of_user(connection: &Connection, user: UserId) -> Result<Vec<ConversationId>> {
+    let row = |row: &Row<'_>| row.get(0).map(ConversationId);
+    all(connection, OF_USER, [user.0], row)
+}
+
+pub(super) fn read_up_to(
+    connection: &Connection,
+    conversation: ConversationId,
+    user: UserId,
+) -> Result<u64> {
+    let row = |row: &Row<'_>| unsigned(row.get(0)?);
+    let params = params![user.0, conversation.0];
+    Ok(one(connection, READ_UP_TO, params, row)?.unwrap_or(0))
+}
+
+/// A page of those in which something was said, and how many they are.
+pub(super) fn spoken(
+    connection: &Connection,
+    user: UserId,
+    offset: u64,
+    limit: u32,
+) -> Result<(Vec<ConversationSummary>, u64)> {
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1).map(ConversationId)?));
+    let mut all = all(connection, SPOKEN, [user.0], row)?;
+    let total = all.len() as u64;
+    all.sort_unstable_by_key(|(newest, _)| Reverse(*newest));
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    let page = all.into_iter().skip(offset).take(limit as usize);
+    let summary = |(newest, id)| {
+        let view = by_id(connection, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        let last_message = messages::by_g(connection, newest, &view)?;
+        Ok(ConversationSummary {
+            conversation: view,
+            last_message,
+        })
+    };
+    Ok((page.map(summary).collect::<Result<_>>()?, total))
+}
+
+pub(super) fn add(connection: &Connection, view: &ConversationView) -> Result<()> {
+    let conversation = &view.conversation;
+    let details = &view.details;
+    connection
+        .prepare_cached(
+            "INSERT INTO conversation
+                (id, app, uuid, kind, key, created_at, title, avatar, metadata, last_seq, last_g,
+                 messages, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, ?6)",
+        )?
+        .execute(params![
+            conversation.id.0,
+            conversation.app.0,
+            conversation.uuid.as_bytes(),
+            kind_name(conversation.kind),
+            conversation.key,
+            conversation.created_at.0,
+            details.title,
+            json(details.avatar.as_ref())?,
+            json(details.metadata.as_ref())?,
+        ])?;
+    for (place, member) in (0..).zip(view.members.iter()) {
+        // They see all of it, from its first message on.
+        add_member(connection, conversation.id, member, 0, place)?;
+    }
+    let (app, at) = (conversation.app, conversation.created_at);
+    let new = media::of_picture(details.avatar.as_ref());
+    media::change(connection, app, at, None, new)
+}
+
+/// Whoever was there before comes in anew.
+pub(super) fn add_member(
+    connection: &Connection,
+    id: ConversationId,
+    member: &Member,
+    since: G,
+    place: i64,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO member (user, conversation, role, since_g, read_seq, place)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5)
+             ON CONFLICT (user, conversation) DO UPDATE SET role = excluded.role,
+                since_g = excluded.since_g, read_seq = 0, place = excluded.place, left_g = NULL",
+        )?
+        .execute(params![
+            member.user.id.0,
+            id.0,
+            role_name(member.role),
+            signed(since)?,
+            place,
+        ])?;
+    Ok(())
+}
+
+pub(super) fn remove_member(
+    connection: &Connection,
+    entry: &Entry,
+    user: UserId,
+    heir: Option<UserId>,
+) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE member SET left_g = ?3 WHERE user = ?1 AND conversation = ?2")?
+        .execute(params![user.0, entry.conversation.0, signed(entry.g)?])?;
+    if let Some(heir) = heir {
+        connection
+            .prepare_cached(
+                "UPDATE member SET role = 'owner' WHERE user = ?1 AND conversation = ?2",
+            )?
+            .execute(params![heir.0, entry.conversation.0])?;
+    }
+    Ok(())
+}
+
+/// Stores what a conversation is called now.
+pub(super) fn update(connection: &Connection, entry: &Entry, details: &Details) -> Result<()> {
+    let id = entry.conversation;
+    let Some(old) = one(connection, BY_ID, [id.0], conversation)? else {
+        return Ok(());
+    };
+    connection
+        .prepare_cached(
+            "UPDATE conversation SET title = ?2, avatar = ?3, metadata = ?4 WHERE id = ?1",
+        )?
+        .execute(params![
+            id.0,
+            details.title,
+            json(details.avatar.as_ref())?,
+            json(details.metadata.as_ref())?,
+        ])?;
+    let [was, is] =
+        [&*old.details, details].map(|details| media::of_picture(details.avatar.as_ref()));
+    media::change(connection, old.conversation.app, entry.at, was, is)
+}
+
+/// Notes up to where a member has read.
+pub(super) fn note_read(
+    connection: &Connection,
+    id: ConversationId,
+    user: UserId,
+    seq: u64,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE member SET read_seq = max(read_seq, ?3) WHERE user = ?1 AND conversation = ?2",
+        )?
+        .execute(params![user.0, id.0, signed(seq)?])?;
+    Ok(())
+}

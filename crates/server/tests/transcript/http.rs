@@ -1,0 +1,128 @@
+//! The HTTP side of dialects, played straight into the core: what a request asks for, and its answer.
+
+use std::sync::Arc;
+
+use chat::{
+    Actor, Command, Refusal,
+    query::{self, QueryError, Reader, Sources},
+};
+use dialects::{
+    Answered, Site,
+    minchat::rest::{self, Call, Form, Input, Response},
+};
+use serde_json::{Value, value::RawValue};
+use server::{core::Core, identity::credential};
+
+/// A request with a JSON body, as a transcript says it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) key: String,
+    pub(crate) method: String,
+    /// With its query.
+    pub(crate) target: String,
+    pub(crate) body: Option<Value>,
+}
+
+/// Asks, and tells the status and the body of the answer.
+pub(super) async fn ask(core: &Core, request: &Request) -> Result<(u16, Value), String> {
+    let response = match open(core, &request.key) {
+        Ok(actor) => answer(core, Arc::new(actor), request).await?,
+        Err(refusal) => rest::refuse(None, &refusal),
+    };
+    let body = serde_json::from_str(&response.body).map_err(|error| error.to_string())?;
+    Ok((response.status, body))
+}
+
+fn open(core: &Core, key: &str) -> Result<Actor, Refusal> {
+    let home = core.directory.default_app();
+    let opened = credential::open(&core.directory, home.as_ref(), key, server::writer::now())?;
+    Ok(Actor {
+        app: opened.app,
+        subject: opened.subject,
+        scope: opened.scope,
+        proof: opened.proof,
+        session: None,
+    })
+}
+
+async fn answer(core: &Core, actor: Arc<Actor>, request: &Request) -> Result<Response, String> {
+    let raw = RawValue::from_string(request.body.clone().unwrap_or_default().to_string());
+    let raw = raw.map_err(|error| error.to_string())?;
+    let call = match read(request, Input::Json(&raw))? {
+        Ok(call) => call,
+        Err(refusal) => return Ok(rest::refuse(None, &refusal)),
+    };
+    let result = perform(core, &actor, &call).await;
+    Ok(call.answer(&Site::default(), result.as_ref()))
+}
+
+async fn perform(core: &Core, actor: &Arc<Actor>, call: &Call) -> Result<Answered, Refusal> {
+    let command = call.request.command.clone();
+    let has_command = command.is_some();
+    let command = command.unwrap_or(Command::Fence);
+    let reply = core.queue.run(Arc::clone(actor), command).await?;
+    let opened = match &reply {
+        chat::Reply::Opened { conversation, .. } => Some(conversation),
+        _ => None,
+    };
+    let sources = Sources {
+        store: &*core.store,
+        presence: &*core.hub,
+    };
+    let reader = Reader {
+        app: actor.app.id,
+        users: &[],
+        is_believed: actor.looks_as_anybody(),
+        subject: actor.subject.as_ref().map(|subject| &subject.id),
+    };
+    let look = |query| query::run(sources, reader, query, i64::MAX as u64, opened);
+    let view = call.request.query.as_ref().map(look).transpose();
+    let view = view.map_err(|error| match error {
+        QueryError::Refused(refusal) => refusal,
+        QueryError::Failed(fault) => panic!("{fault}"),
+    })?;
+    let reply = has_command.then_some(reply);
+    Ok(Answered { reply, view })
+}
+
+/// The endpoint that a request names.
+fn read(request: &Request, body: Input<'_>) -> Result<Result<Call, Refusal>, String> {
+    let (path, query) = request
+        .target
+        .split_once('?')
+        .unwrap_or((&request.target, ""));
+    let query = form(query);
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    Ok(match (request.method.as_str(), parts.as_slice()) {
+        ("POST", ["v1", "user"]) => rest::put_user(body),
+        ("GET", ["v1", "user"]) => rest::get_user(&query),
+        ("GET", ["v1", "user", "list"]) => rest::list_users(&query),
+        ("PATCH", ["v1", "user", id]) => rest::update_user(id, body),
+        ("DELETE", ["v1", "user", id]) => rest::delete_user(id),
+        ("POST", ["v1", "chat"]) => rest::open_chat(body),
+        ("GET", ["v1", "chat", "list"]) => rest::list_chats(&query),
+        ("GET", ["v1", "chat", id]) => rest::get_chat(id, &query),
+        ("PATCH", ["v1", "chat", id]) => rest::update_chat(id, body),
+        ("DELETE", ["v1", "chat", id]) => rest::delete_chat(id),
+        ("POST", ["v1", "chat", id, "participants"]) => rest::add_participant(id, body),
+        ("DELETE", ["v1", "chat", id, "participants", user]) => rest::remove_participant(id, user),
+        ("GET", ["v1", "messages"]) => rest::list_messages(&query),
+        ("POST", ["v1", "messages"]) => rest::send_message(body, None),
+        ("PATCH", ["v1", "messages", id]) => rest::edit_message(id, body),
+        ("DELETE", ["v1", "messages", id]) => rest::delete_message(id),
+        ("POST", ["v1", "messages", id, "seen"]) => rest::mark_seen(id, body),
+        (method, _) => return Err(format!("{method} {path} is no endpoint")),
+    })
+}
+
+fn form(query: &str) -> Form {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    Form {
+        texts: pairs.map(pair).collect(),
+        files: Vec::new(),
+    }
+}

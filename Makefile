@@ -6,7 +6,7 @@ help:
 	@echo "make run    build in release and start the demo on 127.0.0.1:3000, data in ./data"
 	@echo "make check  format, lints and the fast tests; for every save"
 	@echo "make test   install what the tests need and run all of them"
-	@echo "make prove  the long runs: 500 kills, fuzzing, dependencies; goes on where it was interrupted"
+	@echo "make prove  the long runs: 500 kills, simulation, fuzzing; goes on where it was interrupted"
 	@echo "make bench  measure beside other engines; twelve minutes on a quiet machine"
 
 run:

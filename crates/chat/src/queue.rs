@@ -68,6 +68,11 @@ impl Queue {
         }
     }
 
+    /// Whether nothing waits: then [`Queue::take`] would sleep.
+    pub fn is_empty(&self) -> bool {
+        self.state.lock().waiting.is_empty()
+    }
+
     /// The next batch: everything that waits, up to the limits of a batch or a sweeping command, which
     /// is then its last. Sleeps while nothing
     /// does; there is no timer, because the next batch gathers while this one is being written.

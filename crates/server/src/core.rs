@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     buses::Local,
-    hub::{Hub, HubConfig, HubParts, Sequencer, TURNS_AHEAD},
+    hub::{Hub, HubConfig, HubParts, Sequencer, Strides, TURNS_AHEAD},
     identity::{Directory, key::random_u64},
     metrics::Metrics,
     writer,
@@ -66,6 +66,9 @@ impl Core {
         let parts = HubParts {
             config,
             store: Arc::clone(&store),
+            reads: Arc::new(|read| {
+                task::spawn_blocking(read);
+            }),
             queue: Arc::clone(&queue),
             directory: Arc::clone(&directory),
             metrics: Arc::clone(&metrics),
@@ -77,7 +80,8 @@ impl Core {
         tokio::spawn(sweep(Arc::downgrade(&hub)));
         tokio::spawn(watch_people(Arc::downgrade(&hub), Arc::clone(&queue)));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
-        let sequencer = tokio::spawn(Sequencer::new(Arc::clone(&hub)).run(incoming));
+        let sequencer =
+            tokio::spawn(Sequencer::new(Arc::clone(&hub), Strides::default()).run(incoming));
         let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
             .map_err(|error| Fault::new("starting the writer's thread", error))?;
         let weak = Arc::downgrade(&hub);

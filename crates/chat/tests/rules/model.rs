@@ -40,6 +40,7 @@ struct State {
 /// What is stored.
 #[derive(Clone, Default)]
 pub(crate) struct Rows {
+    pub(crate) boots: Vec<Boot>,
     pub(crate) counters: Counters,
     pub(crate) apps: Vec<Arc<App>>,
     pub(crate) keys: Vec<ApiKey>,
@@ -53,7 +54,12 @@ pub(crate) struct Rows {
 
 impl Model {
     pub(crate) fn rows(&self) -> Rows {
-        self.state.lock().rows.clone()
+        self.look(Rows::clone)
+    }
+
+    /// What `at` says of what is stored.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&Rows) -> T) -> T {
+        at(&self.state.lock().rows)
     }
 
     pub(crate) fn fail_next_commit(&self, failure: Failure) {
@@ -168,7 +174,7 @@ impl Rows {
         }
     }
 
-    fn view(&self, id: ConversationId) -> Option<&ConversationView> {
+    pub(crate) fn view(&self, id: ConversationId) -> Option<&ConversationView> {
         let mut all = self.conversations.iter();
         all.find(|view| view.conversation.id == id)
     }
@@ -375,8 +381,10 @@ impl Rows {
 
 impl Store for Model {
     fn boot(&self, epoch: u32) -> Result<Vec<Boot>, Fault> {
-        let first_g = self.counters()?.last_g + 1;
-        Ok(vec![Boot { epoch, first_g }])
+        let rows = &mut self.state.lock().rows;
+        let first_g = rows.counters.last_g + 1;
+        rows.boots.push(Boot { epoch, first_g });
+        Ok(rows.boots.clone())
     }
 
     fn counters(&self) -> Result<Counters, Fault> {
@@ -411,16 +419,16 @@ impl Store for Model {
     }
 
     fn apps(&self) -> Result<Vec<App>, Fault> {
-        Ok(self.rows().apps.iter().map(|app| App::clone(app)).collect())
+        Ok(self.look(|rows| rows.apps.iter().map(|app| App::clone(app)).collect()))
     }
 
     fn key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>, Fault> {
-        Ok(self.rows().keys.into_iter().find(|key| key.hash == *hash))
+        Ok(self.look(|rows| rows.keys.iter().find(|key| key.hash == *hash).cloned()))
     }
 
     fn keys(&self, app: AppId) -> Result<Vec<ApiKey>, Fault> {
-        let keys = self.rows().keys.into_iter();
-        Ok(keys.filter(|key| key.app == app).collect())
+        let of_app = |key: &&ApiKey| key.app == app;
+        Ok(self.look(|rows| rows.keys.iter().filter(of_app).cloned().collect()))
     }
 
     fn conversation(
@@ -428,16 +436,15 @@ impl Store for Model {
         app: AppId,
         name: &ConversationName,
     ) -> Result<Option<ConversationView>, Fault> {
-        let rows = self.rows();
         let is_it = |view: &&ConversationView| match name {
             ConversationName::Uuid(uuid) => view.conversation.uuid == *uuid,
             ConversationName::Id(id) => view.conversation.id == *id,
         };
-        let mut own = rows
-            .conversations
-            .iter()
-            .filter(|view| view.conversation.app == app);
-        Ok(own.find(is_it).cloned())
+        let is_own = |view: &&ConversationView| view.conversation.app == app;
+        Ok(self.look(|rows| {
+            let mut own = rows.conversations.iter().filter(is_own);
+            own.find(is_it).cloned()
+        }))
     }
 
     fn conversations(
@@ -476,39 +483,39 @@ impl Store for Model {
         offset: u64,
         limit: u32,
     ) -> Result<Vec<MessageView>, Fault> {
-        let rows = self.rows();
-        let mut found: Vec<_> = rows
-            .messages
-            .iter()
-            .rev()
-            .filter(|view| view.message.conversation == conversation.id && view.message.g <= at)
-            .skip(usize::try_from(offset).unwrap())
-            .take(limit as usize)
-            .map(|view| MessageView::clone(view))
-            .collect();
+        let here = |view: &&Arc<MessageView>| {
+            view.message.conversation == conversation.id && view.message.g <= at
+        };
+        let mut found: Vec<_> = self.look(|rows| {
+            let newest_first = rows.messages.iter().rev().filter(here);
+            let page = newest_first
+                .skip(usize::try_from(offset).unwrap())
+                .take(limit as usize);
+            page.map(|view| MessageView::clone(view)).collect()
+        });
         found.reverse();
         Ok(found)
     }
 
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
-        let rows = self.rows();
         let is_it =
             |view: &&Arc<MessageView>| (view.conversation.app, view.message.uuid) == (app, uuid);
-        Ok(rows
-            .messages
-            .iter()
-            .find(is_it)
-            .map(|row| MessageView::clone(row)))
+        Ok(self.look(|rows| {
+            let found = rows.messages.iter().find(is_it);
+            found.map(|row| MessageView::clone(row))
+        }))
     }
 
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
-        let is_it = |user: &Arc<User>| match name {
+        let is_it = |user: &&Arc<User>| match name {
             UserName::External(text) => user.external.text == *text,
             UserName::Uuid(uuid) => user.uuid == *uuid,
             UserName::Id(id) => user.id == *id,
         };
-        let mut all = self.rows().users.into_iter();
-        Ok(all.find(|user| user.app == app && is_it(user)))
+        Ok(self.look(|rows| {
+            let mut own = rows.users.iter().filter(|user| user.app == app);
+            own.find(is_it).cloned()
+        }))
     }
 
     fn media(&self, _: &str) -> Result<Option<Media>, Fault> {
@@ -516,41 +523,35 @@ impl Store for Model {
     }
 
     fn sessions(&self, pid_hashes: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
-        let all = self.rows().sessions.into_iter();
-        Ok(all
-            .filter(|row| pid_hashes.contains(&row.seed.pid_hash))
-            .collect())
+        let is_one = |row: &&StoredSession| pid_hashes.contains(&row.seed.pid_hash);
+        Ok(self.look(|rows| rows.sessions.iter().filter(is_one).cloned().collect()))
     }
 
     fn log(&self, place: Topic, after: G, up_to: G, limit: u32) -> Result<Vec<Arc<Event>>, Fault> {
-        let rows = self.rows();
-        let here = |view: &&Arc<MessageView>| match place {
-            Topic::Conversation(id) => view.conversation.id == id,
-            Topic::Person(user) => rows.view(view.conversation.id).unwrap().has(user),
-        };
-        let events = rows
-            .messages
-            .iter()
-            .filter(|view| after < view.message.g && view.message.g <= up_to)
-            .filter(here)
-            .take(limit as usize);
-        let event = |view: &Arc<MessageView>| {
-            Arc::new(Event {
-                g: view.message.g,
-                at: view.message.created_at,
-                origin: view.message.origin,
-                scene: {
-                    let place = rows.view(view.conversation.id).unwrap();
-                    Scene {
+        Ok(self.look(|rows| {
+            let here = |view: &&Arc<MessageView>| match place {
+                Topic::Conversation(id) => view.conversation.id == id,
+                Topic::Person(user) => rows.view(view.conversation.id).unwrap().has(user),
+            };
+            let event = |view: &Arc<MessageView>| {
+                let place = rows.view(view.conversation.id).unwrap();
+                Arc::new(Event {
+                    g: view.message.g,
+                    at: view.message.created_at,
+                    origin: view.message.origin,
+                    scene: Scene {
                         conversation: Arc::clone(&place.conversation),
                         details: Arc::clone(&place.details),
                         members: Arc::clone(&place.members),
-                    }
-                },
-                happening: Happening::MessageSent(Arc::clone(view)),
-            })
-        };
-        Ok(events.map(event).collect())
+                    },
+                    happening: Happening::MessageSent(Arc::clone(view)),
+                })
+            };
+            let range =
+                |view: &&Arc<MessageView>| after < view.message.g && view.message.g <= up_to;
+            let events = rows.messages.iter().filter(range).filter(here);
+            events.take(limit as usize).map(event).collect()
+        }))
     }
 
     fn check(&self) -> Result<(), Fault> {

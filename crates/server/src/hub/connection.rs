@@ -20,7 +20,7 @@ use super::{
     returning::Returning,
     seat::Seat,
     session::Session,
-    socket::Socket,
+    socket::{Delivery, Socket},
     stream::Stream,
     timers,
 };
@@ -36,7 +36,7 @@ pub struct Door(pub Arc<Hub>);
 impl Accept for Door {
     fn open(&self, peer: Peer, handle: Handle) -> Result<Box<dyn Driver>, HandshakeRefusal> {
         let hub = Arc::clone(&self.0);
-        let now = Instant::now();
+        let now = timers::now();
         if hub.permits.is_saturated(now) {
             hub.metrics.handshakes_refused.inc();
             return Err(HandshakeRefusal::Overload);
@@ -118,7 +118,7 @@ impl Driver for Connection {
     }
 
     fn wants_input(&self) -> bool {
-        let is_paused = self.paused.is_some_and(|until| Instant::now() < until);
+        let is_paused = self.paused.is_some_and(|until| timers::now() < until);
         !is_paused && self.connecting.is_none() && self.seats.iter().all(Seat::has_room)
     }
 
@@ -353,6 +353,10 @@ impl Connection {
         ));
         if let Some(old) = session.attach(&socket) {
             old.take_over();
+        }
+        if session.is_distrusted() {
+            // Since it was found.
+            socket.deliver(Delivery::Close(Close::Fault));
         }
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();

@@ -5,9 +5,6 @@
 
 use std::ops::Range;
 
-/// Places visited at once, between two yields of the sequencer.
-pub(super) const STRIDE: usize = 32;
-
 /// Where a lap stands. The default is that there is none.
 #[derive(Debug, Default)]
 pub(super) struct Lap {
@@ -28,14 +25,15 @@ impl Lap {
         is_first
     }
 
-    /// The places to visit now, of `places` that there are, and whether there are more to come.
-    pub(super) fn stride(&mut self, places: usize) -> (Range<usize>, bool) {
+    /// The places to visit now, `count` at most of `places` that there are, and whether there are
+    /// more to come.
+    pub(super) fn stride(&mut self, places: usize, count: usize) -> (Range<usize>, bool) {
         if self.next >= self.end.min(places) {
             (self.next, self.end, self.again) = (0, self.again, 0);
         }
         let end = self.end.min(places);
         let from = self.next.min(end);
-        self.next = (from + STRIDE).min(end);
+        self.next = (from + count).min(end);
         let has_more = self.next < end || self.again > 0;
         if !has_more {
             *self = Self::default();
@@ -51,16 +49,18 @@ mod tests {
 
     use super::*;
 
+    const STRIDE: usize = 32;
+
     #[test]
     fn a_turn_on_the_way_visits_those_ahead_once_and_those_passed_again() {
         let places = 2 * STRIDE + 5;
         let mut lap = Lap::default();
         assert!(lap.begin());
-        assert_eq!(lap.stride(places), (0..STRIDE, true));
+        assert_eq!(lap.stride(places, STRIDE), (0..STRIDE, true));
         assert!(!lap.begin());
-        assert_eq!(lap.stride(places), (STRIDE..2 * STRIDE, true));
-        assert_eq!(lap.stride(places), (2 * STRIDE..places, true));
-        assert_eq!(lap.stride(places), (0..STRIDE, false));
+        assert_eq!(lap.stride(places, STRIDE), (STRIDE..2 * STRIDE, true));
+        assert_eq!(lap.stride(places, STRIDE), (2 * STRIDE..places, true));
+        assert_eq!(lap.stride(places, STRIDE), (0..STRIDE, false));
         assert!(lap.begin(), "it has ended");
     }
 
@@ -75,7 +75,7 @@ mod tests {
             let mut unvisited = vec![false; least];
             let mut under_way = false;
             let visit = |lap: &mut Lap, unvisited: &mut Vec<bool>, more: usize| {
-                let (places, has_more) = lap.stride(least + more);
+                let (places, has_more) = lap.stride(least + more, STRIDE);
                 prop_assert!(places.len() <= STRIDE);
                 for place in places {
                     if let Some(waits) = unvisited.get_mut(place) {

@@ -44,7 +44,7 @@ use parking_lot::Mutex;
 
 pub use self::{
     connection::Door,
-    sequencer::{Sequencer, TURNS_AHEAD},
+    sequencer::{Sequencer, Strides, TURNS_AHEAD},
 };
 use self::{
     offset::{Epochs, Key},
@@ -132,6 +132,7 @@ impl Default for HubConfig {
 pub struct Hub {
     config: HubConfig,
     store: Arc<dyn Store>,
+    reads: Reads,
     queue: Arc<Queue>,
     directory: Arc<Directory>,
     metrics: Arc<Metrics>,
@@ -165,12 +166,17 @@ struct Sealed {
     at: Instant,
 }
 
+/// Runs what asks the store and may block, away from whoever calls, which it never holds up.
+pub type Reads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
+
 /// What the hub is built on.
 pub struct HubParts {
     /// Settings.
     pub config: HubConfig,
     /// Where queries are answered.
     pub store: Arc<dyn Store>,
+    /// What runs those.
+    pub reads: Reads,
     /// Where commands go.
     pub queue: Arc<Queue>,
     /// Apps and keys.
@@ -189,6 +195,7 @@ impl Hub {
         let HubParts {
             config,
             store,
+            reads,
             queue,
             directory,
             metrics,
@@ -199,6 +206,7 @@ impl Hub {
         let hub = Arc::new(Self {
             config,
             store,
+            reads,
             queue,
             directory,
             metrics,
@@ -342,7 +350,7 @@ impl Hub {
 
     /// Notes that a topic keeps one more segment, and lets go of what is over the budget or too old.
     fn note_segments<'a>(&self, topics: impl Iterator<Item = &'a Arc<Topic>>) {
-        let now = Instant::now();
+        let now = timers::now();
         let mut segments = self.segments.lock();
         segments.extend(topics.map(|topic| Sealed {
             topic: Arc::downgrade(topic),
@@ -369,10 +377,16 @@ impl Hub {
         self.metrics.topic_bytes.set(bytes as u64);
     }
 
-    /// Closes every connection: nobody can say what is stored and what is not, so nobody's stream
-    /// can be trusted to be whole. Clients come back to what is really there.
-    fn break_off(&self) {
-        for socket in self.sessions.lock().sockets() {
+    /// Closes every connection and forgets what happened up to `until` and who listens to what:
+    /// nobody can say what of it is stored, so nobody's stream can be trusted to be whole. Clients
+    /// come back to what is really there. Comes before the barrier moves there, so that no offset
+    /// names what was not shown.
+    fn break_off(&self, until: G) {
+        for topic in self.topics.lock().values().flatten() {
+            topic.forget(until);
+        }
+        let sockets = self.sessions.lock().distrust();
+        for socket in sockets {
             socket.deliver(Delivery::Close(Close::Fault));
             socket.handle.wake();
         }
@@ -408,8 +422,8 @@ impl Hub {
 
     /// Lets go of what is no longer recent: sessions without a socket, events, topics that nobody
     /// needs.
-    pub(crate) fn sweep(&self) {
-        if let Some(before) = Instant::now().checked_sub(self.config.recent) {
+    pub fn sweep(&self) {
+        if let Some(before) = timers::now().checked_sub(self.config.recent) {
             self.sessions.lock().forget(before);
         }
         self.note_segments(std::iter::empty());

@@ -11,7 +11,7 @@ use chat::{ConversationId, Passing, SessionId, Topic, UserId};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::Hub;
+use super::{Hub, timers};
 
 /// How long somebody writes who does not say so again.
 const WRITING: Duration = Duration::from_secs(6);
@@ -33,7 +33,7 @@ impl Hub {
         let key = (passing.conversation.id, passing.user.id);
         let mut typists = self.typists.0.lock();
         if passing.writes {
-            let until = Instant::now() + WRITING;
+            let until = timers::now() + WRITING;
             typists.insert(key, Typist { passing, until });
         } else {
             typists.remove(&key);
@@ -42,7 +42,7 @@ impl Hub {
 
     /// Tells that those have stopped who have not said anything for a while.
     pub(crate) fn stop_silent_typists(&self) {
-        let now = Instant::now();
+        let now = timers::now();
         self.stop_typists(|typist| typist.until <= now);
     }
 

@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::socket::Socket;
+use super::{socket::Socket, timers};
 
 /// How long sockets may wait for room before no more connections are taken.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -47,7 +47,7 @@ impl Permits {
             // Asked again under the lock: a release in between would not have seen the socket.
             if self.free.load(Ordering::Acquire) <= 0 {
                 if socket.begin_waiting() {
-                    waiting.push_back((Arc::clone(socket), Instant::now()));
+                    waiting.push_back((Arc::clone(socket), timers::now()));
                 }
                 return false;
             }

@@ -12,7 +12,7 @@ use chat::{Timestamp, UserId};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::Hub;
+use super::{Hub, timers};
 use crate::writer;
 
 /// How long a user stays online without a socket.
@@ -57,7 +57,7 @@ impl Presence {
         };
         seen.sockets = seen.sockets.saturating_sub(1);
         if seen.sockets == 0 {
-            let now = Instant::now();
+            let now = timers::now();
             let until = match going {
                 Going::Lost => now + GRACE,
                 Going::Goodbye => now,
@@ -68,7 +68,7 @@ impl Presence {
 
     /// Those who have gone since the last time that this was asked, and when they went.
     fn take_gone(&self) -> Vec<(UserId, Timestamp)> {
-        let now = Instant::now();
+        let now = timers::now();
         let mut all = self.0.lock();
         let gone = all.extract_if(|_, seen| seen.gone.is_some_and(|(until, _)| until <= now));
         let gone = gone.filter_map(|(user, seen)| Some((user, seen.gone?.1)));
@@ -78,7 +78,7 @@ impl Presence {
 
 impl chat::query::Presence for Hub {
     fn is_online(&self, user: UserId) -> bool {
-        let now = Instant::now();
+        let now = timers::now();
         let seen = self.presence.0.lock();
         seen.get(&user)
             .is_some_and(|seen| seen.gone.is_none_or(|(until, _)| now < until))

@@ -15,13 +15,14 @@ use chat::{Fault, G, StoredSession, event::Unsubscribe};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, oneshot},
-    task, time,
+    time,
 };
 
 use super::{
     Hub,
     returning::{Claim, Returning},
     session::Session,
+    timers,
 };
 use crate::{listen::Handle, writer};
 
@@ -165,7 +166,7 @@ impl Ended {
     const KEPT: Duration = Duration::from_mins(1);
 
     pub(super) fn note(&mut self, end: Unsubscribe) {
-        let now = Instant::now();
+        let now = timers::now();
         let is_old = |(at, _): &mut (Instant, Unsubscribe)| now.duration_since(*at) > Self::KEPT;
         while self.0.pop_front_if(is_old).is_some() {}
         self.0.push_back((now, end));
@@ -192,10 +193,10 @@ async fn serve(hub: Arc<Hub>) {
             return;
         }
         let here = Arc::clone(&hub);
-        task::spawn_blocking(move || {
+        (hub.reads)(Box::new(move || {
             here.answer_all(group);
             drop(turn);
-        });
+        }));
         time::sleep(PAUSE).await;
     }
 }

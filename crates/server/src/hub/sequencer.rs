@@ -21,9 +21,28 @@ pub const TURNS_AHEAD: usize = 2;
 /// near the memory budget: who falls out of that is closed.
 const UNWOKEN: usize = 1 << 20;
 
+/// How many listeners are handled between two yields, so that many of them do not hold up all others.
+#[derive(Clone, Copy, Debug)]
+pub struct Strides {
+    /// When they are marked, which costs little beside waking them.
+    pub mark: usize,
+    /// When they are woken.
+    pub wake: usize,
+}
+
+impl Default for Strides {
+    fn default() -> Self {
+        Self {
+            mark: 1_024,
+            wake: 32,
+        }
+    }
+}
+
 /// The one task that moves the barrier.
 pub struct Sequencer {
     hub: Arc<Hub>,
+    strides: Strides,
     /// Topics whose members are being woken.
     waking: VecDeque<Arc<Topic>>,
     /// Bytes entered since everybody was last woken.
@@ -32,9 +51,10 @@ pub struct Sequencer {
 
 impl Sequencer {
     /// For a hub; there must be only one.
-    pub fn new(hub: Arc<Hub>) -> Self {
+    pub fn new(hub: Arc<Hub>, strides: Strides) -> Self {
         Self {
             hub,
+            strides,
             waking: VecDeque::new(),
             unwoken: 0,
         }
@@ -67,7 +87,7 @@ impl Sequencer {
     /// Wakes some members of the topic whose turn it is.
     fn wake_some(&mut self) {
         if let Some(topic) = self.waking.pop_front()
-            && topic.wake_some()
+            && topic.wake_some(self.strides.wake)
         {
             self.waking.push_back(topic);
         }
@@ -78,21 +98,21 @@ impl Sequencer {
         self.enter(turn.effects);
         let topics = std::mem::take(&mut *self.hub.touched.lock());
         self.unwoken += topics.iter().map(|topic| topic.seal()).sum::<usize>();
-        mark_members(&topics).await;
+        self.mark_members(&topics).await;
         let is_unknown = !turn.lost.is_empty();
         let askers = leave_answers(turn.answers, turn.lost);
+        if is_unknown {
+            self.hub.break_off(turn.last_g);
+        }
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
         self.hub.metrics.barrier.set(turn.last_g);
         for asker in &askers {
             asker.wake();
         }
         for topic in &topics {
-            if topic.begin_waking() && topic.wake_some() {
+            if topic.begin_waking() && topic.wake_some(self.strides.wake) {
                 self.waking.push_back(Arc::clone(topic));
             }
-        }
-        if is_unknown {
-            self.hub.break_off();
         }
         self.hub.note_segments(topics.iter());
     }
@@ -136,16 +156,17 @@ impl Sequencer {
             }
         }
     }
-}
 
-/// Yields now and then, so that a large conversation does not hold up the others.
-async fn mark_members(topics: &[Arc<Topic>]) {
-    for topic in topics {
-        let mut next = Some(0);
-        while let Some(from) = next {
-            next = topic.mark_some(from);
-            if next.is_some() {
-                yield_now().await;
+    async fn mark_members(&self, topics: &[Arc<Topic>]) {
+        let mut room = self.strides.mark;
+        for topic in topics {
+            let mut next = Some(0);
+            while let Some(from) = next {
+                next = topic.mark_some(from, &mut room);
+                if room == 0 {
+                    yield_now().await;
+                    room = self.strides.mark;
+                }
             }
         }
     }

@@ -20,7 +20,7 @@ use dialects::Dialect;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::{offset::Key, socket::Socket, topic::Topic};
+use super::{offset::Key, socket::Socket, timers, topic::Topic};
 
 /// Bytes of answers that are kept until the client has confirmed them.
 const ANSWER_BYTES: usize = 64 << 10;
@@ -57,6 +57,16 @@ impl Sessions {
         self.by_id.values().filter_map(|session| session.socket())
     }
 
+    /// Lets go of all whom the store may know better; gives their sockets.
+    pub(crate) fn distrust(&mut self) -> Vec<Arc<Socket>> {
+        let distrusted = self.by_id.extract_if(|_, session| session.distrust());
+        let sockets = distrusted
+            .filter_map(|(_, session)| session.socket())
+            .collect();
+        self.by_pid.retain(|_, session| !session.is_distrusted());
+        sockets
+    }
+
     /// Lets go of those that have had no socket since `before`; the store still knows them.
     pub(crate) fn forget(&mut self, before: Instant) {
         let is_recent = |session: &Arc<Session>| session.parked().is_none_or(|at| at > before);
@@ -83,6 +93,8 @@ struct State {
     /// Its client has said goodbye. It stays here for a while, because the store may not have heard
     /// of it when somebody comes with its recovery id.
     ended: bool,
+    /// The store may know better.
+    distrusted: bool,
     dialect: Option<&'static dyn Dialect>,
     identities: Vec<UserId>,
     places: Vec<Place>,
@@ -109,7 +121,7 @@ pub(crate) struct Portrait {
 impl Session {
     pub(crate) fn new(seed: Arc<SessionSeed>, seen_at: Timestamp) -> Self {
         let state = State {
-            parked: Some(Instant::now()),
+            parked: Some(timers::now()),
             ..State::default()
         };
         Self {
@@ -158,8 +170,20 @@ impl Session {
         let mut state = self.state.lock();
         if std::ptr::eq(state.socket.as_ptr(), Arc::as_ptr(socket)) {
             state.socket = Weak::new();
-            state.parked = Some(Instant::now());
+            state.parked = Some(timers::now());
         }
+    }
+
+    /// Only the store can say what it listens to, so nobody may go on with this. False if that does
+    /// not matter any more: its client has said goodbye.
+    fn distrust(&self) -> bool {
+        let mut state = self.state.lock();
+        state.distrusted = !state.ended;
+        state.distrusted
+    }
+
+    pub(crate) fn is_distrusted(&self) -> bool {
+        self.state.lock().distrusted
     }
 
     /// Since when it has no socket.
@@ -237,14 +261,19 @@ impl Session {
         state.ended = true;
         state.places.clear();
         state.answers.clear();
+        state.answer_bytes = 0;
         state.identities.clear();
     }
 
-    /// Keeps an answer until the client has confirmed it. The oldest give way.
+    /// Keeps an answer until the client has confirmed it; one that was given again is kept
+    /// already. The oldest give way.
     pub(crate) fn keep_answer(&self, key: Key, frame: Bytes) {
         let mut state = self.state.lock();
+        let Err(place) = state.answers.binary_search_by_key(&key, |(key, _)| *key) else {
+            return;
+        };
         state.answer_bytes += frame.len();
-        state.answers.push_back((key, frame));
+        state.answers.insert(place, (key, frame));
         while state.answer_bytes > ANSWER_BYTES
             && let Some((_, oldest)) = state.answers.pop_front()
         {

@@ -264,12 +264,15 @@ impl Stream {
         };
         let at = front.place().or_else(|| {
             let next = self.tickets.iter().find_map(Ticket::place)?;
-            Some((next - 1).max(self.written.g))
+            Some(next.saturating_sub(1).max(self.written.g))
         });
         at.map_or(barrier, |at| at.min(barrier))
     }
 
+    /// Takes in all that was left, also behind a reason to close: what it is attached to must be
+    /// let go of again. The first reason counts.
     fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
+        let mut result = Ok(());
         for delivery in self.socket.take_inbox() {
             match delivery {
                 Delivery::Attached {
@@ -299,15 +302,15 @@ impl Stream {
                     }
                 }
                 Delivery::Joined { place, at } => self.join_late(dialect, place, at),
-                Delivery::Decided(outcome) => self.decided(outcome)?,
+                Delivery::Decided(outcome) => result = result.and(self.decided(outcome)),
                 Delivery::Found(found) => self.found(found),
-                Delivery::Lost => return Err(Close::Fault),
+                Delivery::Lost => result = result.and(Err(Close::Fault)),
                 Delivery::Dismissed => self.dismissed = true,
-                Delivery::Close(reason) => return Err(reason),
+                Delivery::Close(reason) => result = result.and(Err(reason)),
                 Delivery::Expired => self.refuse(dialect, None, None, Refusal::TokenExpired),
             }
         }
-        Ok(())
+        result
     }
 
     /// Writes what the topics have up to `cap`. False when `out` is full before that.

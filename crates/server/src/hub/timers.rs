@@ -1,6 +1,9 @@
-//! Things that happen to one socket later, unless it is gone by then.
+//! The hub's clock, and things that happen to one socket later, unless it is gone by then.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chat::Timestamp;
 use tokio::task::AbortHandle;
@@ -10,6 +13,11 @@ use crate::{
     listen::{Close, Handle},
     writer,
 };
+
+/// The hub's time: that of its timers, so that where those stand still, ages do too.
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
 
 /// Has the connection looked at again.
 pub(super) fn wake_later(handle: &Handle, wait: Duration) {

@@ -24,6 +24,7 @@ use super::{
     lap::Lap,
     offset::{Epochs, Key},
     socket::{Delivery, Socket},
+    timers,
 };
 
 /// How long what was brought back from the log stays, whatever the budget.
@@ -172,7 +173,7 @@ impl Topic {
             return false;
         }
         ring.floor = from;
-        ring.pinned = Instant::now().checked_add(PINNED);
+        ring.pinned = timers::now().checked_add(PINNED);
         // Searches go by the numbers of segments, and an empty one has none.
         if !events.is_empty() {
             let segment = Segment::new(events);
@@ -181,6 +182,15 @@ impl Topic {
             ring.segments.push_front(Arc::new(segment));
         }
         true
+    }
+
+    /// Lets go of everything up to `until`: only the store can say what happened.
+    pub(crate) fn forget(&self, until: G) {
+        let mut ring = self.ring.lock();
+        ring.segments.clear();
+        ring.floor = ring.floor.max(until);
+        let bytes = std::mem::take(&mut ring.bytes);
+        self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// One more session listens.
@@ -296,11 +306,12 @@ impl Topic {
         self.keepers.load(Ordering::Acquire) == 0 && self.members.lock().slab.is_empty()
     }
 
-    /// Marks up to [`Self::MARKED`] members as having something new here, beginning at place `from`;
-    /// returns the place to go on from, or `None` at the end.
-    pub(crate) fn mark_some(&self, from: usize) -> Option<usize> {
+    /// Marks members as having something new here, beginning at place `from`, for as many places as
+    /// there is `room` for; returns the place to go on from, or `None` at the end.
+    pub(crate) fn mark_some(&self, from: usize, room: &mut usize) -> Option<usize> {
         let members = self.members.lock();
-        let to = (from + Self::MARKED).min(members.slab.capacity());
+        let to = (from + *room).min(members.slab.capacity());
+        *room -= to.saturating_sub(from);
         for member in (from..to).filter_map(|place| members.slab.get(place)) {
             member.socket.mark(member.slot);
         }
@@ -325,18 +336,15 @@ impl Topic {
         self.members.lock().lap.begin()
     }
 
-    /// Wakes the next members. True if there are more to come.
-    pub(crate) fn wake_some(&self) -> bool {
+    /// Wakes the next members, up to `count` places of them. True if there are more to come.
+    pub(crate) fn wake_some(&self, count: usize) -> bool {
         let members = &mut *self.members.lock();
-        let (places, has_more) = members.lap.stride(members.slab.capacity());
+        let (places, has_more) = members.lap.stride(members.slab.capacity(), count);
         for member in places.filter_map(|place| members.slab.get(place)) {
             member.socket.handle.wake();
         }
         has_more
     }
-
-    /// Members marked between two yields of the sequencer; it costs little beside waking them.
-    const MARKED: usize = 1_024;
 }
 
 impl Drop for Topic {

@@ -182,7 +182,8 @@ impl Stream {
         let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
         let users = self.identities.clone();
         hub.metrics.store_reads.inc();
-        tokio::task::spawn_blocking(move || {
+        let reads = Arc::clone(&hub.reads);
+        reads(Box::new(move || {
             let door = socket.session.seed.app;
             let actor = actor.as_deref();
             let subject = actor.and_then(|actor| actor.subject.as_ref());
@@ -199,7 +200,7 @@ impl Stream {
             let found = query::run(sources, reader, &query, at, opened.as_ref());
             socket.deliver(Delivery::Found(found));
             socket.handle.wake();
-        });
+        }));
     }
 
     /// Writes an answer at its key: after everything up to `cap`, before anything newer.

@@ -72,6 +72,10 @@ fn all_are_played_over_polling() {
 
 /// Refusals that no client of a dialect can provoke, and why.
 const NOT_IN_TRANSCRIPTS: &[(&str, &str)] = &[
+    (
+        "file_too_large",
+        "a transcript of megabytes; tested with the hub and over HTTP",
+    ),
     ("name_taken", "only operators make apps"),
     (
         "too_many_members",

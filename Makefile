@@ -7,7 +7,7 @@ help:
 	@echo "make check  format, lints and the fast tests; for every save"
 	@echo "make test   install what the tests need and run all of them"
 	@echo "make prove  the long runs: 500 kills, fuzzing, dependencies; goes on where it was interrupted"
-	@echo "make bench  measure beside other engines; half an hour on a quiet machine"
+	@echo "make bench  measure beside other engines; twelve minutes on a quiet machine"
 
 run:
 	cargo build --release --locked --bin palaver

@@ -52,24 +52,25 @@ describe("@minchat/js in a hurry", () => {
     async function during(it, outage) {
       const { ada, bob, chat, group, say } = it;
       const first = await say("first");
+      assert.equal((await ada.expect("message")).text, "first");
+      await ada.expect("chat");
+      let gone;
       await outage(async () => {
         await say("away");
         await api.ask("PATCH", `/v1/messages/${first.id}`, { text: "first!" });
         await say("in the group", group.getId());
-        const gone = await say("gone");
+        gone = await say("gone");
         await api.ask("DELETE", `/v1/messages/${gone.id}`);
-        return gone;
       });
       assert.equal(await ada.back(30_000), true, "it goes on with its session");
       assert.deepEqual(ada.said, [], "the SDK says nothing when it comes back");
       const last = await say("last");
-      const list = await heard(ada);
-      const chats = ["first", "away", "in the group", "gone", "last"].map((text) => `chat ${text}`);
+      // What was deleted meanwhile is not brought back from the disk; from memory it may be, before its deletion.
+      const list = (await heard(ada)).filter((line) => !line.endsWith(" gone"));
+      const chats = ["chat away", "chat in the group", "chat last"];
       assert.deepEqual(list.filter((line) => line.startsWith("chat ")), chats);
       const rest = list.filter((line) => !line.startsWith("chat "));
-      assert.deepEqual(rest.slice(0, 4), ["message first", "message away", "update first!", "message gone"]);
-      assert.match(rest[4], /^delete /);
-      assert.deepEqual(rest.slice(5), ["message last"]);
+      assert.deepEqual(rest, ["message away", "update first!", `delete ${gone.id}`, "message last"]);
       // The other direction stands too.
       ada.said = [];
       assert.equal((await ada.send(chat, "I am back")).success, true);

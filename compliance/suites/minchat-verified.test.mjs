@@ -198,7 +198,7 @@ describe("minchat in a verified app", () => {
         await codes(server.app.client_key, every, it),
         every.map(([event]) => `${event} token_required`),
       );
-      for (const line of await statuses(open, [...REQUESTS, ...STRANGE_REQUESTS], it)) assert.match(line, / 401 token_required$/);
+      for (const line of await statuses(open, [...REQUESTS, ...STRANGE_REQUESTS], it)) assert.match(line, / 403 token_required$/);
       assert.deepEqual(await everything(it), before);
     });
 

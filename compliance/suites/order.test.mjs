@@ -60,4 +60,21 @@ describe("order", { skip }, () => {
     assert.equal(report.delivered, 10_000_000);
     assert.equal(report.orders, 1);
   });
+
+  test("100 frozen readers in the room change nothing for 1,000 others, and cost no frames", { timeout: 300_000 }, async (t) => {
+    const options = { senders: 4, messages: 1_000, readers: 1_000, bytes: 400 };
+    const alone = await run(t, "stream", options);
+    const beside = await run(t, "stream", { ...options, frozen: 100 });
+    for (const { report } of [alone, beside]) {
+      assert.equal(report.acked, 4_000);
+      assert.equal(report.delivered, 4_000_000);
+      assert.equal(report.orders, 1);
+    }
+    const frames = ({ grown }) => grown("palaver_frames_built_total") / grown("palaver_acked_messages_total");
+    assert.equal(frames(beside), frames(alone));
+    // They took something, and then no more.
+    const given = ({ grown }) => grown("palaver_deliveries_total");
+    const taken = (given(beside) - given(alone)) / 100;
+    assert.ok(taken > 0 && taken < 3_000, `each frozen reader was given ${taken} messages`);
+  });
 });

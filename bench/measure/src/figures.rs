@@ -58,17 +58,17 @@ impl Runs {
         Spread::of(samples.filter_map(|(_, sample)| figure(sample)))
     }
 
-    /// One server's figure as a part of another's, in each round.
+    /// The figure of one server under one load as a part of another's, in each round.
     pub(crate) fn ratio(
         &self,
-        scenario: Scenario,
-        (one, other): (Server, Server),
+        (scenario, one): (Scenario, Server),
+        (beside, other): (Scenario, Server),
         figure: impl Fn(&Sample) -> Option<f64>,
     ) -> Option<Spread> {
         let ratios = self.samples(scenario, one).filter_map(|(round, sample)| {
-            let mut others = self.samples(scenario, other);
-            let beside = others.find(|(same, _)| *same == round)?.1;
-            let (part, whole) = (figure(sample)?, figure(beside)?);
+            let mut others = self.samples(beside, other);
+            let other = others.find(|(same, _)| *same == round)?.1;
+            let (part, whole) = (figure(sample)?, figure(other)?);
             (whole > 0.0).then(|| part / whole)
         });
         Spread::of(ratios)
@@ -185,8 +185,8 @@ mod tests {
             run(2, Server::Node, 20.0),
             run(3, Server::Palaver, 5.0),
         ]);
-        let pair = (Server::Palaver, Server::Node);
-        let ratio = runs.ratio(Scenario::Pairs, pair, |sample| Some(sample.cpu()));
+        let [ours, nodes] = [Server::Palaver, Server::Node].map(|server| (Scenario::Pairs, server));
+        let ratio = runs.ratio(ours, nodes, |sample| Some(sample.cpu()));
         assert_eq!(
             ratio.map(Spread::show).as_deref(),
             Some("0.150 (0.100 to 0.200)")

@@ -12,19 +12,30 @@ pub(crate) struct Goal {
     pub(crate) scenario: Scenario,
     /// What is looked at.
     words: &'static str,
-    /// Whose figure it is a part of.
-    beside: Option<Server>,
+    /// What it is a part of.
+    beside: Option<Beside>,
     figure: Figure,
     pub(crate) at_most: f64,
 }
 
+/// Whose figure another is a part of.
+#[derive(Clone, Copy)]
+enum Beside {
+    /// This server's, under the same load.
+    Server(Server),
+    /// Palaver's own, under this load.
+    Load(Scenario),
+}
+
 const CPU: Figure = |sample| Some(sample.cpu());
 const USER: Figure = |sample| Some(sample.user_cpu());
+const PAUSE: Figure = |sample| (sample.events > 0).then(|| 1.0 / sample.rate());
 const SLOPE: Figure = Sample::slope;
 const WRITES: Figure = |sample| per(sample.counts.as_ref(), |it| (it.writes, it.deliveries));
 const FRAMES: Figure = |sample| per(sample.life.as_ref(), |it| (it.frames, it.messages));
 
 const SATURATED: [Scenario; 2] = [Scenario::Saturated1000, Scenario::Saturated5000];
+const FROZEN: [Scenario; 2] = [Scenario::Frozen1, Scenario::Frozen100];
 const STEADY: [Scenario; 2] = [Scenario::Steady1000, Scenario::Steady5000];
 
 /// All goals, in the order in which they are shown.
@@ -41,11 +52,14 @@ pub(crate) fn goals() -> Vec<Goal> {
             });
         }
     };
-    let (node, oxide) = (Some(Server::Node), Some(Server::Oxide));
+    let [node, oxide] = [Server::Node, Server::Oxide].map(|server| Some(Beside::Server(server)));
+    let alone = Some(Beside::Load(Scenario::Saturated1000));
     want(&SATURATED, "CPU per delivery", node, CPU, 1.0 / 7.0);
     want(&SATURATED, "CPU per delivery", oxide, CPU, 0.7);
     want(&STEADY, "user CPU per delivery", node, USER, 0.3);
     want(&STEADY, "CPU per delivery", node, CPU, 0.75);
+    want(&FROZEN, "CPU per delivery", alone, CPU, 1.1);
+    want(&FROZEN, "time per delivery", alone, PAUSE, 1.1);
     want(&[Scenario::Pairs], "CPU per delivery", node, CPU, 0.7);
     want(
         &[Scenario::Idle],
@@ -62,8 +76,10 @@ pub(crate) fn goals() -> Vec<Goal> {
 impl Goal {
     /// What was measured.
     pub(crate) fn measured(&self, runs: &Runs) -> Option<Spread> {
+        let ours = (self.scenario, Server::Palaver);
         match self.beside {
-            Some(beside) => runs.ratio(self.scenario, (Server::Palaver, beside), self.figure),
+            Some(Beside::Server(server)) => runs.ratio(ours, (self.scenario, server), self.figure),
+            Some(Beside::Load(load)) => runs.ratio(ours, (load, Server::Palaver), self.figure),
             None => runs.spread(self.scenario, Server::Palaver, self.figure),
         }
     }
@@ -77,7 +93,10 @@ impl Goal {
     pub(crate) fn say(&self) -> String {
         let (load, words) = (self.scenario.title(), self.words);
         match self.beside {
-            Some(beside) => format!("{load}: {words}, as a part of {}'s", beside.title()),
+            Some(Beside::Server(server)) => {
+                format!("{load}: {words}, as a part of {}'s", server.title())
+            }
+            Some(Beside::Load(_)) => format!("{load}: {words}, as a part of that without"),
             None => format!("{load}: {words}"),
         }
     }

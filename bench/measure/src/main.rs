@@ -63,7 +63,7 @@ struct Options {
     #[arg(long)]
     page: Option<PathBuf>,
     /// Nothing is begun after so many minutes.
-    #[arg(long, default_value_t = 36)]
+    #[arg(long, default_value_t = 14)]
     minutes: u64,
     /// The processor for the servers.
     #[arg(long, default_value_t = 1)]

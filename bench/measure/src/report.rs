@@ -3,10 +3,10 @@
 use std::{fmt::Write as _, path::Path, time::Duration};
 
 use crate::{
-    figures::{Runs, Spread, number},
+    figures::{Figure, Runs, Spread, number},
     goals::{goals, per},
     machine,
-    sample::Sample,
+    sample::{Held, Sample},
     scenario::Scenario,
     servers::{Places, Server},
     table::table,
@@ -21,8 +21,9 @@ pub(crate) struct Page<'a> {
     pub(crate) places: &'a Places,
     /// Servers that did not take part, and why.
     pub(crate) absent: &'a [(Server, String)],
-    /// Whether everything was measured.
+    /// Whether everything was measured, and how many runs that would have been.
     pub(crate) in_time: bool,
+    pub(crate) planned: usize,
     pub(crate) took: Duration,
     pub(crate) resumed: bool,
     pub(crate) profiles: &'a [Profile],
@@ -44,6 +45,7 @@ impl Page<'_> {
         [
             self.goals().0,
             self.side_by_side(),
+            self.frozen(),
             self.counts(),
             self.losses(),
         ]
@@ -67,6 +69,7 @@ impl Page<'_> {
             ("goals", goals),
             ("verdict", verdict),
             ("tables", self.side_by_side()),
+            ("frozen", self.frozen()),
             ("counts", self.counts()),
             ("losses", self.losses()),
             ("profiles", self.profiles()),
@@ -91,7 +94,30 @@ impl Page<'_> {
             notes += &format!("\n**{title} did not take part**: {problem}.\n");
         }
         if !self.in_time {
-            notes += "\n**Not everything was measured**: the time was over.\n";
+            let missing = self.planned - self.runs.0.len();
+            notes += &format!(
+                "\n**{missing} of {} runs are missing**: the time was over.\n",
+                self.planned
+            );
+        }
+        let samples = self
+            .runs
+            .0
+            .iter()
+            .flat_map(|run| run.outcome.iter().map(move |it| (run, it)));
+        let disturbed: Vec<_> = samples
+            .filter(|(_, sample)| sample.is_disturbed())
+            .map(|(run, sample)| {
+                let (title, load) = (run.server.title(), run.scenario.name());
+                let percent = number(sample.others_busy() * 100.0);
+                format!("{title} {load} in round {} ({percent} %)", run.round)
+            })
+            .collect();
+        if !disturbed.is_empty() {
+            notes += &format!(
+                "\nThe machine was not quiet all the time. Others used more than a tenth of a core during: {}.\n",
+                disturbed.join(", ")
+            );
         }
         if self.resumed {
             notes += "\nThe run was interrupted and gone on with.\n";
@@ -160,7 +186,7 @@ impl Page<'_> {
         for &scenario in self.scenarios {
             let rows = match scenario {
                 Scenario::Idle => self.idle(),
-                Scenario::Burst => continue,
+                Scenario::Burst | Scenario::Frozen1 | Scenario::Frozen100 => continue,
                 _ => self.loaded(scenario),
             };
             let _ = writeln!(out, "### {}\n\n{rows}", scenario.title());
@@ -181,7 +207,7 @@ impl Page<'_> {
             };
             let ours = self
                 .runs
-                .ratio(scenario, (Server::Palaver, server), |sample| {
+                .ratio((scenario, Server::Palaver), (scenario, server), |sample| {
                     Some(sample.cpu())
                 })
                 .filter(|_| server != Server::Palaver);
@@ -233,6 +259,46 @@ impl Page<'_> {
             format!("with {}", number(many as f64)),
         );
         table(&["", "kB for each connection", &few, &many], &rows)
+    }
+
+    /// The loads with frozen readers, beside the one without.
+    fn frozen(&self) -> String {
+        let mut rows = Vec::new();
+        for scenario in [
+            Scenario::Saturated1000,
+            Scenario::Frozen1,
+            Scenario::Frozen100,
+        ] {
+            let ours = (scenario, Server::Palaver);
+            let spread = |figure: Figure| self.runs.spread(scenario, Server::Palaver, figure);
+            let shown = |figure| spread(figure).map_or_else(nothing, Spread::show);
+            let Some(cpu) = spread(|sample| Some(sample.cpu())) else {
+                continue;
+            };
+            let none = (Scenario::Saturated1000, Server::Palaver);
+            let beside = self.runs.ratio(ours, none, |sample| Some(sample.cpu()));
+            rows.push(vec![
+                number(scenario.frozen() as f64),
+                cpu.show(),
+                beside
+                    .filter(|_| ours != none)
+                    .map_or_else(nothing, Spread::show),
+                shown(|sample| Some(sample.rate())),
+                shown(|sample| Some(sample.resident as f64 / 1024.0)),
+                shown(|sample| kibibytes_each(sample, |held| held.unsent)),
+                shown(|sample| kibibytes_each(sample, |held| held.memory)),
+            ]);
+        }
+        let head = [
+            "frozen",
+            "CPU",
+            "beside none",
+            "deliveries/s to the others",
+            "resident MiB",
+            "KiB unsent for each",
+            "kernel's KiB for that",
+        ];
+        table(&head, &rows)
     }
 
     fn counts(&self) -> String {
@@ -361,6 +427,12 @@ fn busy(server: Option<f64>, client: Option<f64>) -> String {
     let percent =
         |part: Option<f64>| part.map_or_else(nothing, |part| format!("{:.0} %", part * 100.0));
     format!("{} / {}", percent(server), percent(client))
+}
+
+/// What the kernel holds for each frozen reader.
+fn kibibytes_each(sample: &Sample, figure: fn(&Held) -> u64) -> Option<f64> {
+    let held = sample.held.as_ref()?;
+    Some(figure(held) as f64 / 1024.0 / held.readers.max(1) as f64)
 }
 
 fn nothing() -> String {

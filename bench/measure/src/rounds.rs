@@ -47,6 +47,20 @@ struct Size {
     servers: Vec<Server>,
 }
 
+impl Size {
+    /// How many runs that are.
+    fn total(&self) -> usize {
+        let of_round = |round| {
+            let pairs = self.scenarios.iter().flat_map(|scenario| {
+                let servers = self.servers.iter();
+                servers.filter(move |server| scenario.includes(**server, round))
+            });
+            pairs.count()
+        };
+        (1..=self.rounds).map(of_round).sum()
+    }
+}
+
 /// Measures everything, prints the tables and writes the page.
 pub(crate) fn run(options: &Options) -> Done<()> {
     let places = places(options)?;
@@ -60,7 +74,7 @@ pub(crate) fn run(options: &Options) -> Done<()> {
     let begun = Instant::now();
     let limit = Duration::from_secs(options.minutes * 60);
 
-    let total = size.rounds as usize * size.scenarios.len() * size.servers.len();
+    let total = size.total();
     let mut count = 0;
     let mut absent: Vec<(Server, String)> = Vec::new();
     let mut in_time = true;
@@ -70,6 +84,9 @@ pub(crate) fn run(options: &Options) -> Done<()> {
             let first = round as usize % size.servers.len();
             let turn = size.servers.iter().cycle().skip(first);
             for &server in turn.take(size.servers.len()) {
+                if !scenario.includes(server, round) {
+                    continue;
+                }
                 count += 1;
                 let is_absent = absent.iter().any(|(other, _)| *other == server);
                 if is_absent || runs.has(round, scenario, server) {
@@ -116,6 +133,7 @@ pub(crate) fn run(options: &Options) -> Done<()> {
         places: &places,
         absent: &absent,
         in_time,
+        planned: total,
         took: begun.elapsed(),
         resumed: options.resume,
         profiles: &profiles,
@@ -176,8 +194,8 @@ fn size(options: &Options) -> Size {
 fn seconds(options: &Options, scenario: Scenario) -> f64 {
     match scenario {
         _ if options.quick => 1.0,
-        Scenario::Steady1000 | Scenario::Steady5000 => 10.0,
-        _ => 6.0,
+        Scenario::Steady1000 | Scenario::Steady5000 => 5.0,
+        _ => 4.0,
     }
 }
 
@@ -258,6 +276,10 @@ fn say(outcome: &Done<Sample>) -> String {
             number(sample.user_cpu())
         ),
     };
+    if sample.is_disturbed() {
+        let percent = (sample.others_busy() * 100.0).round();
+        words += &format!(", while others used {percent} % of a core");
+    }
     for (count, what) in [
         (sample.missing, "missing"),
         (sample.disordered, "out of order"),

@@ -16,6 +16,9 @@ pub(crate) struct Sample {
     pub(crate) system: f64,
     /// CPU seconds of the load client in it.
     pub(crate) client: f64,
+    /// CPU seconds of everything else on the machine in it: the kernel on behalf of nobody, and
+    /// whatever else runs.
+    pub(crate) others: f64,
     /// Resident memory of the server at its end, in kB.
     pub(crate) resident: u64,
     /// Messages that should have reached a client in the whole run, and did not.
@@ -32,6 +35,8 @@ pub(crate) struct Sample {
     pub(crate) counts: Option<Counts>,
     /// And about its whole life, at the end, when nothing is under way.
     pub(crate) life: Option<Counts>,
+    /// What the kernel keeps for readers that are frozen.
+    pub(crate) held: Option<Held>,
     /// Memory with few and with many idle connections.
     pub(crate) idle: Option<Idle>,
     /// Whatever else went wrong.
@@ -46,6 +51,17 @@ pub(crate) struct Counts {
     pub(crate) frames: u64,
     pub(crate) messages: u64,
     pub(crate) commits: u64,
+}
+
+/// What the server's end of the connections to frozen readers holds in the kernel, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    /// How many of them are open.
+    pub(crate) readers: u64,
+    /// Written, and not taken by the reader's end.
+    pub(crate) unsent: u64,
+    /// Memory that this takes, with all that the kernel needs around it.
+    pub(crate) memory: u64,
 }
 
 /// Resident memory in kB with so many idle connections.
@@ -81,6 +97,16 @@ impl Sample {
     /// How busy the client's core was.
     pub(crate) fn client_busy(&self) -> f64 {
         self.client / self.seconds.max(0.001)
+    }
+
+    /// How busy everything else was; 1 is a whole core.
+    pub(crate) fn others_busy(&self) -> f64 {
+        self.others / self.seconds.max(0.001)
+    }
+
+    /// Whether that was so much that the figures may suffer: more than a tenth of a core.
+    pub(crate) fn is_disturbed(&self) -> bool {
+        self.others_busy() > 0.1
     }
 
     /// kB for each idle connection.

@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use crate::servers::Server;
+
 /// One kind of load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 pub(crate) enum Scenario {
@@ -14,6 +16,10 @@ pub(crate) enum Scenario {
     Saturated1000,
     /// The same with 5,000 readers.
     Saturated5000,
+    /// Saturated with 1,000 readers, and one more who takes no byte.
+    Frozen1,
+    /// The same with 100 more.
+    Frozen100,
     /// 1,000 pairs, in each of which one message is under way at any time.
     Pairs,
     /// 100 readers, and 1,000 messages of one writer at once.
@@ -30,6 +36,8 @@ impl Scenario {
             Self::Steady5000 => "steady5000",
             Self::Saturated1000 => "saturated1000",
             Self::Saturated5000 => "saturated5000",
+            Self::Frozen1 => "frozen1",
+            Self::Frozen100 => "frozen100",
             Self::Pairs => "pairs",
             Self::Burst => "burst",
             Self::Idle => "idle",
@@ -43,9 +51,31 @@ impl Scenario {
             Self::Steady5000 => "5,000 readers of one conversation, 50,000 deliveries a second",
             Self::Saturated1000 => "1,000 readers of one conversation, saturated",
             Self::Saturated5000 => "5,000 readers of one conversation, saturated",
+            Self::Frozen1 => "1,000 readers, saturated, and 1 frozen",
+            Self::Frozen100 => "1,000 readers, saturated, and 100 frozen",
             Self::Pairs => "1,000 pairs, saturated",
             Self::Burst => "1,000 messages at once to 100 readers",
             Self::Idle => "10,000 idle connections",
+        }
+    }
+
+    /// Sockets in the conversation that take no bytes, beside its readers.
+    pub(crate) fn frozen(self) -> usize {
+        match self {
+            Self::Frozen1 => 1,
+            Self::Frozen100 => 100,
+            _ => 0,
+        }
+    }
+
+    /// Whether it is put on this server in this round. What frozen readers cost is asked of Palaver
+    /// alone. A load by which no goal is set beside a server is put on it once, for comparison.
+    pub(crate) fn includes(self, server: Server, round: u32) -> bool {
+        match (server, self) {
+            (Server::Palaver, _) => true,
+            (_, Self::Frozen1 | Self::Frozen100) => false,
+            (Server::Bun | Server::Floor, _) | (_, Self::Burst | Self::Idle) => round == 1,
+            (Server::Node | Server::Oxide, _) => true,
         }
     }
 

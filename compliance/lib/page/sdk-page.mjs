@@ -9,7 +9,8 @@ let instance;
 
 const keep = (what) => (value) => told.push({ what, value });
 const sent = (chat, message) => new Promise((resolve) => chat.sendMessage(message, resolve));
-const fileOf = ({ name, type, bytes }) => new File([new Uint8Array(bytes)], name, { type });
+const fromText = (base64) => Uint8Array.from(atob(base64), (letter) => letter.codePointAt(0));
+const fileOf = ({ name, type, base64 }) => new File([fromText(base64)], name, { type });
 
 globalThis.sdkPage = {
   /** What has been told since the last time that this was asked. */
@@ -52,6 +53,13 @@ globalThis.sdkPage = {
   groups: async (memberUsernames, avatar) => {
     const chat = await instance.groupChat({ memberUsernames, avatar: fileOf(avatar) });
     return { id: chat.getId(), avatar: chat.getChatAvatar(), removed: await instance.deleteChat(chat.getId()) };
+  },
+
+  /** SHA-256 of what is there, in hexadecimal. */
+  async digest(url) {
+    const bytes = await (await fetch(url)).arrayBuffer();
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   },
 
   /** What the SDK's HTTP client makes of an answer that is an error: without CORS it would see none. */

@@ -71,9 +71,9 @@ pub async fn run(
     limits.keep_small();
     let metrics = Metrics::new();
     let hub_config = HubConfig {
+        shared_rates: Arc::clone(&limits),
         site: Arc::clone(&site),
         media: Some(Arc::clone(&media)),
-        limits_of_all: Some(Arc::clone(&limits)),
         ..config.hub_config()
     };
     let core = Core::start(Arc::clone(&store), hub_config, Arc::clone(&metrics))?;
@@ -100,6 +100,7 @@ pub async fn run(
         hub: Arc::clone(&core.hub),
         media,
         limits,
+        metrics: Arc::clone(&metrics),
         site,
         requests: config.limits.requests,
         uploads: (config.media.uploads, config.media.uploads_per_ip),

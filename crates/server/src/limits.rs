@@ -131,20 +131,20 @@ mod tests {
     use super::*;
 
     /// So slow that nothing comes back while a test runs.
-    fn at_most(burst: u32) -> Option<Rate> {
-        Some(Rate {
+    fn at_most(burst: u32) -> Rate {
+        Rate {
             per_second: NonZeroU32::MIN,
             burst: NonZeroU32::new(burst).unwrap(),
-        })
+        }
     }
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     fn asking(text: &str) -> Asking<'_> {
         Asking {
-            ip: ip(text),
+            ip: Some(ip(text)),
             app: None,
             user: None,
         }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn each_address_has_its_own_count_and_loopback_has_none() {
         let limits = Limits::new(LimitsConfig {
-            per_ip: at_most(2),
+            per_ip: Some(at_most(2)),
             ..LimitsConfig::default()
         });
         for _ in 0..2 {
@@ -172,13 +172,13 @@ mod tests {
     #[test]
     fn users_are_counted_in_their_app() {
         let limits = Limits::new(LimitsConfig {
-            per_user: at_most(1),
-            per_app: at_most(3),
+            per_user: Some(at_most(1)),
+            per_app: Some(at_most(3)),
             ..LimitsConfig::default()
         });
         let ask = |app, user| {
             limits.check(&Asking {
-                ip: ip("192.0.2.1"),
+                ip: Some(ip("192.0.2.1")),
                 app: Some(AppId(app)),
                 user,
             })

@@ -101,6 +101,7 @@ async fn carry_out(args: LoadArgs) -> Outcome<Sample> {
     let room = |readers: usize, writers| Shape {
         rooms: 1,
         readers: readers.min(args.connections - OUTSTANDING),
+        frozen: args.scenario.frozen(),
         writers,
     };
     match args.scenario {
@@ -109,7 +110,10 @@ async fn carry_out(args: LoadArgs) -> Outcome<Sample> {
             let pace = Pace::Steady(STEADY / shape.readers as f64);
             relay::run(&plan, &shape, pace).await
         }
-        Scenario::Saturated1000 | Scenario::Saturated5000 => {
+        Scenario::Saturated1000
+        | Scenario::Saturated5000
+        | Scenario::Frozen1
+        | Scenario::Frozen100 => {
             let shape = room(args.scenario.readers(), OUTSTANDING);
             relay::run(&plan, &shape, Pace::Saturated).await
         }
@@ -117,6 +121,7 @@ async fn carry_out(args: LoadArgs) -> Outcome<Sample> {
             let shape = Shape {
                 rooms: 1_000.min(args.connections / 2),
                 readers: 1,
+                frozen: 0,
                 writers: 1,
             };
             relay::run(&plan, &shape, Pace::Saturated).await

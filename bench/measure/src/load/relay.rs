@@ -2,7 +2,7 @@
 //!
 //! A *stream* is one writer. Every reader checks that it gets each stream's messages once and in
 //! order, and everything is counted before and after the time in which is measured, so that a
-//! server that loses events is found out.
+//! server that loses events is found out. A *frozen* reader is in the room and takes no byte.
 
 use std::{
     cell::{Cell, RefCell},
@@ -18,11 +18,11 @@ use tokio::{
 use super::{
     Plan,
     crowd::gather,
-    meter::{Window, counts},
+    meter::{Window, counts, held},
     socket::{Outcome, Reader, Writer, connect},
     talk::{Room, Talk, read_ack, read_body},
 };
-use crate::sample::Sample;
+use crate::sample::{Held, Sample};
 
 /// Time under load before measuring begins: compilers that compile while running need it.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -30,7 +30,13 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const STALLED: Duration = Duration::from_secs(3);
 /// Nothing more is expected when nothing has come for this long.
 const QUIET: Duration = Duration::from_secs(3);
-/// How often the last two are looked at.
+/// Length of the bodies that fill the sockets of frozen readers.
+const LONG: usize = 8 << 10;
+/// How many of them each stream sends before it is looked whether the sockets are full.
+const FILLING: usize = 4;
+/// How often, at most.
+const FILLINGS: usize = 30;
+/// How often stalled streams and silence are looked for.
 const LOOK: Duration = Duration::from_millis(250);
 /// Length of a body that has room for its numbers.
 const BODY: usize = 12;
@@ -40,6 +46,8 @@ pub(super) struct Shape {
     pub(super) rooms: usize,
     /// Readers of each room.
     pub(super) readers: usize,
+    /// Frozen ones of each room.
+    pub(super) frozen: usize,
     /// Writers of each room.
     pub(super) writers: usize,
 }
@@ -62,6 +70,8 @@ struct Relay {
     body: Cell<usize>,
     readers: usize,
     streams: Vec<Stream>,
+    /// Kept open, and never looked at.
+    frozen: Vec<Reader>,
     sending: Cell<bool>,
     /// Messages that came, and their bytes.
     came: Cell<u64>,
@@ -86,6 +96,7 @@ pub(super) async fn run(plan: &Plan, shape: &Shape, pace: Pace) -> Outcome<Sampl
     let mut sample = Sample::default();
     let relay = set_up(plan, shape, pace, &mut sample).await?;
     relay.calibrate(plan.bytes).await?;
+    relay.fill_frozen(plan).await?;
 
     relay.sending.set(true);
     if let Pace::Burst(count) = pace {
@@ -109,6 +120,7 @@ pub(super) async fn run(plan: &Plan, shape: &Shape, pace: Pace) -> Outcome<Sampl
         sleep(plan.time).await;
         let so_far = || relay.so_far();
         window.close(so_far, &mut sample).await?;
+        sample.held = relay.held(plan)?;
         relay.sending.set(false);
         relay.drain().await;
     }
@@ -151,12 +163,21 @@ async fn set_up(plan: &Plan, shape: &Shape, pace: Pace, sample: &mut Sample) -> 
         next: Cell::new(0),
         left: Cell::new(0),
     });
+    let mut frozen = Vec::new();
+    for room in &rooms {
+        for _ in 0..shape.frozen {
+            let mut socket = connect(&plan.at).await?;
+            sample.rejoined += talk.enter(&mut socket, &mut room.clone()).await?;
+            frozen.push(socket);
+        }
+    }
     let relay = Rc::new(Relay {
         talk,
         pace,
         body: Cell::new(BODY),
         readers,
         streams: streams.collect(),
+        frozen,
         sending: Cell::new(false),
         came: Cell::new(0),
         bytes: Cell::new(0),
@@ -177,6 +198,39 @@ async fn set_up(plan: &Plan, shape: &Shape, pace: Pace, sample: &mut Sample) -> 
 }
 
 impl Relay {
+    /// Sends long messages until the kernel takes nothing more for the frozen readers: until then
+    /// they are readers like others.
+    async fn fill_frozen(&self, plan: &Plan) -> Outcome<()> {
+        let Some(mut before) = self.held(plan)? else {
+            return Ok(());
+        };
+        let body = self.body.replace(LONG);
+        for _ in 0..FILLINGS {
+            for _ in 0..FILLING {
+                for (number, stream) in self.streams.iter().enumerate() {
+                    self.send(number, stream);
+                }
+            }
+            self.drain().await;
+            let now = self.held(plan)?.unwrap_or_default();
+            if now.unsent == before.unsent {
+                self.body.set(body);
+                return Ok(());
+            }
+            before = now;
+        }
+        Err("the frozen readers' sockets did not fill up".to_owned())
+    }
+
+    /// What the server's kernel holds for the frozen readers, if there are any.
+    fn held(&self, plan: &Plan) -> Outcome<Option<Held>> {
+        if self.frozen.is_empty() {
+            return Ok(None);
+        }
+        let ports: Outcome<Vec<_>> = self.frozen.iter().map(Reader::port).collect();
+        held(&plan.at, &ports?).map(Some)
+    }
+
     /// The next message of a stream.
     fn send(&self, number: usize, stream: &Stream) {
         let n = stream.next.replace(stream.next.get() + 1);

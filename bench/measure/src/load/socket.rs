@@ -93,6 +93,12 @@ pub(crate) async fn connect(at: &str) -> Outcome<Reader> {
 }
 
 impl Reader {
+    /// Its own port, by which the server's end can be told.
+    pub(crate) fn port(&self) -> Outcome<u16> {
+        let address = self.from.local_addr();
+        Ok(address.map_err(failed("naming a socket"))?.port())
+    }
+
     /// Waits for bytes, and hands each Engine.IO packet in them to `see`. Pings are answered here.
     pub(crate) async fn read(&mut self, mut see: impl FnMut(&[u8])) -> Outcome<()> {
         if std::mem::take(&mut self.unseen) {

@@ -192,7 +192,7 @@ fn a_new_session_carries_on_with_everything_from_now_on() {
     assert_eq!(new.seed, *me(2).session.as_ref().unwrap());
     let places: Vec<_> = new.subscriptions.iter().map(|one| one.since).collect();
     assert_eq!(places, [before + 2, before + 3, before + 4, before + 5]);
-    assert_eq!(attached(&turn), [new.clone()]);
+    assert_eq!(attached(&turn), std::slice::from_ref(new));
     assert_eq!(inherited(&turn.answers[1].1.result), new);
     assert_eq!(turn.answers[1].1.g, before + 5);
     assert_eq!(turn.last_g, before + 6);

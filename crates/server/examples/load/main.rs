@@ -29,6 +29,9 @@ struct Arguments {
     /// Sockets in the room that read.
     #[arg(long, default_value_t = 0)]
     readers: usize,
+    /// Further sockets in the room, which take no bytes.
+    #[arg(long, default_value_t = 0)]
+    frozen: usize,
     /// Bytes of each text, at least.
     #[arg(long, default_value_t = 32)]
     bytes: usize,
@@ -59,6 +62,7 @@ async fn main() -> ExitCode {
         senders: arguments.senders,
         messages: arguments.messages,
         readers: arguments.readers,
+        frozen: arguments.frozen,
         bytes: arguments.bytes,
         waits: matches!(arguments.scenario, Scenario::Turns),
         deadline: Duration::from_secs(arguments.deadline),

@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub(crate) senders: usize,
     pub(crate) messages: u64,
     pub(crate) readers: usize,
+    /// Sockets in the room that take no bytes.
+    pub(crate) frozen: usize,
     pub(crate) bytes: usize,
     /// Whether a sender waits for each acknowledgement.
     pub(crate) waits: bool,
@@ -86,6 +88,11 @@ async fn carry_out(plan: &Plan, report: &mut Report) -> Outcome<()> {
     let mut readers = Vec::new();
     for _ in 0..plan.readers {
         readers.push(enter(&plan.at, &room).await?.0);
+    }
+    // Kept open until the end, and never looked at.
+    let mut frozen = Vec::new();
+    for _ in 0..plan.frozen {
+        frozen.push(enter(&plan.at, &room).await?.0);
     }
     let mut senders = Vec::new();
     for _ in 0..plan.senders {

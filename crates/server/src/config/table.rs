@@ -156,7 +156,7 @@ settings! {
         waiting_commands: u32 = 8192, 1 to 1_000_000;
         /// The same for one app.
         waiting_commands_per_app: u32 = 4096, 1 to 1_000_000;
-        /// Bytes that the operating system may hold for one client.
+        /// Bytes of memory that the operating system may hold for one client.
         send_buffer_bytes: usize = 262_144, 4096 to 67_108_864;
         /// A client that takes nothing for this long while something waits for it is closed.
         slow_timeout_seconds: Seconds = Duration::from_secs(30), 0.1 to 3600;

@@ -169,22 +169,22 @@ impl Driver for Connection {
 }
 
 impl Connection {
-    /// Notes an event; a client that is over its rate is not read for a while.
+    /// Notes an event; a client that is over a rate, of its own or of its user, app or address, is
+    /// not read for a while.
     fn pace(&mut self, namespace: &str, now: Instant) {
         let own = self.limiter.as_ref().and_then(|limiter| {
             let too_early = limiter.check().err()?;
             Some(too_early.wait_time_from(limiter.clock().now()))
         });
-        let of_all = self.hub.config.limits_of_all.as_ref().and_then(|limits| {
-            let mut seats = self.seats.iter();
-            let (app, user) = seats.find(|seat| seat.namespace() == namespace)?.asks_as();
-            limits.check(&Asking {
-                ip: Some(self.peer.ip),
-                app: Some(app),
-                user,
-            })
+        let mut seats = self.seats.iter();
+        let seat = seats.find(|seat| seat.namespace() == namespace);
+        let asker = seat.map(Seat::asker);
+        let shared = self.hub.config.shared_rates.check(&Asking {
+            ip: Some(self.peer.ip),
+            app: asker.map(|asker| asker.app.id),
+            user: asker.and_then(|asker| Some(&*asker.subject.as_ref()?.id.text)),
         });
-        if let Some(wait) = own.max(of_all) {
+        if let Some(wait) = own.max(shared) {
             self.hub.metrics.read_pauses.inc();
             self.paused = Some(now + wait);
             timers::wake_later(&self.handle, wait);
@@ -289,6 +289,8 @@ impl Connection {
                 seat
             }
         };
+        // Most connections have one; room for four would be most of what an idle one holds.
+        self.seats.reserve_exact(1);
         self.seats.push(seat);
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 mod admission;
 mod connection;
+mod lap;
 mod offset;
 mod passing;
 mod permits;
@@ -96,14 +97,14 @@ pub struct HubConfig {
     /// Events that a socket may send; one that is faster is read more slowly, and nothing is refused.
     /// `None` for no limit.
     pub rate: Option<Rate>,
+    /// How often all sockets of an address, an app or a user may, together with HTTP.
+    pub shared_rates: Arc<Limits>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
     /// How clients reach this server.
     pub site: Arc<Site>,
     /// Where files go; `None` where none are kept.
     pub media: Option<Arc<MediaStore>>,
-    /// How much may be asked from one address, in one app and by one user; `None` for no limits.
-    pub limits_of_all: Option<Arc<Limits>>,
 }
 
 impl Default for HubConfig {
@@ -121,10 +122,10 @@ impl Default for HubConfig {
             remember: Duration::from_hours(7 * 24),
             expiry_grace: Duration::from_secs(30),
             rate: None,
+            shared_rates: Arc::default(),
             without_recovery: Vec::new(),
             site: Arc::default(),
             media: None,
-            limits_of_all: None,
         }
     }
 }
@@ -428,6 +429,9 @@ impl Hub {
         for topic in unneeded {
             self.tidy(&mut topics, &topic);
         }
+        drop(topics);
+        // What has become too old goes, though nothing new comes.
+        self.note_segments(std::iter::empty());
     }
 
     /// Ends a socket's listening.

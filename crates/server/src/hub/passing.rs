@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use chat::{ConversationId, Passing, SessionId, Topic, UserId};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
@@ -78,18 +77,10 @@ impl Hub {
             };
             let mut frame = Vec::new();
             wire::frame::write_event(&mut frame, topic.namespace, emit.name, &emit.args, None);
-            let frame = Bytes::from(frame);
-            let mut next = Some(0);
-            while let Some(from) = next {
-                next = topic.each_member(from, |socket, _| {
-                    let is_own = passing.origin == Some(socket.session.seed.id)
-                        || socket.session.identities().contains(&passing.user.id);
-                    if !is_own {
-                        socket.pass(frame.clone());
-                        socket.handle.wake();
-                    }
-                });
-            }
+            topic.pass(&frame.into(), |socket| {
+                let session = &socket.session;
+                passing.origin != Some(session.seed.id) && !session.is(passing.user.id)
+            });
         }
     }
 }

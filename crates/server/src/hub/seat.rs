@@ -9,8 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use chat::{
-    Actor, AppId, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef,
-    model::Secret,
+    Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
 };
 use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
@@ -154,6 +153,11 @@ impl Seat {
         self.stream.socket.namespace
     }
 
+    /// Who asked last.
+    pub(super) fn asker(&self) -> &Actor {
+        self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor)
+    }
+
     /// Whether it may ask for more.
     pub(super) fn has_room(&self) -> bool {
         self.uploading.is_none()
@@ -166,13 +170,6 @@ impl Seat {
     /// Whether something that it asked for is not answered yet.
     pub(super) fn has_pending(&self) -> bool {
         self.stream.open_tickets() > 0 || self.uploading.is_some()
-    }
-
-    /// In which app it asks, and as whom, as far as a key or token tells.
-    pub(super) fn asks_as(&self) -> (AppId, Option<&str>) {
-        let actor = self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor);
-        let subject = actor.subject.as_ref();
-        (actor.app.id, subject.map(|subject| &*subject.id.text))
     }
 
     /// Whether it must go, for good.

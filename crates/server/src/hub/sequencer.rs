@@ -3,42 +3,82 @@
 //! In this order, and no other: enter the events into their topics, mark the listeners, leave the
 //! answers with the askers, move the barrier, wake everybody. Were the barrier moved while topics
 //! are still being marked, a socket could write one topic's later event before another's earlier.
+//! Waking a large topic goes on between the turns that follow (`lap`).
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+};
 
 use chat::{Asker, Effect, Turn, event::Subscribe, session::StoredSubscription};
 use tokio::{sync::mpsc, task::yield_now};
 
-use super::{Hub, socket::Socket, topic::Topic};
+use super::{Hub, topic::Topic};
 
 /// Turns that may wait between the writer and the sequencer.
 pub const TURNS_AHEAD: usize = 2;
+/// Bytes that may be entered before everybody is woken. What nobody has been told of must not come
+/// near the memory budget: who falls out of that is closed.
+const UNWOKEN: usize = 1 << 20;
+
 /// The one task that moves the barrier.
 pub struct Sequencer {
     hub: Arc<Hub>,
+    /// Topics whose members are being woken.
+    waking: VecDeque<Arc<Topic>>,
+    /// Bytes entered since everybody was last woken.
+    unwoken: usize,
 }
 
 impl Sequencer {
     /// For a hub; there must be only one.
     pub fn new(hub: Arc<Hub>) -> Self {
-        Self { hub }
+        Self {
+            hub,
+            waking: VecDeque::new(),
+            unwoken: 0,
+        }
     }
 
     /// Works until the writer is gone.
-    pub async fn run(self, mut turns: mpsc::Receiver<Turn>) {
-        while let Some(turn) = turns.recv().await {
-            self.turn(turn).await;
+    pub async fn run(mut self, mut turns: mpsc::Receiver<Turn>) {
+        loop {
+            if self.waking.is_empty() {
+                let Some(turn) = turns.recv().await else {
+                    break;
+                };
+                self.turn(turn).await;
+            } else {
+                if self.unwoken < UNWOKEN
+                    && let Ok(turn) = turns.try_recv()
+                {
+                    self.turn(turn).await;
+                }
+                self.wake_some();
+            }
+            if self.waking.is_empty() {
+                self.unwoken = 0;
+            } else {
+                yield_now().await;
+            }
         }
     }
 
-    async fn turn(&self, turn: Turn) {
+    /// Wakes some members of the topic whose turn it is.
+    fn wake_some(&mut self) {
+        if let Some(topic) = self.waking.pop_front()
+            && topic.wake_some()
+        {
+            self.waking.push_back(topic);
+        }
+    }
+
+    async fn turn(&mut self, turn: Turn) {
         self.hub.entering.store(turn.last_g, Ordering::Release);
         self.enter(turn.effects);
         let topics = std::mem::take(&mut *self.hub.touched.lock());
-        for topic in &topics {
-            topic.seal();
-        }
-        for_each_member(&topics, |socket, slot| socket.mark(slot)).await;
+        self.unwoken += topics.iter().map(|topic| topic.seal()).sum::<usize>();
+        mark_members(&topics).await;
         let is_unknown = !turn.lost.is_empty();
         let askers = leave_answers(turn.answers, turn.lost);
         self.hub.barrier.fetch_max(turn.last_g, Ordering::AcqRel);
@@ -46,7 +86,11 @@ impl Sequencer {
         for asker in &askers {
             asker.wake();
         }
-        for_each_member(&topics, |socket, _| socket.handle.wake()).await;
+        for topic in &topics {
+            if topic.begin_waking() && topic.wake_some() {
+                self.waking.push_back(Arc::clone(topic));
+            }
+        }
         if is_unknown {
             self.hub.break_off();
         }
@@ -95,11 +139,11 @@ impl Sequencer {
 }
 
 /// Yields now and then, so that a large conversation does not hold up the others.
-async fn for_each_member(topics: &[Arc<Topic>], mut act: impl FnMut(&Arc<Socket>, u32)) {
+async fn mark_members(topics: &[Arc<Topic>]) {
     for topic in topics {
         let mut next = Some(0);
         while let Some(from) = next {
-            next = topic.each_member(from, &mut act);
+            next = topic.mark_some(from);
             if next.is_some() {
                 yield_now().await;
             }

@@ -185,6 +185,11 @@ impl Session {
         self.state.lock().identities.retain(|known| *known != user);
     }
 
+    /// Whether it has said that it is this user.
+    pub(crate) fn is(&self, user: UserId) -> bool {
+        self.state.lock().identities.contains(&user)
+    }
+
     /// Who it has said it is.
     pub(crate) fn identities(&self) -> Vec<UserId> {
         self.state.lock().identities.clone()

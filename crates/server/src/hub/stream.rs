@@ -4,15 +4,13 @@
 //! the tickets until the stream has reached its key. Keys strictly rise, so the last offset that a
 //! client has seen says exactly what it has.
 
+mod answers;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use chat::{
-    Actor, ConversationView, G, Outcome, Refusal, Reply, UserId, View,
-    query::{self, QueryError, Reader, Sources},
-    session::StoredSession,
-};
-use dialects::{Answer, Answered, Dialect, Emit, Request};
+use chat::{Actor, G, Refusal, UserId};
+use dialects::{Dialect, Request};
 
 use super::{
     Hub,
@@ -20,13 +18,10 @@ use super::{
     presence::Going,
     session::Portrait,
     socket::{Delivery, Socket},
-    ticket::{State, Ticket},
+    ticket::Ticket,
     topic::{Fetched, Grain, Render, Run, Topic},
 };
-use crate::{
-    listen::{Close, Outgoing},
-    media::is_in_use,
-};
+use crate::listen::{Close, Outgoing};
 
 /// The cursors and tickets of one socket. Only its connection touches them.
 pub(crate) struct Stream {
@@ -251,6 +246,10 @@ impl Stream {
                 Some(ticket) => self.answer(ticket, cap, out),
                 None => return Ok(()),
             }
+            // An idle socket owns no room for tickets.
+            if self.tickets.is_empty() {
+                self.tickets = VecDeque::new();
+            }
             if out.is_full() {
                 return Ok(());
             }
@@ -309,245 +308,6 @@ impl Stream {
             }
         }
         Ok(())
-    }
-
-    /// Outcomes come in the order of submission, so this one is the first submitted ticket's.
-    fn decided(&mut self, outcome: Outcome) -> Result<(), Close> {
-        let is_submitted = |ticket: &Ticket| matches!(ticket.state, State::Submitted);
-        let Some(place) = self.tickets.iter().position(is_submitted) else {
-            return Ok(());
-        };
-        let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
-        match &outcome.result {
-            Ok(Reply::Registered { user }) => self.identify(&[user.id]),
-            Ok(Reply::Opened {
-                user: Some(user), ..
-            }) if identifies => self.identify(&[user.id]),
-            Ok(Reply::Deregistered { user: Some(user) }) => self.unidentify(*user),
-            Ok(Reply::Inherited { session }) => self.join_again(place, session),
-            Ok(_) => {}
-            Err(refusal) => self.hub.metrics.count_refusal(refusal),
-        }
-        let Some(ticket) = self.tickets.get_mut(place) else {
-            return Ok(());
-        };
-        let placed = ticket.request.as_ref().and_then(Request::placed);
-        if let (Some(file), Some(media)) = (placed, &self.hub.config.media)
-            && !is_in_use(&outcome.result)
-        {
-            media.discard(&file.name);
-        }
-        if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
-            // Its client must not hear of a session that is not stored. It comes back with the one
-            // that it knows.
-            return Err(Close::Fault);
-        }
-        let at = Some(outcome.g);
-        let has_query = |request: &Request| request.query.is_some();
-        let asks = ticket.request.as_ref().is_some_and(has_query);
-        ticket.state = match outcome.result {
-            Ok(reply) if asks => State::Asking {
-                at,
-                reply: Some(reply),
-            },
-            Ok(reply) => State::Done {
-                at,
-                result: Ok(Answered {
-                    reply: Some(reply),
-                    view: None,
-                }),
-            },
-            Err(refusal) => State::Done {
-                at,
-                result: Err(refusal),
-            },
-        };
-        Ok(())
-    }
-
-    /// A join of the connection before is answered here, at its place. If that was done already, its
-    /// keys are not newer than what was written, and nothing is written twice.
-    fn join_late(&mut self, dialect: Option<&'static dyn Dialect>, place: chat::Topic, at: G) {
-        self.identify(&self.socket.session.identities());
-        let Some(ticket) = dialect.and_then(|dialect| Ticket::rejoin(dialect, place, at)) else {
-            return;
-        };
-        let is_later = |other: &Ticket| other.place().is_none_or(|place| place > at);
-        let later = self.tickets.iter().position(is_later);
-        self.open_bytes += ticket.weight;
-        self.tickets
-            .insert(later.unwrap_or(self.tickets.len()), ticket);
-    }
-
-    /// The session has taken over what an earlier one listened to. Its page will not join again by
-    /// itself, so each join is answered anew, behind the ticket at `place`.
-    fn join_again(&mut self, place: usize, session: &StoredSession) {
-        self.identify(&session.identities());
-        let joins = session.subscriptions.iter().filter_map(|subscription| {
-            let dialect = dialects::by_name(&subscription.dialect)?;
-            Ticket::rejoin(dialect, subscription.topic, subscription.since)
-        });
-        for (count, ticket) in joins.enumerate() {
-            self.open_bytes += ticket.weight;
-            self.tickets.insert(place + 1 + count, ticket);
-        }
-    }
-
-    fn found(&mut self, found: Result<View, QueryError>) {
-        let Some(ticket) = self.tickets.front_mut() else {
-            return;
-        };
-        let State::Reading { at, reply } = &mut ticket.state else {
-            return;
-        };
-        let (at, reply) = (Some(*at), reply.take());
-        let result = match found {
-            Ok(view) => Ok(Answered {
-                reply,
-                view: Some(view),
-            }),
-            Err(QueryError::Refused(refusal)) => Err(refusal),
-            Err(QueryError::Failed(fault)) => {
-                tracing::error!(%fault, "a query failed");
-                Err(Refusal::Unavailable)
-            }
-        };
-        if let Err(refusal) = &result {
-            self.hub.metrics.count_refusal(refusal);
-        }
-        ticket.state = State::Done { at, result };
-    }
-
-    /// Begins the query of the front ticket: everything asked before it is answered by then.
-    fn start_reading(&mut self, cap: G, barrier: G) {
-        let Some(ticket) = self.tickets.front_mut() else {
-            return;
-        };
-        let State::Asking { at, reply } = &mut ticket.state else {
-            return;
-        };
-        let at = at.unwrap_or(cap);
-        // Its own command may be decided but not passed by the barrier yet; the wake comes after.
-        if at > barrier {
-            return;
-        }
-        let (reply, actor) = (reply.take(), ticket.actor.clone());
-        let Some(Request {
-            query: Some(query),
-            needs_identity,
-            ..
-        }) = ticket.request.clone()
-        else {
-            return;
-        };
-        if needs_identity && self.identities.is_empty() {
-            ticket.state = State::Done {
-                at: Some(at),
-                result: Err(Refusal::NotIdentified),
-            };
-            return;
-        }
-        let opened = match &reply {
-            Some(Reply::Opened { conversation, .. }) => Some(conversation.clone()),
-            _ => None,
-        };
-        ticket.state = State::Reading { at, reply };
-        self.read(actor, query, at, opened);
-    }
-
-    fn read(
-        &self,
-        actor: Option<Arc<Actor>>,
-        query: chat::Query,
-        at: G,
-        opened: Option<ConversationView>,
-    ) {
-        let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
-        let users = self.identities.clone();
-        hub.metrics.store_reads.inc();
-        tokio::task::spawn_blocking(move || {
-            let door = socket.session.seed.app;
-            let actor = actor.as_deref();
-            let subject = actor.and_then(|actor| actor.subject.as_ref());
-            let reader = Reader {
-                app: actor.map_or(door, |actor| actor.app.id),
-                users: &users,
-                is_believed: actor.is_some_and(Actor::looks_as_anybody),
-                subject: subject.map(|subject| &subject.id),
-            };
-            let sources = Sources {
-                store: &*hub.store,
-                presence: &*hub,
-            };
-            let found = query::run(sources, reader, &query, at, opened.as_ref());
-            socket.deliver(Delivery::Found(found));
-            socket.handle.wake();
-        });
-    }
-
-    /// Writes an answer at its key: after everything up to `cap`, before anything newer.
-    fn answer(&mut self, ticket: Ticket, cap: G, out: &mut Outgoing) {
-        self.open_bytes -= ticket.weight;
-        if let Some(welcome) = ticket.welcome {
-            return out.push(welcome);
-        }
-        let result = match ticket.state {
-            State::Done { result, .. } => result,
-            State::Kept { key, frame } => {
-                self.written = key;
-                self.socket.session.keep_answer(key, frame.clone());
-                return out.push(frame);
-            }
-            State::Submitted | State::Asking { .. } | State::Reading { .. } => return,
-        };
-        let Answer { events, ack } = match (ticket.dialect, &result) {
-            (Some(dialect), result) => {
-                let site = &self.hub.config.site;
-                dialect.answer(site, ticket.request.as_ref(), result.as_ref())
-            }
-            (None, Err(refusal)) => dialects::refuse(refusal),
-            (None, Ok(_)) => Answer::default(),
-        };
-        for (count, emit) in (0..).zip(&events) {
-            let key = self.next_answer(cap, ticket.again.then_some(count));
-            if key > self.written {
-                self.written = key;
-                self.write_answer(key, emit, out);
-            }
-        }
-        if let Some(id) = ticket.ack {
-            let mut acknowledgement = Vec::new();
-            wire::frame::write_ack(&mut acknowledgement, self.socket.namespace, id, &ack);
-            if matches!(&result, Ok(answered) if answered.is_sent()) {
-                self.hub.metrics.acked_messages.inc();
-            }
-            out.push(acknowledgement.into());
-        }
-    }
-
-    /// The key of the next answer at `cap`; of the answer `again`, it is the one that it had before.
-    fn next_answer(&self, cap: G, again: Option<u32>) -> Key {
-        let g = cap.max(self.written.g);
-        let is_next = self.written.g == g && self.written.part == Key::ANSWER;
-        let next = if is_next { self.written.r + 1 } else { 0 };
-        Key {
-            g,
-            part: Key::ANSWER,
-            r: again.unwrap_or(next),
-        }
-    }
-
-    fn write_answer(&self, key: Key, emit: &Emit, out: &mut Outgoing) {
-        let offset = self.offsets.then(|| self.hub.epochs.offset(key));
-        let offset = offset.as_ref().map(super::offset::Offset::as_str);
-        let mut bytes = Vec::new();
-        let namespace = self.socket.namespace;
-        wire::frame::write_event(&mut bytes, namespace, emit.name, &emit.args, offset);
-        let frame = Bytes::from(bytes);
-        if self.offsets {
-            self.socket.session.keep_answer(key, frame.clone());
-        }
-        out.push(frame);
     }
 
     /// Writes what the topics have up to `cap`. False when `out` is full before that.

@@ -21,6 +21,7 @@ use slab::Slab;
 use crate::metrics::Metrics;
 
 use super::{
+    lap::Lap,
     offset::{Epochs, Key},
     socket::{Delivery, Socket},
 };
@@ -34,7 +35,7 @@ pub(crate) struct Topic {
     pub(crate) dialect: &'static dyn Dialect,
     pub(crate) namespace: &'static str,
     ring: Mutex<Ring>,
-    members: Mutex<Slab<Member>>,
+    members: Mutex<Members>,
     /// Sessions that listen, whether they have a socket or not.
     keepers: AtomicUsize,
     /// Held while what has left memory is brought back, so that one reads for all.
@@ -54,6 +55,13 @@ struct Ring {
     floor: G,
     /// Until when nothing is let go of: what was brought back must stay until it is read.
     pinned: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Members {
+    slab: Slab<Member>,
+    /// Of waking them.
+    lap: Lap,
 }
 
 /// A socket that listens, and the number under which it knows this topic.
@@ -132,13 +140,15 @@ impl Topic {
         ring.open.len() == 1
     }
 
-    /// Ends the turn: its events become one segment.
-    pub(crate) fn seal(&self) {
+    /// Ends the turn: its events become one segment. Returns what that holds in memory, in bytes.
+    pub(crate) fn seal(&self) -> usize {
         let mut ring = self.ring.lock();
         let segment = Segment::new(std::mem::take(&mut ring.open));
-        ring.bytes += segment.weight;
-        self.memory.fetch_add(segment.weight, Ordering::Relaxed);
+        let weight = segment.weight;
+        ring.bytes += weight;
+        self.memory.fetch_add(weight, Ordering::Relaxed);
         ring.segments.push_back(Arc::new(segment));
+        weight
     }
 
     /// Everything up to here has left memory.
@@ -253,7 +263,7 @@ impl Topic {
             return;
         };
         let mut members = self.members.lock();
-        let member = members.insert(Member {
+        let member = members.slab.insert(Member {
             socket: Arc::clone(socket),
             slot,
         });
@@ -268,41 +278,65 @@ impl Topic {
             drop(members);
             socket.mark(slot);
         } else {
-            members.remove(member);
+            members.slab.remove(member);
         }
     }
 
     /// Ends a socket's listening.
     pub(crate) fn remove(&self, member: usize) {
         let mut members = self.members.lock();
-        members.try_remove(member);
-        if members.len() * 4 < members.capacity() {
-            members.shrink_to_fit();
+        members.slab.try_remove(member);
+        if members.slab.len() * 4 < members.slab.capacity() {
+            members.slab.shrink_to_fit();
         }
     }
 
     /// Whether nobody listens, and no session may come back to it.
     pub(crate) fn is_empty(&self) -> bool {
-        self.keepers.load(Ordering::Acquire) == 0 && self.members.lock().is_empty()
+        self.keepers.load(Ordering::Acquire) == 0 && self.members.lock().slab.is_empty()
     }
 
-    /// Does something to up to [`Self::STRIDE`] members, beginning at place `from`; returns the
-    /// place to go on from, or `None` at the end.
-    pub(crate) fn each_member(
-        &self,
-        from: usize,
-        mut act: impl FnMut(&Arc<Socket>, u32),
-    ) -> Option<usize> {
+    /// Marks up to [`Self::MARKED`] members as having something new here, beginning at place `from`;
+    /// returns the place to go on from, or `None` at the end.
+    pub(crate) fn mark_some(&self, from: usize) -> Option<usize> {
         let members = self.members.lock();
-        let to = (from + Self::STRIDE).min(members.capacity());
-        for member in (from..to).filter_map(|place| members.get(place)) {
-            act(&member.socket, member.slot);
+        let to = (from + Self::MARKED).min(members.slab.capacity());
+        for member in (from..to).filter_map(|place| members.slab.get(place)) {
+            member.socket.mark(member.slot);
         }
-        (to < members.capacity()).then_some(to)
+        (to < members.slab.capacity()).then_some(to)
     }
 
-    /// Members handled between two yields of the sequencer.
-    const STRIDE: usize = 128;
+    /// Shows something that passes to those members who are to see it.
+    pub(crate) fn pass(&self, frame: &Bytes, sees: impl Fn(&Socket) -> bool) {
+        let members = self.members.lock();
+        for (_, member) in members
+            .slab
+            .iter()
+            .filter(|(_, member)| sees(&member.socket))
+        {
+            member.socket.pass(frame.clone());
+            member.socket.handle.wake();
+        }
+    }
+
+    /// All members are to be woken from now on. True if that was not under way.
+    pub(crate) fn begin_waking(&self) -> bool {
+        self.members.lock().lap.begin()
+    }
+
+    /// Wakes the next members. True if there are more to come.
+    pub(crate) fn wake_some(&self) -> bool {
+        let members = &mut *self.members.lock();
+        let (places, has_more) = members.lap.stride(members.slab.capacity());
+        for member in places.filter_map(|place| members.slab.get(place)) {
+            member.socket.handle.wake();
+        }
+        has_more
+    }
+
+    /// Members marked between two yields of the sequencer; it costs little beside waking them.
+    const MARKED: usize = 1_024;
 }
 
 impl Drop for Topic {

@@ -27,7 +27,8 @@ pub struct ListenConfig {
     pub limits: wire::Limits,
     /// Bytes that a driver may move out in one turn.
     pub write_budget: usize,
-    /// Bytes that the kernel may hold for one client (`SO_SNDBUF`): frozen readers else hide megabytes there.
+    /// Bytes of memory that the kernel may hold for one client: frozen readers else hide megabytes there. Linux is told
+    /// half of it (`SO_SNDBUF`), and goes over it by the last write.
     pub send_buffer: usize,
 
     /// How long a request's head may take; an idle connection is kept open for this long as well.

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Path, Request, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -49,13 +49,14 @@ async fn give(
     Path(name): Path<String>,
     request: Request,
 ) -> Response {
+    let (head, _) = request.into_parts();
     let Some(name) = FileName::parse(&name) else {
         return missing();
     };
     let path = media.folder.join(name.as_str());
     let found = spawn_blocking(move || store.media(name.as_str())).await;
     match found {
-        Ok(Ok(Some(media))) => give_file(path, &media, request).await,
+        Ok(Ok(Some(media))) => give_file(path, &media, head).await,
         Ok(Ok(None)) => missing(),
         Ok(Err(fault)) => {
             tracing::error!(%fault, "a file could not be looked up");
@@ -65,10 +66,10 @@ async fn give(
     }
 }
 
-async fn give_file(path: PathBuf, media: &Media, request: Request) -> Response {
+async fn give_file(path: PathBuf, media: &Media, head: Parts) -> Response {
     // `infer` writes types that are valid; whatever else is in the store is for download only.
     let mime = media.mime.parse().unwrap_or(mime::APPLICATION_OCTET_STREAM);
-    let mut response = read(ServeFile::new_with_mime(path, &mime), request).await;
+    let mut response = read(ServeFile::new_with_mime(path, &mime), head).await;
     if response.status() == StatusCode::NOT_FOUND {
         tracing::error!("a file to which something refers is not in the folder");
         return missing();
@@ -92,20 +93,22 @@ async fn give_file(path: PathBuf, media: &Media, request: Request) -> Response {
 }
 
 /// Conditions, ranges and HEAD are the library's part, all but `If-Range` (RFC 9110, section 13.1.5).
-async fn read(file: ServeFile, request: Request) -> Response {
-    let (mut head, _) = request.into_parts();
+async fn read(file: ServeFile, mut head: Parts) -> Response {
     let response = serve(file.clone(), head.clone()).await;
-    let Some(known) = head.headers.get(header::IF_RANGE) else {
-        return response;
-    };
-    let is_known = [header::ETAG, header::LAST_MODIFIED]
-        .iter()
-        .any(|name| response.headers().get(name) == Some(known));
-    if is_known {
+    if may_be_part(&head.headers, response.headers()) {
         return response;
     }
     head.headers.remove(header::RANGE);
     serve(file, head).await
+}
+
+/// Whether what a client has is what is there.
+fn may_be_part(asked: &HeaderMap, there: &HeaderMap) -> bool {
+    let Some(known) = asked.get(header::IF_RANGE) else {
+        return true;
+    };
+    let is = |name| there.get(name) == Some(known);
+    is(header::ETAG) || is(header::LAST_MODIFIED)
 }
 
 async fn serve(file: ServeFile, head: Parts) -> Response {

@@ -34,6 +34,13 @@ pub struct ByCode {
     pub code: &'static str,
 }
 
+/// The status of an HTTP answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByStatus {
+    /// Such as 404.
+    pub status: u16,
+}
+
 /// All metrics of one server. Each is exported under `palaver_` and its field's name; counters end
 /// in `_total`.
 #[derive(Debug)]
@@ -75,6 +82,11 @@ pub struct Metrics {
     pub acked_messages: Counter,
     /// Times a socket was not read for a while because it sent faster than its rate.
     pub read_pauses: Counter,
+
+    /// Requests to the HTTP API and for files, by the status of the answer.
+    pub requests: Family<ByStatus, Counter>,
+    /// Bytes of files that came whole.
+    pub media_bytes: Counter,
 
     /// Events handed to a socket for writing, over all sockets.
     pub deliveries: Counter,
@@ -131,6 +143,8 @@ impl Metrics {
                 "Messages whose sender knows they are stored",
             ),
             read_pauses: count(r, "read_pauses", "Times a socket was faster than its rate"),
+            requests: keep(r, "requests", "Requests to the HTTP API", Family::default()),
+            media_bytes: count(r, "media_bytes", "Bytes of files that came whole"),
             deliveries: count(r, "deliveries", "Events handed to sockets for writing"),
             frames_built: count(r, "frames_built", "Frames built for events"),
             topics: level(r, "topics", "Topics with listeners"),
@@ -162,6 +176,11 @@ impl Metrics {
     /// One more refused CONNECT. `code` comes from a closed table.
     pub fn count_connect_refused(&self, code: &'static str) {
         self.connects_refused.get_or_create(&ByCode { code }).inc();
+    }
+
+    /// One more answer to a request of the HTTP API.
+    pub fn count_request(&self, status: u16) {
+        self.requests.get_or_create(&ByStatus { status }).inc();
     }
 
     /// The page, in the `OpenMetrics` text format.

@@ -202,6 +202,7 @@ impl Rest {
             return Ok(None);
         }
         let kept = incoming.finish(Some(title)).await.map_err(refused)?;
+        self.parts().metrics.media_bytes.inc_by(kept.media().bytes);
         Ok(Some(kept))
     }
 }

@@ -17,9 +17,9 @@ mod rejection;
 mod run;
 mod users;
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
-use axum::{Router, http::StatusCode};
+use axum::{Router, http::StatusCode, middleware, response::Response};
 use chat::{Fault, Queue, Store};
 use dialects::Site;
 use tokio::sync::Semaphore;
@@ -31,6 +31,7 @@ use crate::{
     limits::Limits,
     listen::Seats,
     media::{self, MediaStore},
+    metrics::Metrics,
 };
 
 /// What requests are answered with.
@@ -47,6 +48,8 @@ pub struct RestParts {
     pub media: Arc<MediaStore>,
     /// How often somebody may ask.
     pub limits: Arc<Limits>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// How clients reach this server.
     pub site: Arc<Site>,
     /// Requests that are carried out at once.
@@ -81,11 +84,14 @@ impl Rest {
 
     /// The routes.
     pub fn router(self) -> Router {
-        let files = media::router(
-            Arc::clone(&self.0.parts.media),
-            Arc::clone(&self.0.parts.store),
-        );
-        describe::router(self).merge(files)
+        let parts = &self.0.parts;
+        let metrics = Arc::clone(&parts.metrics);
+        let files = media::router(Arc::clone(&parts.media), Arc::clone(&parts.store));
+        let count = middleware::map_response(move |response: Response| {
+            metrics.count_request(response.status().as_u16());
+            ready(response)
+        });
+        describe::router(self).merge(files).layer(count)
     }
 
     /// Makes what the demo app shows, if the demo is on.

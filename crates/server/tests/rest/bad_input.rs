@@ -61,7 +61,6 @@ impl World {
             let said = format!("{ask:?}");
             let said = said.get(..400).unwrap_or(&said);
             let answer = self.server.ask(&ask.with(&self.key));
-            println!("{said}\n  {}", answer.body.escape_ascii());
             answer.refused(status, code, field);
             self.server.await_files(&before.1);
             assert_eq!(self.server.state(), before, "{said}");
@@ -234,6 +233,7 @@ fn users() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn chats() {
     let world = World::new();
     let [foreign, foreign_chat, _] = &world.foreign;
@@ -393,6 +393,7 @@ fn chats() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn messages() {
     let world = World::new();
     let [foreign, foreign_chat, foreign_message] = &world.foreign;

@@ -301,7 +301,7 @@ fn a_nearly_full_disk_takes_no_files_and_still_takes_words() {
 fn odd_forms() {
     let talk = Talk::with(&[]);
     let (server, key) = (&talk.server, &talk.app.client);
-    let send = |parts: &[Part<'_>]| {
+    let post_with = |parts: &[Part<'_>]| {
         let common = [
             ("chat_id", &*talk.chat),
             ("user_id", &*talk.ada),
@@ -315,12 +315,12 @@ fn odd_forms() {
         server.ask(&post("/v1/messages").with(key).form(&all))
     };
     // A page sends an empty part where no file was chosen.
-    let sent = send(&[Part::File("file", "", "application/octet-stream", b"")]).good();
+    let sent = post_with(&[Part::File("file", "", "application/octet-stream", b"")]).good();
     assert_eq!(sent.get("file"), None);
     // Nobody asked for this one.
-    let sent = send(&[Part::File("other", "a.png", "image/png", PNG)]);
+    let sent = post_with(&[Part::File("other", "a.png", "image/png", PNG)]);
     sent.refused(422, "invalid", "other");
-    let sent = send(&[
+    let sent = post_with(&[
         Part::File("file", "a.png", "image/png", PNG),
         Part::File("file", "b.png", "image/png", PNG),
     ]);

@@ -1,7 +1,15 @@
 //! The HTTP API over real connections: what it takes, what it refuses, and what that leaves behind.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    clippy::type_complexity,
+    clippy::case_sensitive_file_extension_comparisons,
+    missing_docs
+)]
 
 mod bad_input;
+mod busy;
 mod client;
 mod describing;
 mod files;

@@ -539,9 +539,10 @@ impl Offset {
 }
 
 fn values(args: &[Box<RawValue>]) -> Result<Vec<Value>, String> {
-    let value =
-        |arg: &Box<RawValue>| serde_json::from_str(arg.get()).map_err(|error| error.to_string());
-    args.iter().map(value).collect()
+    let texts = args.iter().map(|arg| serde_json::from_str(arg.get()));
+    texts
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }
 
 fn raw(value: &Value) -> Result<Box<RawValue>, String> {

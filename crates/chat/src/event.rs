@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{
+    actor::Proof,
     model::{
         Conversation, ConversationId, Details, G, Members, MessageView, Metadata, SessionId,
         Timestamp, User, UserId,
@@ -129,6 +130,8 @@ pub struct Subscribe {
     pub session: SessionId,
     /// As whom, if that is known.
     pub user: Option<UserId>,
+    /// What its right to listen hangs on.
+    pub proof: Proof,
     /// To what.
     pub topic: Topic,
     /// Through which dialect, by its name.

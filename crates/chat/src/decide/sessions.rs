@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Draft;
 use crate::{
+    actor::Proof,
     command::Reply,
     event::Effect,
     facts::Halt,
@@ -20,16 +21,18 @@ impl Draft<'_> {
     pub(super) fn inherit_session(&mut self, from: SessionId) -> Result<Reply, Halt> {
         let earlier = self.session_of_asker(from)?;
         let own = self.actor.session.as_ref().ok_or(Refusal::UnknownSession)?;
-        let subscriptions: Vec<_> = earlier
-            .subscriptions
-            .iter()
-            .filter(|subscription| self.facts.still_stands(subscription))
-            .map(|subscription| StoredSubscription {
-                // Each has its own, as if it had been joined again: so their order stays.
-                since: self.mint.g(),
-                ..subscription.clone()
-            })
-            .collect();
+        let mut standing = Vec::new();
+        for subscription in &earlier.subscriptions {
+            if self.facts.still_stands(subscription) && self.holds(&subscription.proof)? {
+                standing.push(subscription);
+            }
+        }
+        let subscriptions = standing.into_iter().map(|subscription| StoredSubscription {
+            // Each has its own, as if it had been joined again: so their order stays.
+            since: self.mint.g(),
+            ..subscription.clone()
+        });
+        let subscriptions = subscriptions.collect();
         let session = Arc::new(StoredSession {
             seed: Arc::clone(own),
             subscriptions,
@@ -39,6 +42,18 @@ impl Draft<'_> {
             .push(Change::SessionBegun(Arc::clone(&session)));
         self.effects.push(Effect::Attach(Arc::clone(&session)));
         Ok(Reply::Inherited { session })
+    }
+
+    /// Whether what a right to listen hangs on still holds.
+    fn holds(&self, proof: &Proof) -> Result<bool, Halt> {
+        let works = match proof.key {
+            Some(key) => {
+                let key = self.facts.key(key)?;
+                key.is_some_and(|key| key.revoked_at.is_none())
+            }
+            None => true,
+        };
+        Ok(works && proof.until.is_none_or(|until| self.now < until))
     }
 
     /// A stored session, if whoever asks is what it is bound to.

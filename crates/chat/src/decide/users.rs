@@ -132,6 +132,7 @@ impl Draft<'_> {
         self.effects.push(Effect::Subscribe(Subscribe {
             session: session.id,
             user,
+            proof: self.actor.proof,
             topic,
             dialect,
             since,

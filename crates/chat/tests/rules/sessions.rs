@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, AppId, Command, Effect, Refusal, Reply, SessionId, SessionSeed, StoredSession,
-    Timestamp, Topic, Turn,
+    Actor, AppId, Command, Effect, KeyId, Proof, Refusal, Reply, SessionId, SessionSeed,
+    StoredSession, Timestamp, Topic, Turn,
+    model::{ApiKey, Scope},
 };
 
 use crate::{
     model::Failure,
-    world::{World, open, refusal, register, send, somebody, verified},
+    world::{World, open, refusal, register, send, server, somebody, verified},
 };
 
 fn me(session: i64) -> Arc<Actor> {
@@ -322,4 +323,45 @@ fn sessions_are_looked_up_once_a_batch_and_not_kept() {
         world.all((0..5).map(|one| (me(round + one), inherit(1))).collect());
         assert_eq!(world.store.loads(), loads + 1);
     }
+}
+
+#[test]
+fn an_heir_is_given_only_what_its_proofs_still_open() {
+    let mut world = World::new();
+    let key = Command::CreateKey {
+        key: Box::new(ApiKey {
+            id: KeyId(0),
+            app: AppId(1),
+            scope: Scope::Client,
+            hash: [1; 32],
+            prefix: String::new(),
+            created_at: Timestamp(0),
+            revoked_at: None,
+        }),
+    };
+    let (kept, revoked) = (KeyId(1), KeyId(2));
+    world.all(vec![(server(), key.clone()), (server(), key)]);
+    let now = world.now;
+    let later = Some(Timestamp(now + 1_000_000));
+    let by = |key, until| {
+        Arc::new(Actor {
+            proof: Proof { key, until },
+            ..Actor::clone(&me(1))
+        })
+    };
+    for (name, actor) in [
+        ("ann", by(Some(kept), None)),
+        ("bob", by(Some(revoked), None)),
+        ("cid", by(None, later)),
+        ("dan", by(None, Some(Timestamp(now + 3)))),
+    ] {
+        world.one(&actor, register(name)).unwrap();
+    }
+    let results = world.all(vec![
+        (server(), Command::RevokeKey { key: revoked }),
+        (me(5), inherit(1)),
+    ]);
+    let people: Vec<_> = topics(inherited(&results[1]));
+    let (ann, cid) = (world.user("ann").id, world.user("cid").id);
+    assert_eq!(people, [Topic::Person(ann), Topic::Person(cid)]);
 }

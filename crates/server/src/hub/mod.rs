@@ -33,7 +33,8 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Event, G, Queue, SessionId, Store, Timestamp, UserId,
+    App, AppId, Event, G, KeyId, Proof, Queue, SessionId, Store, StoredSubscription, Timestamp,
+    UserId,
     bus::{Bus, Listener},
     event::{Unsubscribe, Whose},
     store::Boot,
@@ -62,6 +63,7 @@ use crate::{
     listen::Close,
     media::MediaStore,
     metrics::Metrics,
+    writer,
 };
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
@@ -266,24 +268,17 @@ impl Hub {
         }
     }
 
-    /// Lets a session listen to a place from `since` on, in step with the events. Listening twice
-    /// changes nothing.
-    fn join(
-        &self,
-        session: SessionId,
-        place: chat::Topic,
-        user: Option<UserId>,
-        dialect: &str,
-        since: G,
-    ) {
+    /// Lets a session listen to a place, in step with the events. Listening twice changes nothing.
+    fn join(&self, session: SessionId, joined: &StoredSubscription) {
         let Some(session) = self.sessions.lock().by_id.get(&session).map(Arc::clone) else {
             return;
         };
-        let Some(dialect) = dialects::by_name(dialect) else {
+        let Some(dialect) = dialects::by_name(&joined.dialect) else {
             return;
         };
-        let topic = self.topic(place, dialect, &session.seed.namespace, || since);
-        session.listen(&topic, user, since);
+        let since = joined.since;
+        let topic = self.topic(joined.topic, dialect, &session.seed.namespace, || since);
+        session.listen(&topic, joined);
         if let Some(socket) = session.socket() {
             topic.add(&socket, Key::end_of(since));
         }
@@ -392,14 +387,25 @@ impl Hub {
         }
     }
 
-    /// Puts out every socket whose key has been revoked.
+    /// Puts out every socket whose key has been revoked, be it the one with which it came or one with
+    /// which it listens.
     pub(crate) fn dismiss_revoked(&self) {
-        for socket in self.sessions.lock().sockets() {
-            if socket.key.is_some_and(|key| !self.directory.works(key)) {
+        for session in self.sessions.lock().by_id.values() {
+            let Some(socket) = session.socket() else {
+                continue;
+            };
+            let is_revoked = |key: KeyId| !self.directory.works(key);
+            if socket.key.is_some_and(is_revoked) || session.listens_by(is_revoked) {
                 socket.deliver(Delivery::Dismissed);
                 socket.handle.wake();
             }
         }
+    }
+
+    /// Whether what a right to listen hangs on still holds.
+    fn holds(&self, proof: &Proof) -> bool {
+        let works = proof.key.is_none_or(|key| self.directory.works(key));
+        works && proof.until.is_none_or(|until| writer::now() < until)
     }
 
     /// Some app, in whose name can be said what concerns all. `None` while there is none.

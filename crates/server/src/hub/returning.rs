@@ -47,6 +47,7 @@ impl Hub {
         if !claim.is_of(&session) {
             return Some(Returning::Stranger);
         }
+        session.keep_proven(|proof| self.holds(proof));
         let Some(from) = self.position(&session, claim.offset.as_deref()) else {
             return Some(Returning::Inherit(session));
         };
@@ -73,6 +74,7 @@ impl Hub {
         if !claim.is_of(&session) {
             return Ok(Returning::Stranger);
         }
+        session.keep_proven(|proof| self.holds(proof));
         let Some(from) = self.position(&session, claim.offset.as_deref()) else {
             return Ok(Returning::Inherit(session));
         };

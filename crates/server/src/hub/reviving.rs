@@ -24,7 +24,7 @@ use super::{
     session::Session,
     timers,
 };
-use crate::{listen::Handle, writer};
+use crate::listen::Handle;
 
 /// Between two lookups, so that a crowd gathers. Whoever comes alone does not wait.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -131,9 +131,7 @@ impl Hub {
         for subscription in stored.subscriptions {
             // The store leaves out those to which there is no right any longer; whether the key or
             // token still holds with which it was asked for is known here.
-            let proof = subscription.proof;
-            let works = proof.key.is_none_or(|key| self.directory.works(key));
-            if !works || proof.until.is_some_and(|until| until <= writer::now()) {
+            if !self.holds(&subscription.proof) {
                 continue;
             }
             if let Some(user) = subscription.user {
@@ -146,7 +144,7 @@ impl Hub {
             let namespace = &session.seed.namespace;
             let floor = || self.entering.load(Ordering::Acquire);
             let topic = self.topic(subscription.topic, dialect, namespace, floor);
-            session.listen(&topic, subscription.user, subscription.since);
+            session.listen(&topic, &subscription);
         }
         // Another group may have revived it at the same time; there must be only one.
         let session = self.sessions.lock().insert(session, true);

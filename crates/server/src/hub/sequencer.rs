@@ -130,26 +130,26 @@ impl Sequencer {
                 Effect::Subscribe(Subscribe {
                     session,
                     user,
+                    proof,
                     topic,
                     dialect,
                     since,
                 }) => {
                     self.hub.identify(session, user.as_slice());
-                    self.hub.join(session, topic, user, dialect, since);
+                    let joined = StoredSubscription {
+                        topic,
+                        user,
+                        proof,
+                        dialect: dialect.to_owned(),
+                        since,
+                    };
+                    self.hub.join(session, &joined);
                 }
                 Effect::Unsubscribe(end) => self.hub.end_listening(&end),
                 Effect::Attach(session) => {
                     self.hub.identify(session.seed.id, &session.identities());
                     for joined in &session.subscriptions {
-                        let StoredSubscription {
-                            topic,
-                            user,
-                            dialect,
-                            since,
-                            ..
-                        } = joined;
-                        self.hub
-                            .join(session.seed.id, *topic, *user, dialect, *since);
+                        self.hub.join(session.seed.id, joined);
                     }
                 }
                 Effect::Pass(passing) => self.hub.pass(passing),

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use chat::{
-    AppId, G, SessionId, Subject, Timestamp, UserId,
+    AppId, G, KeyId, Proof, SessionId, StoredSubscription, Subject, Timestamp, UserId,
     actor::SessionSeed,
     event::{Unsubscribe, Whose},
 };
@@ -107,6 +107,8 @@ pub(crate) struct Place {
     pub(crate) topic: Arc<Topic>,
     /// As whom, if that is known.
     pub(crate) user: Option<UserId>,
+    /// What the right to it hangs on.
+    proof: Proof,
     pub(crate) since: G,
 }
 
@@ -218,14 +220,14 @@ impl Session {
     }
 
     /// It listens to a topic. Listening twice changes nothing.
-    pub(crate) fn listen(&self, topic: &Arc<Topic>, user: Option<UserId>, since: G) {
+    pub(crate) fn listen(&self, topic: &Arc<Topic>, joined: &StoredSubscription) {
         let mut state = self.state.lock();
         if !state
             .places
             .iter()
             .any(|place| Arc::ptr_eq(&place.topic, topic))
         {
-            state.places.push(Place::new(topic, user, since));
+            state.places.push(Place::new(topic, joined));
         }
     }
 
@@ -234,6 +236,19 @@ impl Session {
         let state = self.state.lock();
         let mut places = state.places.iter();
         places.any(|place| Arc::ptr_eq(&place.topic, topic))
+    }
+
+    /// Whether it listens to something by a key that `is_meant`.
+    pub(crate) fn listens_by(&self, is_meant: impl Fn(KeyId) -> bool) -> bool {
+        let state = self.state.lock();
+        let mut keys = state.places.iter().filter_map(|place| place.proof.key);
+        keys.any(is_meant)
+    }
+
+    /// It listens no longer to anything but what it still has a right to.
+    pub(crate) fn keep_proven(&self, holds: impl Fn(&Proof) -> bool) {
+        let mut state = self.state.lock();
+        state.places.retain(|place| holds(&place.proof));
     }
 
     /// It listens no longer, if it is meant. True if it did.
@@ -310,12 +325,13 @@ impl Session {
 }
 
 impl Place {
-    fn new(topic: &Arc<Topic>, user: Option<UserId>, since: G) -> Self {
+    fn new(topic: &Arc<Topic>, joined: &StoredSubscription) -> Self {
         topic.keep();
         Self {
             topic: Arc::clone(topic),
-            user,
-            since,
+            user: joined.user,
+            proof: joined.proof,
+            since: joined.since,
         }
     }
 }

@@ -94,7 +94,7 @@ pub(crate) async fn core_over(store: Arc<dyn Store>, config: HubConfig) -> Core 
     core
 }
 
-fn key(scope: Scope, text: &str) -> ApiKey {
+pub(crate) fn key(scope: Scope, text: &str) -> ApiKey {
     ApiKey {
         id: KeyId(0),
         app: chat::AppId(0),

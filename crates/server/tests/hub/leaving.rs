@@ -15,13 +15,13 @@ use crate::client::{Client, config, core, restart};
 const KEY: &str = "a client key";
 
 /// A group of two, made by the app's own server.
-struct Group {
-    chat: String,
-    ann: String,
-    bob: String,
+pub(crate) struct Group {
+    pub(crate) chat: String,
+    pub(crate) ann: String,
+    pub(crate) bob: String,
 }
 
-async fn run(core: &Core, command: Command) -> Reply {
+pub(crate) async fn run(core: &Core, command: Command) -> Reply {
     let actor = Arc::new(Actor {
         app: core.directory.default_app().unwrap(),
         subject: None,
@@ -32,7 +32,7 @@ async fn run(core: &Core, command: Command) -> Reply {
     core.queue.run(actor, command).await.unwrap()
 }
 
-async fn group(core: &Core) -> Group {
+pub(crate) async fn group(core: &Core) -> Group {
     let named = |name| UserRef::Named(ExternalId::text(name));
     let made = run(
         core,
@@ -58,7 +58,7 @@ async fn group(core: &Core) -> Group {
 
 impl Client {
     /// Emits an event and waits for its acknowledgement; the names of the events before it.
-    async fn ask(&mut self, name: &str, mut payload: Value) -> (Vec<String>, Value) {
+    pub(crate) async fn ask(&mut self, name: &str, mut payload: Value) -> (Vec<String>, Value) {
         payload["apiKey"] = json!(KEY);
         self.send(&format!("427{}", json!([name, payload])));
         let mut before = Vec::new();
@@ -79,19 +79,19 @@ impl Client {
     }
 
     /// Says who it is and listens to the chat.
-    async fn enter(&mut self, chat: &str, user: &str) {
+    pub(crate) async fn enter(&mut self, chat: &str, user: &str) {
         self.ask("room.user.join", json!({ "channelUserId": user }))
             .await;
         self.ask("room.join", json!({ "channelId": chat })).await;
     }
 
-    async fn write(&mut self, chat: &str, user: &str, text: &str) -> Vec<String> {
+    pub(crate) async fn write(&mut self, chat: &str, user: &str, text: &str) -> Vec<String> {
         let message = json!({ "chat_id": chat, "user_id": user, "text": text });
         self.ask("message", message).await.0
     }
 
     /// The texts of the messages that came before the answer to a question.
-    async fn heard(&mut self, user: &str) -> Vec<String> {
+    pub(crate) async fn heard(&mut self, user: &str) -> Vec<String> {
         let question = json!(["user.status", { "memberId": user, "apiKey": KEY }]);
         self.send(&format!("428{question}"));
         let mut texts = Vec::new();

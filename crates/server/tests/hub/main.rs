@@ -11,11 +11,13 @@
 
 mod anew;
 mod client;
+mod credentials;
 mod crowds;
 mod gate;
 mod leaving;
 mod memories;
 mod overload;
+mod people;
 mod returning;
 mod streams;
 mod uploads;

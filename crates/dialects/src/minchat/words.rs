@@ -136,6 +136,7 @@ impl Words {
             Refusal::Invalid { field: "", must } => format!("{payload} {must}"),
             Refusal::BlankText => return "text must not be blank".into(),
             Refusal::TextTooLong { limit } => format!("text is longer than {limit} bytes"),
+            Refusal::FileTooLarge { limit } => format!("file is longer than {limit} bytes"),
             Refusal::MetadataTooLarge { limit } => {
                 format!("metadata is longer than {limit} bytes")
             }

@@ -154,7 +154,7 @@ async fn the_file_of_a_refused_or_repeated_message_goes() {
     let long = "x".repeat(usize::try_from(LIMIT).unwrap() + 1);
     scene.say_with(2, "too long", &long);
     let refused = scene.ack(2).await;
-    assert_eq!(refused["code"], "invalid");
+    assert_eq!(refused["code"], "file_too_large");
     assert!(refused["message"].as_str().unwrap().starts_with("file "));
     assert!(files(folder.path()).is_empty());
     scene.say(3, "goes on");

@@ -52,11 +52,6 @@ impl Sessions {
         self.by_pid.remove(&session.seed.pid_hash);
     }
 
-    /// All sockets.
-    pub(crate) fn sockets(&self) -> impl Iterator<Item = Arc<Socket>> {
-        self.by_id.values().filter_map(|session| session.socket())
-    }
-
     /// Lets go of all whom the store may know better; gives their sockets.
     pub(crate) fn distrust(&mut self) -> Vec<Arc<Socket>> {
         let distrusted = self.by_id.extract_if(|_, session| session.distrust());

@@ -45,6 +45,14 @@ pub(crate) struct Join {
 }
 
 impl Disk {
+    /// The first number of the start after the one with this epoch.
+    pub(crate) fn end_of_start(&self, epoch: Option<u32>) -> G {
+        let boots = self.rows.rows().boots;
+        let own = boots.iter().position(|boot| Some(boot.epoch) == epoch);
+        let next = own.and_then(|own| boots.get(own + 1));
+        next.map_or(G::MAX, |next| next.first_g)
+    }
+
     /// No commit fits from now on.
     pub(crate) fn fill_up(&self) {
         self.state.lock().full = true;

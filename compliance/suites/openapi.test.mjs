@@ -22,7 +22,7 @@ test("it is OpenAPI 3.1", async () => {
 
 test("a judge that finds nothing wrong would be none", async () => {
   const description = await described();
-  delete description.paths["/v1/user"].post.responses;
+  delete description.info.title;
   const { valid } = await new Validator().validate(description);
   assert.equal(valid, false);
 });

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        ApiKey, App, Body, ConversationId, ConversationView, Details, ExternalId, KeyId, Media,
-        MessageView, Metadata, Picture, SessionId, Timestamp, User, UserId,
+        ApiKey, App, Body, ConversationId, ConversationKind, ConversationView, Details, ExternalId, G,
+        KeyId, Media, MessageView, Metadata, Picture, Product, SessionId, Timestamp, User, UserId,
     },
     session::StoredSession,
 };
@@ -25,6 +25,8 @@ pub enum UserRef {
     Uuid(Uuid),
     /// By the outside id and the app's own one, of a user who must have both.
     Both(Uuid, String),
+    /// Whom the asker's token proves; made at first mention.
+    Subject,
 }
 
 /// How a command or query names a conversation.
@@ -32,10 +34,57 @@ pub enum UserRef {
 pub enum ConversationRef {
     /// By its outside id.
     Uuid(Uuid),
+    /// By its outside id, where it must be of a kind.
+    OfKind(Uuid, ConversationKind),
     /// By its inside id: for sessions that come back.
     Id(ConversationId),
+    /// The direct one of two users.
+    Direct(UserRef, UserRef),
+    /// The one about a product.
+    Product(ProductRef),
     /// The one that the command before this query opened.
     Opened,
+}
+
+/// What names a product conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProductRef {
+    /// The shop's own id of the product.
+    pub product: String,
+    /// Who sells.
+    pub vendor: UserRef,
+    /// Who buys.
+    pub customer: UserRef,
+}
+
+/// Where a message goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Into a conversation that is there.
+    Conversation(ConversationRef),
+    /// To a user: into their direct conversation with the sender, made if there is none.
+    Direct(UserRef),
+    /// To the other one of the two: into their conversation about a product, made if there is none.
+    Product {
+        /// Who sells.
+        vendor: UserRef,
+        /// Who buys.
+        customer: UserRef,
+        /// What about; kept as it is in the first message.
+        product: Box<Product>,
+    },
+}
+
+impl From<Uuid> for Destination {
+    fn from(conversation: Uuid) -> Self {
+        Self::Conversation(ConversationRef::Uuid(conversation))
+    }
+}
+
+impl From<Uuid> for ConversationRef {
+    fn from(conversation: Uuid) -> Self {
+        Self::Uuid(conversation)
+    }
 }
 
 /// What to change about a user's profile; what is `None` stays.
@@ -65,7 +114,7 @@ pub struct DetailsPatch {
 pub struct BodyPatch {
     /// A new text.
     pub text: Option<String>,
-    /// A new file.
+    /// A file instead of those that are there.
     pub media: Option<Media>,
     /// Merged into what is there.
     pub metadata: Option<Metadata>,
@@ -86,6 +135,8 @@ pub enum Command {
         user: UserRef,
         /// The dialect that shows it.
         dialect: &'static str,
+        /// Whether whoever was at the socket before, in this dialect, is there no longer.
+        alone: bool,
     },
     /// Ends what [`Command::Register`] began.
     Deregister {
@@ -171,7 +222,7 @@ pub enum Command {
     /// Writes a message.
     Send {
         /// Where.
-        conversation: Uuid,
+        to: Destination,
         /// Who acts.
         sender: UserRef,
         /// What. Its text is not blank unless there is a file, and has at most the app's
@@ -203,10 +254,27 @@ pub enum Command {
         /// Who acts.
         reader: UserRef,
     },
-    /// Tells the others in a conversation that somebody writes, or no longer. Nothing is stored.
+    /// Notes that a member has read everything in a conversation.
+    MarkAllRead {
+        /// Which.
+        conversation: ConversationRef,
+        /// Who acts.
+        reader: UserRef,
+        /// Whether the others are told even if there was nothing new to read.
+        tells: bool,
+    },
+    /// Leaves a conversation out of a member's list until something more is said in it.
+    HideConversation {
+        /// Which.
+        conversation: ConversationRef,
+        /// Who acts.
+        user: UserRef,
+    },
+    /// Tells the others in a conversation that somebody writes, or no longer. Nothing is stored, and
+    /// nobody is told where there is no such conversation of two people yet.
     Typing {
         /// Where.
-        conversation: Uuid,
+        conversation: ConversationRef,
         /// Who acts.
         user: UserRef,
         /// Whether the user writes now.
@@ -230,6 +298,26 @@ pub enum Command {
     /// Deletes a user, with all that the user wrote. The app's own id is free again.
     DeleteUser {
         /// Who.
+        user: UserRef,
+    },
+    /// Refuses what `whom` writes to `user` from now on, where only the two of them are.
+    Block {
+        /// Who acts.
+        user: UserRef,
+        /// Who may write no longer.
+        whom: UserRef,
+    },
+    /// Takes back a [`Command::Block`].
+    Unblock {
+        /// Who acts.
+        user: UserRef,
+        /// Who may write again.
+        whom: UserRef,
+    },
+    /// Hands out, once, what was written to a user who was not there to read it: the query after
+    /// it is [`crate::Query::Missed`].
+    CollectMissed {
+        /// Who acts.
         user: UserRef,
     },
     /// Notes that a user has gone offline. The server itself says so.
@@ -340,6 +428,8 @@ pub enum Reply {
     Registered {
         /// Who.
         user: Arc<User>,
+        /// Who is at the socket no longer.
+        replaced: Vec<UserId>,
     },
     /// The user is not at the socket any longer.
     Deregistered {
@@ -371,6 +461,20 @@ pub enum Reply {
         message: Arc<MessageView>,
         /// True if an earlier send made it.
         repeated: bool,
+        /// The conversation, if it began with this message.
+        opened: Option<Box<ConversationView>>,
+    },
+    /// What was written to the user meanwhile may be handed out.
+    Missed {
+        /// Everything up to here was handed out before.
+        after: G,
+        /// And now up to here.
+        up_to: G,
+    },
+    /// The conversation is read up to its end.
+    Read {
+        /// Whether something in it was new to the reader.
+        changed: bool,
     },
     /// The message has changed.
     Edited {
@@ -408,7 +512,7 @@ pub enum Reply {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The G at which it was decided: the answer stands after this G and before anything newer.
-    pub g: crate::model::G,
+    pub g: G,
     /// The answer.
     pub result: Result<Reply, crate::Refusal>,
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     actor::Proof,
     model::{
-        Conversation, ConversationId, Details, G, Members, MessageView, Metadata, SessionId,
+        Conversation, ConversationId, ConversationKind, Details, G, Members, MessageView, Metadata, SessionId,
         Timestamp, User, UserId,
     },
     session::StoredSession,
@@ -90,13 +90,35 @@ impl Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passing {
     /// Where.
-    pub conversation: Arc<Conversation>,
+    pub scene: Scene,
     /// The session that caused it, if one did; its user's own sockets are not told.
     pub origin: Option<SessionId>,
     /// Who.
     pub user: Arc<User>,
-    /// Whether the user writes now, or no longer.
-    pub writes: bool,
+    /// What that user does.
+    pub sign: Sign,
+}
+
+impl Passing {
+    /// The people who are told in person, beside those who listen to the conversation: where it is
+    /// one of two.
+    pub fn people(&self) -> impl Iterator<Item = UserId> {
+        let kind = self.scene.conversation.kind;
+        let is_of_two = matches!(kind, ConversationKind::Direct | ConversationKind::Product);
+        let members = self.scene.members.iter().filter(move |_| is_of_two);
+        members.map(|member| member.user.id)
+    }
+}
+
+/// What somebody does that passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// Writes.
+    Writing,
+    /// Writes no longer.
+    Stopped,
+    /// Says again that everything is read.
+    ReadAgain,
 }
 
 /// What a listener can listen to.

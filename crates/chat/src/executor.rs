@@ -6,11 +6,12 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::{
     actor::Actor,
     command::{Command, Outcome},
-    decide::{Decision, decide},
+    decide::{Decision, Moment, decide},
     event::{Effect, Happening},
     facts::{Facts, Halt},
     mint::Mint,
     model::{G, Timestamp},
+    query::Presence,
     refusal::{Fault, Refusal},
     store::{Batch, Change, CommitError, Store},
 };
@@ -69,16 +70,22 @@ impl Turn {
 /// The writer's state.
 pub struct Executor {
     store: Arc<dyn Store>,
+    presence: Arc<dyn Presence>,
     facts: Facts,
     mint: Mint,
 }
 
 impl Executor {
     /// Continues after what the store holds. `seed` is for the random part of ids.
-    pub fn new(store: Arc<dyn Store>, seed: u64) -> Result<Self, Fault> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        presence: Arc<dyn Presence>,
+        seed: u64,
+    ) -> Result<Self, Fault> {
         let mint = Mint::new(store.counters()?, seed);
         Ok(Self {
             store,
+            presence,
             facts: Facts::default(),
             mint,
         })
@@ -150,8 +157,13 @@ impl Executor {
         now: Timestamp,
     ) -> Result<Decision, Stop> {
         let mut answered = None;
+        let presence = Arc::clone(&self.presence);
+        let moment = Moment {
+            now,
+            presence: &*presence,
+        };
         loop {
-            match decide(&self.facts, &mut self.mint, now, actor, command) {
+            match decide(&self.facts, &mut self.mint, moment, actor, command) {
                 Ok(decision) => return Ok(decision),
                 Err(Halt::Refuse(refusal)) => return Err(Stop::Refused(refusal)),
                 Err(Halt::Need(need)) if answered.as_ref() == Some(&need) => {

@@ -11,12 +11,12 @@ use uuid::Uuid;
 use crate::{
     event::Topic,
     model::{
-        ApiKey, App, AppId, ConversationId, ConversationKind, ConversationView, KeyId, Member,
+        ApiKey, App, AppId, ConversationId, ConversationKind, ConversationView, G, KeyId, Member,
         MemberRole, Members, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Refusal,
     session::{self, StoredSession, StoredSubscription},
-    store::{Change, Entry, Found, Need},
+    store::{Change, Entry, Found, Need, Newest},
 };
 
 /// Why a decision stopped.
@@ -46,6 +46,9 @@ pub struct Facts {
     messages: HashMap<(AppId, Uuid), Option<Arc<MessageView>>, RandomState>,
     sent: HashMap<(ConversationId, UserId, String), Option<Arc<MessageView>>>,
     read_up_to: HashMap<(ConversationId, UserId), u64, RandomState>,
+    newest_of_others: HashMap<(ConversationId, UserId), Option<Newest>, RandomState>,
+    blocks: HashMap<UserId, Vec<UserId>, RandomState>,
+    collected_up_to: HashMap<UserId, G, RandomState>,
     conversations_of: HashMap<UserId, Vec<ConversationId>>,
     apps: HashMap<String, Option<Arc<App>>>,
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
@@ -74,6 +77,8 @@ impl Facts {
         self.sent.clear();
         self.messages.clear();
         self.read_up_to.clear();
+        self.newest_of_others.clear();
+        self.collected_up_to.clear();
         self.conversations_of.clear();
         // Sessions are many, and asked for once, when a client comes back.
         self.sessions.clear();
@@ -179,6 +184,34 @@ impl Facts {
             .get(&(conversation, user))
             .copied()
             .ok_or(Halt::Need(Need::ReadUpTo(conversation, user)))
+    }
+
+    /// The newest message that somebody else than `user` wrote.
+    pub fn newest_of_others(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+    ) -> Result<Option<Newest>, Halt> {
+        self.newest_of_others
+            .get(&(conversation, user))
+            .copied()
+            .ok_or(Halt::Need(Need::NewestOfOthers(conversation, user)))
+    }
+
+    /// Whom a user blocks.
+    pub fn blocks(&self, user: UserId) -> Result<&[UserId], Halt> {
+        self.blocks
+            .get(&user)
+            .map(Vec::as_slice)
+            .ok_or(Halt::Need(Need::Blocks(user)))
+    }
+
+    /// Up to where what a user missed was handed out.
+    pub fn collected_up_to(&self, user: UserId) -> Result<G, Halt> {
+        self.collected_up_to
+            .get(&user)
+            .copied()
+            .ok_or(Halt::Need(Need::CollectedUpTo(user)))
     }
 
     /// The conversations to which a user belonged when this batch began.
@@ -291,6 +324,22 @@ impl Facts {
             (Need::ReadUpTo(conversation, user), Found::ReadUpTo(seq)) => {
                 self.read_up_to.insert((conversation, user), seq);
             }
+            (Need::NewestOfOthers(conversation, user), Found::Newest(stored)) => {
+                // The store does not know yet what this batch has brought.
+                let is_meant = |view: &&Arc<MessageView>| {
+                    view.conversation.id == conversation && view.sender.id != user
+                };
+                let brought = self.messages.values().flatten().filter(is_meant);
+                let newest = brought.map(|view| newest(view)).chain(stored);
+                let newest = newest.max_by_key(|newest| newest.seq);
+                self.newest_of_others.insert((conversation, user), newest);
+            }
+            (Need::Blocks(user), Found::Users(blocked)) => {
+                self.blocks.insert(user, blocked);
+            }
+            (Need::CollectedUpTo(user), Found::CollectedUpTo(g)) => {
+                self.collected_up_to.insert(user, g);
+            }
             (Need::ConversationsOf(user), Found::Conversations(ids)) => {
                 self.conversations_of.insert(user, ids);
             }
@@ -364,6 +413,21 @@ impl Facts {
                     Arc::make_mut(user).last_active = *at;
                 }
             }
+            Change::Blocked { user, whom, .. } => {
+                if let Some(blocked) = self.blocks.get_mut(user) {
+                    blocked.push(*whom);
+                }
+            }
+            Change::Unblocked { user, whom } => {
+                if let Some(blocked) = self.blocks.get_mut(user) {
+                    blocked.retain(|other| other != whom);
+                }
+            }
+            Change::MissedCollected { user, up_to } => {
+                self.collected_up_to.insert(*user, *up_to);
+            }
+            // Nothing is decided by it.
+            Change::ConversationHidden { .. } => {}
             Change::Conversation(view) => self.remember(Some(view.clone())),
             Change::ConversationUpdated { entry, details } => {
                 if let Some(view) = self.log(entry) {
@@ -398,6 +462,7 @@ impl Facts {
                 self.replace(message, Some(message));
             }
             Change::MessageDeleted { entry, message } => {
+                // It may stay the newest: reading up to it is reading up to what is left.
                 if let Some(view) = self.log(entry) {
                     view.messages = view.messages.saturating_sub(1);
                 }
@@ -449,6 +514,11 @@ impl Facts {
             state.updated_at = message.created_at;
             state.last_message_at = Some(message.created_at);
         }
+        for ((conversation, user), known) in &mut self.newest_of_others {
+            if *conversation == message.conversation && *user != message.sender {
+                *known = Some(newest(view));
+            }
+        }
         self.replace(view, Some(view));
     }
 
@@ -477,5 +547,14 @@ impl Facts {
                 Known::State(state) => session::apply(state, change),
             }
         }
+    }
+}
+
+fn newest(view: &MessageView) -> Newest {
+    let message = &view.message;
+    Newest {
+        g: message.g,
+        seq: message.seq,
+        uuid: message.uuid,
     }
 }

@@ -20,14 +20,14 @@ pub mod session;
 pub mod store;
 
 pub use actor::{Actor, Proof, Role, SessionSeed, Subject};
-pub use command::{Command, ConversationRef, Outcome, Reply, UserRef};
+pub use command::{Command, ConversationRef, Destination, Outcome, Reply, UserRef};
 pub use event::{Effect, Event, Happening, Passing, Topic};
 pub use executor::{Asker, Executor, Submission, Turn};
 pub use model::{
     App, AppId, Body, Conversation, ConversationId, ConversationKind, ConversationView, ExternalId,
     G, Identity, KeyId, Media, Message, MessageView, SessionId, Timestamp, User, UserId,
 };
-pub use query::{Query, View};
+pub use query::{Presence, Query, View};
 pub use queue::Queue;
 pub use refusal::{Fault, Refusal};
 pub use session::{StoredSession, StoredSubscription};

@@ -222,6 +222,9 @@ pub struct Media {
     pub bytes: u64,
     /// What its sender called it.
     pub title: Option<String>,
+    /// A small picture of it, where it is a picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<Box<Media>>,
 }
 
 /// What pages do with a file.
@@ -274,6 +277,11 @@ pub fn pair_key(a: UserId, b: UserId) -> String {
     format!("{}:{}", a.0.min(b.0), a.0.max(b.0))
 }
 
+/// The key of the conversation of a vendor and a customer about a product.
+pub fn product_key(product: &str, vendor: UserId, customer: UserId) -> String {
+    format!("{}:{}:{product}", vendor.0, customer.0)
+}
+
 /// What a conversation is called, and what the app keeps with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
@@ -283,6 +291,30 @@ pub struct Details {
     pub avatar: Option<Picture>,
     /// Of the app's own use.
     pub metadata: Option<Metadata>,
+    /// What a product conversation is about.
+    pub product: Option<Box<Product>>,
+}
+
+/// What a vendor and a customer talk about, in the words of the shop's page.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Product {
+    /// The shop's own id of it.
+    pub id: String,
+    /// What it is called.
+    pub name: Option<String>,
+    /// What it costs, as it is to be shown.
+    pub price: Option<String>,
+    /// A picture of it.
+    pub image_url: Option<String>,
+    /// What the vendor's store is called.
+    pub store_name: Option<String>,
+    /// A picture of the store.
+    pub store_logo_url: Option<String>,
+    /// What the customer is called.
+    pub customer_name: Option<String>,
+    /// A picture of the customer.
+    pub customer_picture: Option<String>,
 }
 
 /// What a member may do beyond reading and writing.
@@ -305,7 +337,7 @@ pub struct Member {
 }
 
 /// Who belongs to a conversation, in the order of joining; the two people of a direct one in the
-/// order of [`pair_key`].
+/// order of [`pair_key`], vendor and customer in that order.
 pub type Members = Arc<[Member]>;
 
 /// A conversation with what changes about it, as of some G.
@@ -335,6 +367,16 @@ impl ConversationView {
         self.members.iter().find(|member| member.user.id == user)
     }
 
+    /// The other one of two people.
+    pub fn other(&self, user: UserId) -> Option<&Arc<User>> {
+        let is_of_two = matches!(
+            self.conversation.kind,
+            ConversationKind::Direct | ConversationKind::Product
+        );
+        let mut others = self.members.iter().map(|member| &member.user);
+        others.find(|other| is_of_two && other.id != user)
+    }
+
     /// Whether a user belongs to it.
     pub fn has(&self, user: UserId) -> bool {
         self.member(user).is_some()
@@ -346,8 +388,8 @@ impl ConversationView {
 pub struct Body {
     /// As it came; empty only beside a file.
     pub text: String,
-    /// A file.
-    pub media: Option<Media>,
+    /// Files.
+    pub media: Vec<Media>,
     /// Of the app's own use.
     pub metadata: Option<Metadata>,
 }
@@ -381,6 +423,9 @@ pub struct Message {
     pub created_at: Timestamp,
     /// When it was last edited, if it was.
     pub edited_at: Option<Timestamp>,
+    /// Whether the other one was there to read it when it was written; only product conversations
+    /// keep that.
+    pub recipient_online: Option<bool>,
     /// The session that sent it, if a session did: so that live and replayed streams leave out the same.
     pub origin: Option<SessionId>,
     /// The id under which its client may send it again without making a second message.

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::{
-    AppId, ConversationRef, Fault, Refusal, Store, UserId,
-    command::UserRef,
-    model::{ConversationView, ExternalId, G, MessageView, User},
-    store::{ConversationName, ConversationSummary, UserName},
+    AppId, ConversationRef, Fault, Refusal, Reply, Store, UserId,
+    command::{ProductRef, UserRef},
+    model::{
+        Conversation, ConversationKind, ConversationView, ExternalId, G, Message, MessageView, User,
+        pair_key, product_key,
+    },
+    store::{ConversationName, ConversationSummary, ListPage, Page, UserName},
 };
 
 /// A wish to see something.
@@ -18,9 +23,11 @@ pub enum Query {
         conversation: ConversationRef,
         /// Who looks, where the asker says so in the payload; else whoever the asker is.
         viewer: Option<UserRef>,
+        /// Only what is older than a message there.
+        before: Option<Uuid>,
         /// How many of the newest to pass over.
         offset: u64,
-        /// How many to return at most.
+        /// How many to return at most; fewer where they are long.
         limit: u32,
     },
     /// A conversation.
@@ -34,10 +41,28 @@ pub enum Query {
     Conversations {
         /// Whose, and who looks.
         user: UserRef,
+        /// Only those of a kind.
+        kind: Option<ConversationKind>,
         /// How many of the newest to pass over.
         offset: u64,
         /// How many to return at most.
         limit: u32,
+        /// How many of the newest messages of each to pass over.
+        message_offset: u64,
+        /// How many messages of each to return at most; fewer where they are long.
+        message_limit: u32,
+    },
+    /// What the [`Command::CollectMissed`] before this hands out, oldest first.
+    Missed {
+        /// Whose, and who looks.
+        user: UserRef,
+        /// How many of the newest to return at most; fewer where they are long.
+        limit: u32,
+    },
+    /// Whom a user blocks.
+    Blocks {
+        /// Who, and who looks.
+        user: UserRef,
     },
     /// Users.
     Users {
@@ -79,6 +104,8 @@ pub enum View {
         /// How many there are in all.
         total: u64,
     },
+    /// Messages.
+    Messages(Vec<MessageView>),
     /// Users, in the order of the request; those who are not there are left out.
     Users(Vec<Arc<User>>),
     /// Whether a user is online.
@@ -90,10 +117,29 @@ pub enum View {
     },
 }
 
+/// Bytes of text and metadata in what a query finds, roughly.
+pub const MAX_VIEW: usize = 4 << 20;
+
 /// Who is online.
-pub trait Presence {
+pub trait Presence: Send + Sync {
     /// Whether any socket of the user's is connected.
-    fn is_online(&self, user: UserId) -> bool;
+    fn is_online(&self, user: &User) -> bool;
+    /// Whether a socket of the user's is connected that says to others that the user is there.
+    fn is_present(&self, user: &User) -> bool;
+}
+
+/// Nobody is online: for those who work on a store that no server has open.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Presence for Nobody {
+    fn is_online(&self, _user: &User) -> bool {
+        false
+    }
+
+    fn is_present(&self, _user: &User) -> bool {
+        false
+    }
 }
 
 /// Who looks.
@@ -140,30 +186,38 @@ impl From<Refusal> for QueryError {
     }
 }
 
-/// Runs `query` as of `at`: no message newer than that is seen. `opened` is what
-/// [`ConversationRef::Opened`] names.
+/// Runs `query` as of `at`: no message newer than that is seen. `reply` is what the command before
+/// it came to, which [`ConversationRef::Opened`] and [`Query::Missed`] go on from.
 pub fn run(
     sources: Sources<'_>,
     reader: Reader<'_>,
     query: &Query,
     at: G,
-    opened: Option<&ConversationView>,
+    reply: Option<&Reply>,
 ) -> Result<View, QueryError> {
     let look = Look {
         store: sources.store,
         reader,
-        opened,
+        opened: match reply {
+            Some(Reply::Opened { conversation, .. }) => Some(conversation),
+            _ => None,
+        },
     };
     match query {
         Query::History {
             conversation,
             viewer,
+            before,
             offset,
             limit,
         } => {
             let (conversation, viewer) = look.conversation(conversation, viewer.as_ref())?;
             let found = &conversation.conversation;
-            let messages = sources.store.history(found, at, *offset, *limit)?;
+            let at = match before {
+                Some(before) => at.min(look.message_in(found, *before)?.g.saturating_sub(1)),
+                None => at,
+            };
+            let messages = sources.store.history(found, at, &page(*offset, *limit))?;
             Ok(View::History {
                 conversation,
                 viewer,
@@ -182,12 +236,20 @@ pub fn run(
         }
         Query::Conversations {
             user,
+            kind,
             offset,
             limit,
+            message_offset,
+            message_limit,
         } => {
             let viewer = look.viewer(user)?.ok_or(Refusal::UnknownUser)?;
-            let found = sources.store.conversations(viewer.id, *offset, *limit)?;
-            let (conversations, total) = found;
+            let list = ListPage {
+                kind: *kind,
+                offset: *offset,
+                limit: *limit,
+                messages: page(*message_offset, *message_limit),
+            };
+            let (conversations, total) = sources.store.conversations(viewer.id, &list)?;
             Ok(View::Conversations {
                 viewer,
                 conversations,
@@ -198,11 +260,32 @@ pub fn run(
             let found: Result<Vec<_>, _> = users.iter().map(|user| look.user(user)).collect();
             Ok(View::Users(found?.into_iter().flatten().collect()))
         }
+        Query::Missed { user, limit } => {
+            let viewer = look.viewer(user)?.ok_or(Refusal::UnknownUser)?;
+            let Some(Reply::Missed { after, up_to }) = reply else {
+                return Ok(View::Messages(Vec::new()));
+            };
+            let page = page(0, *limit);
+            let missed = sources.store.missed(viewer.id, *after, *up_to, &page)?;
+            Ok(View::Messages(missed))
+        }
+        Query::Blocks { user } => {
+            let viewer = look.viewer(user)?.ok_or(Refusal::UnknownUser)?;
+            Ok(View::Users(sources.store.blocks(viewer.id)?))
+        }
         Query::Status { user } => {
             let user = look.user(user)?.ok_or(Refusal::UnknownUser)?;
-            let online = sources.presence.is_online(user.id);
+            let online = sources.presence.is_online(&user);
             Ok(View::Status { user, online })
         }
+    }
+}
+
+fn page(offset: u64, limit: u32) -> Page {
+    Page {
+        offset,
+        limit,
+        bytes: MAX_VIEW,
     }
 }
 
@@ -222,8 +305,20 @@ impl Look<'_> {
         viewer: Option<&UserRef>,
     ) -> Result<(ConversationView, Option<Arc<User>>), QueryError> {
         let found = match name {
-            ConversationRef::Uuid(uuid) => self.stored(ConversationName::Uuid(*uuid))?,
-            ConversationRef::Id(id) => self.stored(ConversationName::Id(*id))?,
+            ConversationRef::Uuid(uuid) => self.stored(&ConversationName::Uuid(*uuid))?,
+            ConversationRef::OfKind(uuid, kind) => self
+                .stored(&ConversationName::Uuid(*uuid))?
+                .filter(|found| found.conversation.kind == *kind),
+            ConversationRef::Id(id) => self.stored(&ConversationName::Id(*id))?,
+            ConversationRef::Direct(a, b) => self.of_two(ConversationKind::Direct, a, b, pair_key)?,
+            ConversationRef::Product(ProductRef {
+                product,
+                vendor,
+                customer,
+            }) => {
+                let key = |vendor, customer| product_key(product, vendor, customer);
+                self.of_two(ConversationKind::Product, vendor, customer, key)?
+            }
             ConversationRef::Opened => self.opened.cloned(),
         };
         let found = found.ok_or(Refusal::UnknownConversation)?;
@@ -251,13 +346,35 @@ impl Look<'_> {
         members.find(|user| is_asker(user)).map(Arc::clone)
     }
 
-    fn stored(&self, name: ConversationName) -> Result<Option<ConversationView>, Fault> {
-        self.store.conversation(self.reader.app, &name)
+    fn stored(&self, name: &ConversationName) -> Result<Option<ConversationView>, Fault> {
+        self.store.conversation(self.reader.app, name)
+    }
+
+    /// The conversation of two people that their ids make unique.
+    fn of_two(
+        &self,
+        kind: ConversationKind,
+        a: &UserRef,
+        b: &UserRef,
+        key: impl Fn(UserId, UserId) -> String,
+    ) -> Result<Option<ConversationView>, Fault> {
+        match (self.user(a)?, self.user(b)?) {
+            (Some(a), Some(b)) => self.stored(&ConversationName::Key(kind, key(a.id, b.id))),
+            _ => Ok(None),
+        }
+    }
+
+    /// A message of a conversation.
+    fn message_in(&self, conversation: &Conversation, uuid: Uuid) -> Result<Message, QueryError> {
+        let found = self.store.message(self.reader.app, uuid)?;
+        let here = found.filter(|found| found.conversation.id == conversation.id);
+        Ok(here.ok_or(Refusal::UnknownMessage)?.message)
     }
 
     /// The user as whom the reader may look.
     fn viewer(&self, name: &UserRef) -> Result<Option<Arc<User>>, QueryError> {
-        if !self.reader.is_believed && self.reader.subject.is_none() {
+        let is_proven = self.reader.subject.is_some();
+        if !is_proven && (*name == UserRef::Subject || !self.reader.is_believed) {
             return Err(Refusal::TokenRequired.into());
         }
         let user = self.user(name)?;
@@ -273,11 +390,15 @@ impl Look<'_> {
             UserRef::Named(external) => UserName::External(external.text.clone()),
             UserRef::Known(external) => UserName::External(external.clone()),
             UserRef::Uuid(uuid) | UserRef::Both(uuid, _) => UserName::Uuid(*uuid),
+            UserRef::Subject => match self.reader.subject {
+                Some(subject) => UserName::External(subject.text.clone()),
+                None => return Ok(None),
+            },
         };
         let user = self.store.user(self.reader.app, &name)?;
         Ok(user.filter(|user| match asked {
             UserRef::Both(_, external) => user.external.text == *external,
-            UserRef::Named(_) | UserRef::Known(_) | UserRef::Uuid(_) => true,
+            UserRef::Named(_) | UserRef::Known(_) | UserRef::Uuid(_) | UserRef::Subject => true,
         }))
     }
 }

@@ -32,6 +32,13 @@ pub enum Refusal {
     NotAllowed,
     /// A direct conversation has its two people, and no others.
     FixedMembers,
+    /// The other one takes no messages from the asker.
+    Blocked,
+    /// More users than one may block.
+    TooManyBlocks {
+        /// The limit.
+        limit: usize,
+    },
     /// The user does not belong to the conversation.
     NotAMember,
     /// The metadata, with what is merged into it, has more bytes than are kept.
@@ -53,6 +60,18 @@ pub enum Refusal {
     NotIdentified,
     /// In a verified app the socket brought no token.
     TokenRequired,
+    /// A token is needed and there is no good one.
+    TokenRefused {
+        /// In words.
+        why: String,
+    },
+    /// The role that the token names, or its lack of one, does not do here.
+    WrongRole {
+        /// Continues "the token's role ".
+        must: &'static str,
+    },
+    /// The socket has to wait for another one of its user's that did not come.
+    NotPresent,
     /// The token with which the socket came has expired; it is closed soon, to come back with another.
     TokenExpired,
     /// The id in the payload is not the one that the token proves.
@@ -81,12 +100,17 @@ impl Refusal {
         "unknown_user",
         "not_allowed",
         "fixed_members",
+        "blocked",
+        "too_many_blocks",
         "not_a_member",
         "metadata_too_large",
         "file_too_large",
         "too_many_members",
         "not_identified",
         "token_required",
+        "token_refused",
+        "wrong_role",
+        "not_present",
         "token_expired",
         "not_the_tokens_subject",
         "unknown_event",
@@ -108,12 +132,17 @@ impl Refusal {
             Self::UnknownUser => "unknown_user",
             Self::NotAllowed => "not_allowed",
             Self::FixedMembers => "fixed_members",
+            Self::Blocked => "blocked",
+            Self::TooManyBlocks { .. } => "too_many_blocks",
             Self::NotAMember => "not_a_member",
             Self::MetadataTooLarge { .. } => "metadata_too_large",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::TooManyMembers { .. } => "too_many_members",
             Self::NotIdentified => "not_identified",
             Self::TokenRequired => "token_required",
+            Self::TokenRefused { .. } => "token_refused",
+            Self::WrongRole { .. } => "wrong_role",
+            Self::NotPresent => "not_present",
             Self::TokenExpired => "token_expired",
             Self::NotTheTokensSubject => "not_the_tokens_subject",
             Self::UnknownEvent => "unknown_event",
@@ -138,6 +167,8 @@ impl fmt::Display for Refusal {
             Self::UnknownUser => f.write_str("no such user"),
             Self::NotAllowed => f.write_str("you may not change this"),
             Self::FixedMembers => f.write_str("a conversation of two people keeps its two people"),
+            Self::Blocked => f.write_str("this person takes no messages from you"),
+            Self::TooManyBlocks { limit } => write!(f, "a user blocks at most {limit} others"),
             Self::NotAMember => f.write_str("the user is not a member of the conversation"),
             Self::MetadataTooLarge { limit } => {
                 write!(f, "the metadata is longer than {limit} bytes")
@@ -148,6 +179,9 @@ impl fmt::Display for Refusal {
             }
             Self::NotIdentified => f.write_str("say who you are first"),
             Self::TokenRequired => f.write_str("this app needs a token: connect with auth.token"),
+            Self::TokenRefused { why } => f.write_str(why),
+            Self::WrongRole { must } => write!(f, "the token's role {must}"),
+            Self::NotPresent => f.write_str("your presence socket has to be connected first"),
             Self::TokenExpired => {
                 f.write_str("your token has expired; connect again with a new one")
             }

@@ -33,6 +33,12 @@ pub enum Need {
     Sent(ConversationId, UserId, String),
     /// Up to which sequence number a member has read.
     ReadUpTo(ConversationId, UserId),
+    /// The newest message in a conversation that somebody else than this user wrote.
+    NewestOfOthers(ConversationId, UserId),
+    /// Whom a user blocks.
+    Blocks(UserId),
+    /// Up to where what a user missed was handed out.
+    CollectedUpTo(UserId),
     /// The conversations to which a user belongs.
     ConversationsOf(UserId),
     /// An app by name.
@@ -58,6 +64,12 @@ pub enum Found {
     Sent(Option<Arc<MessageView>>),
     /// For [`Need::ReadUpTo`]; 0 when nothing is read.
     ReadUpTo(u64),
+    /// For [`Need::NewestOfOthers`].
+    Newest(Option<Newest>),
+    /// For [`Need::Blocks`].
+    Users(Vec<UserId>),
+    /// For [`Need::CollectedUpTo`]; 0 when nothing was.
+    CollectedUpTo(G),
     /// For [`Need::ConversationsOf`].
     Conversations(Vec<ConversationId>),
     /// For [`Need::AppByName`].
@@ -68,6 +80,17 @@ pub enum Found {
     Session(Option<Arc<StoredSession>>),
     /// For [`Need::SessionsSeenBefore`].
     Sessions(Vec<SessionId>),
+}
+
+/// What names a message, in each way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Its number on the node.
+    pub g: G,
+    /// Its number in the conversation.
+    pub seq: u64,
+    /// Its outside id.
+    pub uuid: Uuid,
 }
 
 /// Where a change stands in the log of its conversation, beside messages, which are their own entries.
@@ -100,6 +123,29 @@ pub enum Change {
     /// A user is gone, with all messages and memberships. The app's own id and the outside id name
     /// nobody any longer.
     UserDeleted(UserId, Timestamp),
+    /// A user takes no more messages from another.
+    Blocked {
+        /// Who.
+        user: UserId,
+        /// From whom.
+        whom: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A user takes messages from another again.
+    Unblocked {
+        /// Who.
+        user: UserId,
+        /// From whom.
+        whom: UserId,
+    },
+    /// What a user missed was handed out up to here.
+    MissedCollected {
+        /// Whose.
+        user: UserId,
+        /// Everything up to here.
+        up_to: G,
+    },
     /// A new conversation, with its details and members.
     Conversation(ConversationView),
     /// A conversation is called otherwise.
@@ -128,6 +174,15 @@ pub enum Change {
         user: UserId,
         /// Who owns it from now on, if the owner left.
         heir: Option<UserId>,
+    },
+    /// A member does not list a conversation until a message with a higher G is in it.
+    ConversationHidden {
+        /// Which.
+        conversation: ConversationId,
+        /// Whose list.
+        user: UserId,
+        /// Of the newest entry there.
+        up_to: G,
     },
     /// A new message.
     Message(Arc<MessageView>),
@@ -255,12 +310,25 @@ pub struct Boot {
 }
 
 /// Which conversation a reader asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConversationName {
     /// By its outside id.
     Uuid(Uuid),
     /// By its inside id.
     Id(ConversationId),
+    /// By what makes it unique in its kind.
+    Key(ConversationKind, String),
+}
+
+/// A part of a history, counted back from the newest message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// How many of the newest to pass over.
+    pub offset: u64,
+    /// How many to return at most.
+    pub limit: u32,
+    /// Bytes of text and metadata in them, roughly; the newest one is returned whatever it has.
+    pub bytes: usize,
 }
 
 /// Which user a reader asks for.
@@ -279,8 +347,21 @@ pub enum UserName {
 pub struct ConversationSummary {
     /// The conversation.
     pub conversation: ConversationView,
-    /// The newest message in it.
-    pub last_message: Option<MessageView>,
+    /// The newest messages in it, oldest first.
+    pub messages: Vec<MessageView>,
+}
+
+/// A part of somebody's list of conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListPage {
+    /// Only those of a kind.
+    pub kind: Option<ConversationKind>,
+    /// How many of the newest to pass over.
+    pub offset: u64,
+    /// How many to return at most.
+    pub limit: u32,
+    /// What to return of each; the bytes are those of all together.
+    pub messages: Page,
 }
 
 /// Keeps everything that lasts. `load` and `commit` are called by one thread at a time (the
@@ -307,22 +388,39 @@ pub trait Store: Send + Sync {
         app: AppId,
         name: &ConversationName,
     ) -> Result<Option<ConversationView>, Fault>;
-    /// The conversations of a user in which something was said, the one with the newest message
-    /// first; and how many there are in all. Each with its newest message.
+    /// The conversations of a user in which something was said and that are not hidden, the one with
+    /// the newest message first; and how many there are in all.
     fn conversations(
         &self,
         user: UserId,
-        offset: u64,
-        limit: u32,
+        page: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault>;
-    /// Messages with `g <= at`: passes over the `offset` newest, takes up to `limit`, oldest first.
+    /// A page of the messages with `g <= at`, oldest first.
     fn history(
         &self,
         conversation: &Arc<Conversation>,
         at: G,
-        offset: u64,
-        limit: u32,
+        page: &Page,
     ) -> Result<Vec<MessageView>, Fault>;
+    /// The newest messages with `after < g <= up_to` that others wrote to a user who was not there,
+    /// oldest first; a page of them.
+    fn missed(
+        &self,
+        user: UserId,
+        after: G,
+        up_to: G,
+        page: &Page,
+    ) -> Result<Vec<MessageView>, Fault>;
+    /// The other people in the conversations of a kind to which a user belongs, those with the newest
+    /// message first, so many at most.
+    fn contacts(
+        &self,
+        user: UserId,
+        kind: ConversationKind,
+        limit: u32,
+    ) -> Result<Vec<UserId>, Fault>;
+    /// Whom a user blocks, the latest last.
+    fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault>;
     /// A message, if it is there.
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault>;
     /// A user, if there.

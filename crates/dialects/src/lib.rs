@@ -6,7 +6,9 @@
 
 pub mod direct;
 pub mod json;
+pub mod market;
 pub mod minchat;
+pub mod pair;
 pub mod payload;
 #[cfg(test)]
 mod sample;
@@ -14,13 +16,18 @@ pub mod timestamp;
 
 use bytes::Bytes;
 use chat::{
-    App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, UserId,
+    App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, User, UserId,
     UserRef, View, model::Secret,
 };
 use wire::socketio::Event as Incoming;
 
 /// All dialects, in the order in which a first event is offered to them.
-pub static DIALECTS: &[&dyn Dialect] = &[&direct::Direct, &minchat::Minchat];
+pub static DIALECTS: &[&dyn Dialect] = &[
+    &direct::Direct,
+    &minchat::Minchat,
+    &market::Market,
+    &pair::Pair,
+];
 
 /// One chat API.
 pub trait Dialect: Sync {
@@ -33,6 +40,34 @@ pub trait Dialect: Sync {
     /// Whether this event is one of its own. On a socket that speaks no dialect yet, the first one
     /// that claims the event becomes the socket's.
     fn claims(&self, event: &Incoming) -> bool;
+
+    /// Who may come into one of its namespaces. A refusal is told by an event, as [`Dialect::answer`]
+    /// says it, between the answer to CONNECT and a DISCONNECT.
+    fn admit(&self, _namespace: &str, _subject: Option<&Subject>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// Whether nobody comes into its namespaces without a token. A bad or missing one is then told as
+    /// [`Dialect::admit`] says, and else by CONNECT_ERROR.
+    fn demands_token(&self) -> bool {
+        false
+    }
+
+    /// What a socket is told when it comes in: what to do and to answer as if its client had asked.
+    /// One that goes on with its session has been told before.
+    fn greet(&self, _namespace: &str) -> Vec<Request> {
+        Vec::new()
+    }
+
+    /// What its sockets in a namespace have to do with who is present.
+    fn presence(&self, _namespace: &str) -> PresenceOf {
+        PresenceOf::Nobody
+    }
+
+    /// What others, and the user's own sockets, are told when a user is present now, or no longer.
+    fn show_presence(&self, _user: &User, _present: bool) -> Option<Emit> {
+        None
+    }
 
     /// Under which id the app knows the person for whom a token speaks. The server puts it into the
     /// actor once the socket's dialect is known; ids in payloads are compared with it.
@@ -51,19 +86,39 @@ pub trait Dialect: Sync {
         result: Result<&Answered, &Refusal>,
     ) -> Answer;
 
-    /// What answers a join of this place once more: for clients that come back after the first answer
-    /// may have been lost, and do not join again by themselves. `None` where joining has no answer.
-    fn rejoin(&self, place: Topic) -> Option<Query>;
+    /// What answers a join of this place, or a greeting that listens to it, once more: for clients that
+    /// come back after the first answer may have been lost, and do not join again by themselves. `None`
+    /// where it has no answer.
+    fn rejoin(&self, namespace: &str, place: Topic) -> Option<Rejoin>;
 
-    /// How many events answer a join: whoever has seen the last of them needs no second answer.
-    fn events_of_join(&self) -> u32;
+    /// What listeners are told about an event: each part that they get, in its fixed place.
+    fn show(&self, stage: &Stage<'_>, event: &Event) -> Vec<Shown>;
 
-    /// What listeners are told about an event: each part that this audience gets, in its fixed place.
-    fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown>;
+    /// What listeners are told about something that passes; the sockets of its own user are not. It has
+    /// no offset, so its last argument is no string, which a client would take for one.
+    fn pass(&self, stage: &Stage<'_>, passing: &Passing) -> Option<Emit>;
+}
 
-    /// What those who listen to a conversation are told about something that passes. It has no offset,
-    /// so its last argument is no string, which a client would take for one.
-    fn pass(&self, site: &Site, passing: &Passing) -> Option<Emit>;
+/// What the sockets of a namespace have to do with who is present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresenceOf {
+    /// Nothing.
+    Nobody,
+    /// Whoever has one is present, and those who talk with that user are told.
+    Announced,
+    /// They work only for users who are present; what they ask waits a while for that.
+    Awaited,
+}
+
+/// Where something is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// How clients reach this server.
+    pub site: &'a Site,
+    /// The Socket.IO namespace.
+    pub namespace: &'a str,
+    /// To whom.
+    pub audience: Audience,
 }
 
 /// How clients reach this server from outside.
@@ -101,11 +156,20 @@ pub struct Request {
     /// Whether the socket must have said who it is. It is given a moment, because
     /// socket.io-client sends what was typed offline before the page can say so.
     pub needs_identity: bool,
-    /// An API key or a token that stands in the payload, where the dialect has it there: it says which
-    /// app is meant, and who acts.
-    pub credential: Option<Secret>,
+    /// What stands in the payload to say who acts, where the dialect has it there.
+    pub credential: Option<Credential>,
     /// A file to be stored first. Where it is then goes into the command by [`Request::place`].
     pub upload: Option<Upload>,
+}
+
+/// What says who acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key, or a token in its place: for this event alone. A key also says which app is meant.
+    Key(Secret),
+    /// A token of the socket's app: for this event and, once it has succeeded, for what the socket asks
+    /// afterwards.
+    Token(Secret),
 }
 
 /// A file that came with an event.
@@ -144,19 +208,19 @@ impl Request {
         }
     }
 
-    /// The file in the command, if there is one.
-    pub fn placed(&self) -> Option<&Media> {
+    /// The files in the command.
+    pub fn placed(&self) -> &[Media] {
         match &self.command {
-            Some(Command::Send { body, .. }) => body.media.as_ref(),
-            Some(Command::EditMessage { patch, .. }) => patch.media.as_ref(),
-            _ => None,
+            Some(Command::Send { body, .. }) => &body.media,
+            Some(Command::EditMessage { patch, .. }) => patch.media.as_slice(),
+            _ => &[],
         }
     }
 
     /// Puts a file that was stored into the command.
     pub fn place(&mut self, stored: Media) {
         match &mut self.command {
-            Some(Command::Send { body, .. }) => body.media = Some(stored),
+            Some(Command::Send { body, .. }) => body.media.push(stored),
             Some(Command::EditMessage { patch, .. }) => patch.media = Some(stored),
             _ => {}
         }
@@ -177,6 +241,15 @@ impl Answered {
     pub fn is_sent(&self) -> bool {
         matches!(self.reply, Some(Reply::Sent { .. }))
     }
+}
+
+/// What answers a join once more.
+#[derive(Clone, Debug)]
+pub struct Rejoin {
+    /// Finds what the answer says.
+    pub query: Query,
+    /// How many events it has: whoever has seen the last of them needs no second answer.
+    pub events: u32,
 }
 
 /// What goes back to the asker, in this order: the events, then the acknowledgement.

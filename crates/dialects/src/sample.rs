@@ -12,7 +12,7 @@ use chat::{
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{Incoming, Seat, Site};
+use crate::{Audience, Incoming, Seat, Site, Stage};
 
 /// 2023-11-14T22:13:20.000Z
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
@@ -40,6 +40,16 @@ pub(crate) fn seat() -> Seat<'static> {
 pub(crate) fn site() -> Site {
     Site {
         url: "https://chat.example".to_owned(),
+    }
+}
+
+/// A stage in the main namespace of [`site`].
+pub(crate) fn stage(audience: Audience) -> Stage<'static> {
+    static SITE: LazyLock<Site> = LazyLock::new(site);
+    Stage {
+        site: &SITE,
+        namespace: "/",
+        audience,
     }
 }
 
@@ -110,6 +120,7 @@ pub(crate) fn message(place: &ConversationView, sender: &Arc<User>, body: Body) 
             body,
             created_at: NOW,
             edited_at: None,
+            recipient_online: None,
             origin: None,
             client_id: Some("not shown".to_owned()),
         },
@@ -123,11 +134,15 @@ pub(crate) fn event(place: &ConversationView, happening: Happening) -> Event {
         g: 9,
         at: NOW,
         origin: None,
-        scene: Scene {
-            conversation: Arc::clone(&place.conversation),
-            details: Arc::clone(&place.details),
-            members: Arc::clone(&place.members),
-        },
+        scene: scene(place),
         happening,
+    }
+}
+
+pub(crate) fn scene(place: &ConversationView) -> Scene {
+    Scene {
+        conversation: Arc::clone(&place.conversation),
+        details: Arc::clone(&place.details),
+        members: Arc::clone(&place.members),
     }
 }

@@ -481,6 +481,7 @@ impl World {
                 body: Body::text("x".repeat(TEXT)),
                 created_at: Timestamp(1_700_000_000_000),
                 edited_at: None,
+                recipient_online: None,
                 origin: None,
                 client_id: client_id.map(|id| id.to_string()),
             },

@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::{
     buses::Local,
-    hub::{Hub, HubConfig, HubParts, Sequencer, Strides, TURNS_AHEAD},
+    hub::{Hub, HubConfig, HubParts, Presence, Sequencer, Strides, TURNS_AHEAD},
     identity::{Directory, key::random_u64},
     metrics::Metrics,
     writer,
@@ -59,7 +59,8 @@ impl Core {
         let epoch = random_u64().map_err(random("naming this start"))? as u32;
         let boots = store.boot(epoch)?;
         let seed = random_u64().map_err(random("seeding ids"))?;
-        let executor = Executor::new(Arc::clone(&store), seed)?;
+        let presence = Arc::new(Presence::default());
+        let executor = Executor::new(Arc::clone(&store), Arc::clone(&presence) as _, seed)?;
         let directory = Arc::new(Directory::load(Arc::clone(&store))?);
         let queue = Arc::new(Queue::default());
         let remember = config.remember;
@@ -72,6 +73,7 @@ impl Core {
             queue: Arc::clone(&queue),
             directory: Arc::clone(&directory),
             metrics: Arc::clone(&metrics),
+            presence,
             boots,
             last_g: executor.last_g(),
         };

@@ -126,6 +126,7 @@ fn event(g: u64) -> Arc<Event> {
         body: Body::text("hello"),
         created_at: Timestamp(0),
         edited_at: None,
+        recipient_online: None,
         origin: Some(SessionId(9)),
         client_id: None,
     };

@@ -1,17 +1,17 @@
 //! Rules about conversations: how they are made and deleted, who belongs to them, who listens.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use uuid::Uuid;
 
 use super::{Draft, merged};
 use crate::{
-    command::{DetailsPatch, Reply, UserRef},
+    command::{ConversationRef, DetailsPatch, Reply, UserRef},
     event::{Effect, Topic, Unsubscribe, Whose},
     facts::Halt,
     model::{
         Conversation, ConversationKind, ConversationView, Details, Member, MemberRole, Metadata,
-        User, pair_key,
+        Product, User, pair_key, product_key,
     },
     refusal::Refusal,
     store::Change,
@@ -20,7 +20,7 @@ use crate::{
 /// The most members that a group may have.
 pub const MAX_MEMBERS: usize = 1_000;
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     pub(super) fn join(
         &mut self,
         conversation: Uuid,
@@ -65,19 +65,8 @@ impl Draft<'_> {
         metadata: Option<&Metadata>,
         dialect: Option<&'static str>,
     ) -> Result<Reply, Halt> {
-        self.check_acts_as(user)?;
-        // Both are looked up before either is made: a decision that stops for a need is thrown away.
-        self.find(user)?;
-        self.find(other)?;
-        if user == other {
-            return Err(Refusal::SamePerson.into());
-        }
-        let user = self.find_or_make(user)?;
-        let other = self.find_or_make(other)?;
-        if user.id == other.id {
-            return Err(Refusal::SamePerson.into());
-        }
-        let conversation = self.find_or_make_direct(&user, &other, metadata)?;
+        let (user, _, view) = self.direct(user, other, metadata)?;
+        let conversation = self.refreshed(&view);
         if let Some(dialect) = dialect {
             let topic = Topic::Conversation(conversation.conversation.id);
             self.subscribe(Some(user.id), topic, dialect);
@@ -88,33 +77,100 @@ impl Draft<'_> {
         })
     }
 
-    fn find_or_make_direct(
+    /// The direct conversation of the one who acts with another, made if there is none.
+    #[expect(
+        clippy::type_complexity,
+        reason = "three things that were looked up together"
+    )]
+    pub(super) fn direct(
         &mut self,
-        a: &Arc<User>,
-        b: &Arc<User>,
+        user: &UserRef,
+        other: &UserRef,
         metadata: Option<&Metadata>,
-    ) -> Result<ConversationView, Halt> {
-        let key = pair_key(a.id, b.id);
+    ) -> Result<(Arc<User>, Arc<User>, Cow<'a, ConversationView>), Halt> {
+        let (user, other) = self.two_people(user, user, other)?;
+        let key = pair_key(user.id, other.id);
         let kind = ConversationKind::Direct;
-        // Users made just now cannot have a conversation, so nothing is looked up for them.
-        if self.changes.is_empty()
-            && let Some(view) = self
-                .facts
-                .conversation_by_key(self.app(), kind, key.clone())?
-        {
-            return Ok(self.refreshed(view));
+        if let Some(view) = self.spoken_before(kind, &key)? {
+            return Ok((user, other, Cow::Borrowed(view)));
         }
-        let (first, second) = if a.id < b.id { (a, b) } else { (b, a) };
-        let member = |user: &Arc<User>| Member {
-            user: Arc::clone(user),
-            role: MemberRole::Member,
-        };
         let details = Details {
             metadata: merged(None, metadata)?,
             ..Details::default()
         };
+        let (first, second) = if user.id < other.id {
+            (&user, &other)
+        } else {
+            (&other, &user)
+        };
         let members = vec![member(first), member(second)];
-        Ok(self.new_conversation(kind, Some(key), details, members))
+        let view = self.new_conversation(kind, Some(key), details, members);
+        Ok((user, other, Cow::Owned(view)))
+    }
+
+    /// The conversation of a vendor and a customer, one of whom acts, about a product; made if there
+    /// is none.
+    #[expect(
+        clippy::type_complexity,
+        reason = "three things that were looked up together"
+    )]
+    pub(super) fn product(
+        &mut self,
+        acting: &UserRef,
+        vendor: &UserRef,
+        customer: &UserRef,
+        product: &Product,
+    ) -> Result<(Arc<User>, Arc<User>, Cow<'a, ConversationView>), Halt> {
+        let (vendor, customer) = self.two_people(acting, vendor, customer)?;
+        let key = product_key(&product.id, vendor.id, customer.id);
+        let kind = ConversationKind::Product;
+        if let Some(view) = self.spoken_before(kind, &key)? {
+            return Ok((vendor, customer, Cow::Borrowed(view)));
+        }
+        let details = Details {
+            title: product.name.clone(),
+            product: Some(Box::new(product.clone())),
+            ..Details::default()
+        };
+        let members = vec![member(&vendor), member(&customer)];
+        let view = self.new_conversation(kind, Some(key), details, members);
+        Ok((vendor, customer, Cow::Owned(view)))
+    }
+
+    /// Two people, one of whom acts, made at first mention.
+    fn two_people(
+        &mut self,
+        acting: &UserRef,
+        a: &UserRef,
+        b: &UserRef,
+    ) -> Result<(Arc<User>, Arc<User>), Halt> {
+        self.check_acts_as(acting)?;
+        // Both are looked up before either is made: a decision that stops for a need is thrown away.
+        self.find(a)?;
+        self.find(b)?;
+        if a == b {
+            return Err(Refusal::SamePerson.into());
+        }
+        let (a, b) = (self.find_or_make(a)?, self.find_or_make(b)?);
+        if a.id == b.id {
+            return Err(Refusal::SamePerson.into());
+        }
+        Ok((a, b))
+    }
+
+    /// The conversation with this key. Users made just now cannot have one, so nothing is looked up
+    /// for them.
+    fn spoken_before(
+        &self,
+        kind: ConversationKind,
+        key: &str,
+    ) -> Result<Option<&'a ConversationView>, Halt> {
+        if self.changes.is_empty() {
+            self.facts
+                .conversation_by_key(self.app(), kind, key.to_owned())
+        } else {
+            Ok(None)
+        }
     }
 
     pub(super) fn create_group(
@@ -200,6 +256,7 @@ impl Draft<'_> {
             title: patch.title.clone().or_else(|| view.details.title.clone()),
             avatar: patch.avatar.clone().or_else(|| view.details.avatar.clone()),
             metadata: merged(view.details.metadata.as_ref(), patch.metadata.as_ref())?,
+            product: view.details.product.clone(),
         };
         let mut updated = self.refreshed(view);
         if details != *view.details {
@@ -215,6 +272,20 @@ impl Draft<'_> {
         Ok(Reply::Updated {
             conversation: updated,
         })
+    }
+
+    pub(super) fn hide_conversation(
+        &mut self,
+        conversation: &ConversationRef,
+        user: &UserRef,
+    ) -> Result<Reply, Halt> {
+        let (user, view) = self.member_at(conversation, user)?;
+        self.changes.push(Change::ConversationHidden {
+            conversation: view.conversation.id,
+            user: user.id,
+            up_to: view.last_g,
+        });
+        Ok(Reply::Done)
     }
 
     pub(super) fn delete_conversation(
@@ -301,11 +372,18 @@ impl Draft<'_> {
     }
 
     /// A view to be answered with, its members as they are now.
-    fn refreshed(&self, view: &ConversationView) -> ConversationView {
+    pub(super) fn refreshed(&self, view: &ConversationView) -> ConversationView {
         ConversationView {
             members: self.facts.refreshed(&view.members),
             ..view.clone()
         }
+    }
+}
+
+fn member(user: &Arc<User>) -> Member {
+    Member {
+        user: Arc::clone(user),
+        role: MemberRole::Member,
     }
 }
 

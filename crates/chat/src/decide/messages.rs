@@ -1,15 +1,15 @@
 //! Rules about messages: writing, changing, deleting and reading them.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use uuid::Uuid;
 
 use super::{Draft, merged};
 use crate::{
-    command::{BodyPatch, Reply, UserRef},
-    event::{Effect, Happening, Passing},
+    command::{BodyPatch, ConversationRef, Destination, Reply, UserRef},
+    event::{Effect, Happening, Passing, Sign},
     facts::Halt,
-    model::{Body, ConversationKind, ConversationView, Message, MessageView, User},
+    model::{Body, ConversationKind, ConversationView, Message, MessageView, User, UserId},
     refusal::Refusal,
     store::Change,
 };
@@ -17,27 +17,36 @@ use crate::{
 impl<'a> Draft<'a> {
     pub(super) fn send(
         &mut self,
-        conversation: Uuid,
+        to: &Destination,
         sender: &UserRef,
         body: &Body,
         client_id: Option<&str>,
     ) -> Result<Reply, Halt> {
-        let (sender, view) = self.member_at(conversation, sender)?;
-        if view.conversation.kind == ConversationKind::Direct && view.members.len() < 2 {
-            // The other one was deleted, and nobody would ever read it.
-            return Err(Refusal::UnknownUser.into());
-        }
+        let (sender, view) = self.destination(to, sender, body)?;
+        let is_opening = view.last_seq == 0 && !matches!(to, Destination::Conversation(_));
+        let other = view.other(sender.id);
         self.check_body(body)?;
-        if let Some(client_id) = client_id
-            && let Some(first) = self
-                .facts
-                .sent(view.conversation.id, sender.id, client_id)?
-        {
-            return Ok(Reply::Sent {
-                message: Arc::clone(first),
-                repeated: true,
-            });
+        // Users and conversations made just now have neither a past nor anything against each other.
+        if self.changes.is_empty() {
+            if let Some(client_id) = client_id
+                && let Some(first) = self
+                    .facts
+                    .sent(view.conversation.id, sender.id, client_id)?
+            {
+                let is_opening = first.message.seq == 1;
+                let opened = is_opening.then(|| Box::new(self.refreshed(&view)));
+                return Ok(Reply::Sent {
+                    message: Arc::clone(first),
+                    repeated: true,
+                    opened: opened.filter(|_| !matches!(to, Destination::Conversation(_))),
+                });
+            }
+            self.check_not_blocked(&view, sender.id)?;
         }
+        let recipient_online = match view.conversation.kind {
+            ConversationKind::Product => other.map(|user| self.presence.is_present(user)),
+            ConversationKind::Direct | ConversationKind::Group | ConversationKind::Room => None,
+        };
         let body = Body {
             metadata: merged(None, body.metadata.as_ref())?,
             ..body.clone()
@@ -45,7 +54,7 @@ impl<'a> Draft<'a> {
         let g = self.mint.g();
         let message = Arc::new(MessageView {
             conversation: Arc::clone(&view.conversation),
-            sender: Arc::clone(sender),
+            sender: Arc::clone(&sender),
             message: Message {
                 g,
                 conversation: view.conversation.id,
@@ -55,18 +64,80 @@ impl<'a> Draft<'a> {
                 body,
                 created_at: self.now,
                 edited_at: None,
+                recipient_online,
                 origin: self.origin(),
                 client_id: client_id.map(str::to_owned),
             },
             seen: false,
         });
         self.changes.push(Change::Message(Arc::clone(&message)));
-        let scene = self.scene(view);
+        let scene = self.scene(&view);
         self.show(g, scene, Happening::MessageSent(Arc::clone(&message)));
+        let opened = is_opening.then(|| {
+            let at = self.now;
+            Box::new(ConversationView {
+                last_seq: 1,
+                last_g: g,
+                messages: 1,
+                updated_at: at,
+                last_message_at: Some(at),
+                ..view.into_owned()
+            })
+        });
         Ok(Reply::Sent {
             message,
             repeated: false,
+            opened,
         })
+    }
+
+    /// Where a message goes: one's own conversation, or one that is made for it.
+    fn destination(
+        &mut self,
+        to: &Destination,
+        sender: &UserRef,
+        body: &Body,
+    ) -> Result<(Arc<User>, Cow<'a, ConversationView>), Halt> {
+        match to {
+            Destination::Conversation(name) => {
+                let (sender, view) = self.member_at(name, sender)?;
+                if view.conversation.kind == ConversationKind::Direct && view.members.len() < 2 {
+                    // The other one was deleted, and nobody would ever read it.
+                    return Err(Refusal::UnknownUser.into());
+                }
+                Ok((Arc::clone(sender), Cow::Borrowed(view)))
+            }
+            Destination::Direct(other) => {
+                // Nothing is made for a message that is refused.
+                self.check_body(body)?;
+                let (sender, _, view) = self.direct(sender, other, None)?;
+                Ok((sender, view))
+            }
+            Destination::Product {
+                vendor,
+                customer,
+                product,
+            } => {
+                self.check_body(body)?;
+                let (vendor_is_sender, customer_is_sender) = (sender == vendor, sender == customer);
+                let (vendor, customer, view) = self.product(sender, vendor, customer, product)?;
+                match (vendor_is_sender, customer_is_sender) {
+                    (true, false) => Ok((vendor, view)),
+                    (false, true) => Ok((customer, view)),
+                    _ => Err(Refusal::NotAllowed.into()),
+                }
+            }
+        }
+    }
+
+    /// Where only two are, each may refuse the other.
+    fn check_not_blocked(&self, view: &ConversationView, sender: UserId) -> Result<(), Halt> {
+        match view.other(sender) {
+            Some(other) if self.facts.blocks(other.id)?.contains(&sender) => {
+                Err(Refusal::Blocked.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn edit_message(
@@ -79,7 +150,10 @@ impl<'a> Draft<'a> {
         let old = &message.message.body;
         let body = Body {
             text: patch.text.clone().unwrap_or_else(|| old.text.clone()),
-            media: patch.media.clone().or_else(|| old.media.clone()),
+            media: match &patch.media {
+                Some(new) => vec![new.clone()],
+                None => old.media.clone(),
+            },
             metadata: merged(old.metadata.as_ref(), patch.metadata.as_ref())?,
         };
         self.check_body(&body)?;
@@ -150,31 +224,80 @@ impl<'a> Draft<'a> {
         Ok(Reply::Done)
     }
 
+    pub(super) fn mark_all_read(
+        &mut self,
+        conversation: &ConversationRef,
+        reader: &UserRef,
+        tells: bool,
+    ) -> Result<Reply, Halt> {
+        let (reader, view) = self.member_at(conversation, reader)?;
+        let id = view.conversation.id;
+        let read_up_to = self.facts.read_up_to(id, reader.id)?;
+        let newest = self.facts.newest_of_others(id, reader.id)?;
+        let Some(newest) = newest.filter(|newest| newest.seq > read_up_to) else {
+            if tells {
+                self.pass(view, reader, Sign::ReadAgain);
+            }
+            return Ok(Reply::Read { changed: false });
+        };
+        let entry = self.entry(view, Some(reader.id));
+        self.changes.push(Change::Read {
+            entry,
+            reader: reader.id,
+            message: newest.g,
+            seq: newest.seq,
+        });
+        let (scene, message, reader) = (self.scene(view), newest.uuid, Arc::clone(reader));
+        self.show(entry.g, scene, Happening::Read { reader, message });
+        Ok(Reply::Read { changed: true })
+    }
+
     pub(super) fn typing(
         &mut self,
-        conversation: Uuid,
+        conversation: &ConversationRef,
         user: &UserRef,
         writes: bool,
     ) -> Result<Reply, Halt> {
-        let (user, view) = self.member_at(conversation, user)?;
+        let (user, view) = match self.member_at(conversation, user) {
+            // The two have not spoken yet.
+            Err(Halt::Refuse(Refusal::UnknownConversation))
+                if matches!(
+                    conversation,
+                    ConversationRef::Direct(..) | ConversationRef::Product(_)
+                ) =>
+            {
+                return Ok(Reply::Done);
+            }
+            found => found?,
+        };
+        match self.check_not_blocked(view, user.id) {
+            // Whoever takes no messages is not told of their making.
+            Err(Halt::Refuse(_)) => return Ok(Reply::Done),
+            allowed => allowed?,
+        }
+        let sign = if writes { Sign::Writing } else { Sign::Stopped };
+        self.pass(view, user, sign);
+        Ok(Reply::Done)
+    }
+
+    fn pass(&mut self, view: &ConversationView, user: &Arc<User>, sign: Sign) {
         self.effects.push(Effect::Pass(Passing {
-            conversation: Arc::clone(&view.conversation),
+            scene: self.scene(view),
             origin: self.origin(),
             user: Arc::clone(user),
-            writes,
+            sign,
         }));
-        Ok(Reply::Done)
     }
 
     /// The user who acts in a conversation. Who is no member learns nothing, not even which of the
     /// other fields were wrong.
-    fn member_at(
+    pub(super) fn member_at(
         &self,
-        conversation: Uuid,
+        conversation: &ConversationRef,
         user: &UserRef,
     ) -> Result<(&'a Arc<User>, &'a ConversationView), Halt> {
         let user = self.acting(user)?;
-        let view = self.facts.conversation_by_uuid(self.app(), conversation)?;
+        let view = self.conversation(conversation)?;
         match (user, view) {
             (Some(user), Some(view)) if view.has(user.id) => Ok((user, view)),
             _ => Err(Refusal::UnknownConversation.into()),
@@ -211,7 +334,7 @@ impl<'a> Draft<'a> {
     }
 
     fn check_body(&self, body: &Body) -> Result<(), Refusal> {
-        if body.media.is_none() && body.text.trim().is_empty() {
+        if body.media.is_empty() && body.text.trim().is_empty() {
             return Err(Refusal::BlankText);
         }
         let limit = self.actor.app.max_text_bytes;

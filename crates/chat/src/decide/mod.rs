@@ -16,14 +16,15 @@ use uuid::Uuid;
 
 use crate::{
     actor::Actor,
-    command::{Command, Reply, UserRef},
+    command::{Command, ConversationRef, ProductRef, Reply, UserRef},
     event::{Effect, Event, Happening, Scene},
     facts::{Facts, Halt},
     mint::Mint,
     model::{
         AppId, ConversationKind, ConversationView, ExternalId, G, Identity, Metadata, Scope,
-        Timestamp, User, UserId,
+        Timestamp, User, UserId, pair_key, product_key,
     },
+    query::Presence,
     refusal::Refusal,
     store::{Change, Entry},
 };
@@ -44,18 +45,28 @@ pub struct Decision {
     pub reply: Reply,
 }
 
+/// What a decision may see beside the facts.
+#[derive(Clone, Copy)]
+pub struct Moment<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// Who is online.
+    pub presence: &'a dyn Presence,
+}
+
 /// Decides one command. Changes nothing itself; a refusal leaves no trace.
 pub fn decide(
     facts: &Facts,
     mint: &mut Mint,
-    now: Timestamp,
+    moment: Moment<'_>,
     actor: &Actor,
     command: &Command,
 ) -> Result<Decision, Halt> {
     let mut draft = Draft {
         facts,
         mint,
-        now,
+        now: moment.now,
+        presence: moment.presence,
         actor,
         changes: Vec::new(),
         effects: Vec::new(),
@@ -73,6 +84,7 @@ struct Draft<'a> {
     facts: &'a Facts,
     mint: &'a mut Mint,
     now: Timestamp,
+    presence: &'a dyn Presence,
     actor: &'a Actor,
     changes: Vec<Change>,
     effects: Vec<Effect>,
@@ -82,7 +94,11 @@ impl<'a> Draft<'a> {
     fn decide(&mut self, command: &Command) -> Result<Reply, Halt> {
         match command {
             Command::Fence => Ok(Reply::Done),
-            Command::Register { user, dialect } => self.register(user, dialect),
+            Command::Register {
+                user,
+                dialect,
+                alone,
+            } => self.register(user, dialect, *alone),
             Command::Deregister { user, dialect } => self.deregister(user, dialect),
             Command::Join {
                 conversation,
@@ -123,24 +139,35 @@ impl<'a> Draft<'a> {
                 by,
             } => self.remove_member(*conversation, user, by.as_ref()),
             Command::Send {
-                conversation,
+                to,
                 sender,
                 body,
                 client_id,
-            } => self.send(*conversation, sender, body, client_id.as_deref()),
+            } => self.send(to, sender, body, client_id.as_deref()),
             Command::EditMessage { message, by, patch } => {
                 self.edit_message(*message, by.as_ref(), patch)
             }
             Command::DeleteMessage { message, by } => self.delete_message(*message, by.as_ref()),
             Command::MarkRead { message, reader } => self.mark_read(*message, reader),
+            Command::MarkAllRead {
+                conversation,
+                reader,
+                tells,
+            } => self.mark_all_read(conversation, reader, *tells),
+            Command::HideConversation { conversation, user } => {
+                self.hide_conversation(conversation, user)
+            }
             Command::Typing {
                 conversation,
                 user,
                 writes,
-            } => self.typing(*conversation, user, *writes),
+            } => self.typing(conversation, user, *writes),
             Command::PutUser { user, patch } => self.put_user(user, patch),
             Command::UpdateUser { user, patch } => self.update_user(user, patch),
             Command::DeleteUser { user } => self.delete_user(user),
+            Command::Block { user, whom } => self.block(user, whom),
+            Command::Unblock { user, whom } => self.unblock(user, whom),
+            Command::CollectMissed { user } => self.collect_missed(user),
             Command::UserWentOffline { user, at } => {
                 self.changes.push(Change::UserWentOffline(*user, *at));
                 Ok(Reply::Done)
@@ -179,6 +206,9 @@ impl<'a> Draft<'a> {
 
     /// Refuses whoever may not act as `user`.
     fn check_acts_as(&self, user: &UserRef) -> Result<(), Halt> {
+        if *user == UserRef::Subject {
+            return self.subject().map(drop).map_err(Halt::from);
+        }
         if self.believes() {
             return Ok(());
         }
@@ -190,18 +220,13 @@ impl<'a> Draft<'a> {
                 let user = self.facts.user_by_uuid(self.app(), *uuid)?;
                 user.is_some_and(|user| user.external == *subject)
             }
+            UserRef::Subject => true,
         };
         if is_subject {
             Ok(())
         } else {
             Err(Refusal::NotTheTokensSubject.into())
         }
-    }
-
-    /// The user who acts, made at first mention where the name allows it.
-    fn acting_or_made(&mut self, user: &UserRef) -> Result<Arc<User>, Halt> {
-        self.check_acts_as(user)?;
-        self.find_or_make(user)
     }
 
     /// The user who acts, if there.
@@ -229,17 +254,23 @@ impl<'a> Draft<'a> {
                 let user = self.facts.user_by_uuid(self.app(), *uuid)?;
                 Ok(user.filter(|user| user.external.text == *external))
             }
+            UserRef::Subject => self.facts.user(self.app(), &self.subject()?.text),
         }
     }
 
     fn find_or_make(&mut self, user: &UserRef) -> Result<Arc<User>, Halt> {
         match (self.find(user)?, user) {
             (Some(user), _) => Ok(Arc::clone(user)),
-            (None, UserRef::Named(external)) => Ok(match self.made(external) {
-                Some(user) => Arc::clone(user),
-                None => self.make_user(external),
-            }),
+            (None, UserRef::Named(external)) => Ok(self.made_or_make(external)),
+            (None, UserRef::Subject) => Ok(self.made_or_make(self.subject()?)),
             (None, _) => Err(Refusal::UnknownUser.into()),
+        }
+    }
+
+    fn made_or_make(&mut self, external: &ExternalId) -> Arc<User> {
+        match self.made(external) {
+            Some(user) => Arc::clone(user),
+            None => self.make_user(external),
         }
     }
 
@@ -250,6 +281,36 @@ impl<'a> Draft<'a> {
             Change::User(user) if user.external == *external => Some(user),
             _ => None,
         })
+    }
+
+    /// The conversation of this name, if it is there.
+    fn conversation(&self, name: &ConversationRef) -> Result<Option<&'a ConversationView>, Halt> {
+        let app = self.app();
+        let by_key = |kind, key| self.facts.conversation_by_key(app, kind, key);
+        match name {
+            ConversationRef::Uuid(uuid) => self.facts.conversation_by_uuid(app, *uuid),
+            ConversationRef::OfKind(uuid, kind) => {
+                let found = self.facts.conversation_by_uuid(app, *uuid)?;
+                Ok(found.filter(|view| view.conversation.kind == *kind))
+            }
+            ConversationRef::Direct(a, b) => match (self.find(a)?, self.find(b)?) {
+                (Some(a), Some(b)) => by_key(ConversationKind::Direct, pair_key(a.id, b.id)),
+                _ => Ok(None),
+            },
+            ConversationRef::Product(ProductRef {
+                product,
+                vendor,
+                customer,
+            }) => match (self.find(vendor)?, self.find(customer)?) {
+                (Some(vendor), Some(customer)) => by_key(
+                    ConversationKind::Product,
+                    product_key(product, vendor.id, customer.id),
+                ),
+                _ => Ok(None),
+            },
+            // Only queries name one so.
+            ConversationRef::Id(_) | ConversationRef::Opened => Ok(None),
+        }
     }
 
     /// A conversation that `who` may see; the app itself sees all of its own.
@@ -295,8 +356,10 @@ impl<'a> Draft<'a> {
     /// stand in it as they are now too.
     fn scene(&self, view: &ConversationView) -> Scene {
         let members = match view.conversation.kind {
-            ConversationKind::Direct => self.facts.refreshed(&view.members),
-            ConversationKind::Group | ConversationKind::Product | ConversationKind::Room => {
+            ConversationKind::Direct | ConversationKind::Product => {
+                self.facts.refreshed(&view.members)
+            }
+            ConversationKind::Group | ConversationKind::Room => {
                 Arc::clone(&view.members)
             }
         };

@@ -12,15 +12,43 @@ use crate::{
     store::Change,
 };
 
+/// The most users that one may block.
+const MAX_BLOCKS: usize = 1_000;
+
 impl Draft<'_> {
     pub(super) fn register(
         &mut self,
         user: &UserRef,
         dialect: &'static str,
+        alone: bool,
     ) -> Result<Reply, Halt> {
-        let user = self.acting_or_made(user)?;
+        self.check_acts_as(user)?;
+        let earlier = self.registered(dialect, alone)?;
+        let user = self.find_or_make(user)?;
+        let mut replaced = Vec::new();
+        for other in earlier.into_iter().filter(|other| *other != user.id) {
+            self.unsubscribe(Topic::Person(other), dialect);
+            replaced.push(other);
+        }
         self.subscribe(Some(user.id), Topic::Person(user.id), dialect);
-        Ok(Reply::Registered { user })
+        Ok(Reply::Registered { user, replaced })
+    }
+
+    /// Who is at the asker's socket, if that `matters`.
+    fn registered(&self, dialect: &'static str, matters: bool) -> Result<Vec<UserId>, Halt> {
+        let Some(session) = self.actor.session.as_ref().filter(|_| matters) else {
+            return Ok(Vec::new());
+        };
+        let Some(stored) = self.facts.session(session.id)? else {
+            return Ok(Vec::new());
+        };
+        let subscriptions = stored.subscriptions.iter();
+        let own = subscriptions.filter(|subscription| subscription.dialect == dialect);
+        let person = own.filter_map(|subscription| match subscription.topic {
+            Topic::Person(user) => Some(user),
+            Topic::Conversation(_) => None,
+        });
+        Ok(person.collect())
     }
 
     pub(super) fn deregister(
@@ -92,6 +120,42 @@ impl Draft<'_> {
         }
         self.changes.push(Change::UserDeleted(user.id, self.now));
         Ok(Reply::User { user })
+    }
+
+    pub(super) fn block(&mut self, user: &UserRef, whom: &UserRef) -> Result<Reply, Halt> {
+        let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?.id;
+        let whom = self.find(whom)?.ok_or(Refusal::UnknownUser)?.id;
+        if user == whom {
+            return Err(Refusal::SamePerson.into());
+        }
+        let blocked = self.facts.blocks(user)?;
+        if blocked.contains(&whom) {
+            return Ok(Reply::Done);
+        }
+        if blocked.len() >= MAX_BLOCKS {
+            let limit = MAX_BLOCKS;
+            return Err(Refusal::TooManyBlocks { limit }.into());
+        }
+        let at = self.now;
+        self.changes.push(Change::Blocked { user, whom, at });
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn unblock(&mut self, user: &UserRef, whom: &UserRef) -> Result<Reply, Halt> {
+        let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?.id;
+        let whom = self.find(whom)?.ok_or(Refusal::UnknownUser)?.id;
+        if self.facts.blocks(user)?.contains(&whom) {
+            self.changes.push(Change::Unblocked { user, whom });
+        }
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn collect_missed(&mut self, user: &UserRef) -> Result<Reply, Halt> {
+        let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?.id;
+        let after = self.facts.collected_up_to(user)?;
+        let up_to = self.mint.g();
+        self.changes.push(Change::MissedCollected { user, up_to });
+        Ok(Reply::Missed { after, up_to })
     }
 
     /// A user of whom only the id is known.

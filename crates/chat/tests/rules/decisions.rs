@@ -24,7 +24,7 @@ const NOW: Timestamp = Timestamp(1);
 fn a_fence_needs_and_changes_nothing() {
     let mut mint = Mint::new(Counters::default(), 1);
     let actor = verified(None);
-    let decision = decide(&Facts::default(), &mut mint, NOW, &actor, &Command::Fence).unwrap();
+    let decision = decide(&Facts::default(), &mut mint, MOMENT, &actor, &Command::Fence).unwrap();
     assert!(decision.changes.is_empty() && decision.effects.is_empty());
     assert!(matches!(decision.reply, Reply::Done));
     assert_eq!(mint.last_g(), 0);
@@ -34,7 +34,7 @@ fn a_fence_needs_and_changes_nothing() {
 fn what_is_not_known_is_asked_for_and_nothing_is_numbered() {
     let mut mint = Mint::new(Counters::default(), 1);
     let actor = anybody();
-    let halt = decide(&Facts::default(), &mut mint, NOW, &actor, &register("ann")).unwrap_err();
+    let halt = decide(&Facts::default(), &mut mint, MOMENT, &actor, &register("ann")).unwrap_err();
     assert_eq!(halt, Halt::Need(Need::User(AppId(1), "ann".to_owned())));
     assert_eq!(mint.last_g(), 0);
 }
@@ -68,7 +68,7 @@ fn in_a_verified_app_whoever_acts_is_whom_the_token_names() {
 fn a_user_named_by_both_ids_must_have_both() {
     let mut world = World::new();
     let mut uuid_of = |name: &str| match world.one(&anybody(), register(name)) {
-        Ok(Reply::Registered { user }) => user.uuid,
+        Ok(Reply::Registered { user, .. }) => user.uuid,
         other => panic!("{other:?}"),
     };
     let (ann, bob) = (uuid_of("ann"), uuid_of("bob"));
@@ -104,10 +104,11 @@ fn a_number_and_its_text_are_the_same_person() {
     let as_number = Command::Register {
         user: UserRef::Named(number.clone()),
         dialect: "direct",
+        alone: false,
     };
     let mut world = World::new();
     world.one(&verified(Some("7")), as_number.clone()).unwrap();
-    let Ok(Reply::Registered { user }) = world.one(&verified(Some("7")), register("7")) else {
+    let Ok(Reply::Registered { user, .. }) = world.one(&verified(Some("7")), register("7")) else {
         panic!("registered");
     };
     assert!(user.external.number, "the type of first sight stays");

@@ -184,6 +184,7 @@ fn a_user_who_is_not_there_cannot_be_at_a_socket() {
     let at_socket = |user| Command::Register {
         user,
         dialect: DIALECT,
+        alone: false,
     };
     for user in [
         UserRef::Known("eve".to_owned()),

@@ -24,6 +24,7 @@ fn picture() -> Media {
         mime: "image/png".to_owned(),
         bytes: 7,
         title: None,
+        thumbnail: None,
     }
 }
 
@@ -50,7 +51,7 @@ fn stored(world: &World, uuid: Uuid) -> Arc<MessageView> {
 
 fn write(conversation: Uuid, body: Body) -> Command {
     Command::Send {
-        conversation,
+        to: conversation.into(),
         sender: named("ann"),
         body,
         client_id: None,
@@ -62,7 +63,7 @@ fn a_message_says_something_or_has_a_file() {
     let mut world = World::new();
     let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;
     let with_file = |text: &str| Body {
-        media: Some(picture()),
+        media: vec![picture()],
         ..Body::text(text)
     };
     for text in ["", " ", "look"] {

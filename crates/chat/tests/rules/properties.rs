@@ -445,7 +445,9 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
         );
     }
     for (_, outcome) in &turn.answers {
-        if let Ok(Reply::Sent { message, repeated }) = &outcome.result {
+        if let Ok(Reply::Sent {
+            message, repeated, ..
+        }) = &outcome.result {
             let uuid = message.message.uuid;
             assert!(
                 stored(uuid).is_some() || !is_left(uuid),

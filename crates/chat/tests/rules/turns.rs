@@ -275,7 +275,7 @@ impl Store for Confused {
 
 #[test]
 fn a_store_that_never_answers_does_not_hang_the_writer() {
-    let mut executor = Executor::new(Arc::new(Confused), 1).unwrap();
+    let mut executor = Executor::new(Arc::new(Confused), Arc::new(Nobody), 1).unwrap();
     let actor: Arc<Actor> = anybody();
     let submission = chat::Submission {
         actor,

@@ -224,6 +224,7 @@ fn a_deleted_user_is_gone_with_all_that_was_written() {
     let by_uuid = Command::Register {
         user: UserRef::Uuid(ann.uuid),
         dialect: "minchat",
+        alone: false,
     };
     assert_eq!(world.refused(&anybody(), by_uuid), Refusal::UnknownUser);
     world

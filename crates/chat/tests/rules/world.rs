@@ -50,7 +50,7 @@ impl World {
 
     /// A writer that starts on what a store holds.
     pub(crate) fn on(store: Arc<Model>) -> Self {
-        let executor = Executor::new(Arc::clone(&store) as Arc<_>, 42).unwrap();
+        let executor = Executor::new(Arc::clone(&store) as Arc<_>, Arc::new(Nobody), 42).unwrap();
         Self {
             store,
             executor,
@@ -217,6 +217,7 @@ pub(crate) fn register(user: &str) -> Command {
     Command::Register {
         user: named(user),
         dialect: DIALECT,
+        alone: false,
     }
 }
 
@@ -235,7 +236,7 @@ pub(crate) fn open(user: &str, other: &str) -> Command {
 
 pub(crate) fn send(conversation: Uuid, sender: &str, text: &str) -> Command {
     Command::Send {
-        conversation,
+        to: conversation.into(),
         sender: named(sender),
         body: Body::text(text),
         client_id: None,
@@ -244,7 +245,7 @@ pub(crate) fn send(conversation: Uuid, sender: &str, text: &str) -> Command {
 
 pub(crate) fn send_as(conversation: Uuid, sender: &str, text: &str, client_id: &str) -> Command {
     Command::Send {
-        conversation,
+        to: conversation.into(),
         sender: named(sender),
         body: Body::text(text),
         client_id: Some(client_id.to_owned()),
@@ -343,7 +344,7 @@ pub(crate) fn read(message: Uuid, reader: &str) -> Command {
 
 pub(crate) fn typing(conversation: Uuid, user: &str) -> Command {
     Command::Typing {
-        conversation,
+        conversation: conversation.into(),
         user: named(user),
         writes: true,
     }
@@ -386,7 +387,9 @@ pub(crate) fn ended(turn: &Turn) -> Vec<Unsubscribe> {
 /// The message of a reply to a send, and whether it was there before.
 pub(crate) fn sent(result: &Result<Reply, Refusal>) -> (&chat::Message, bool) {
     match result {
-        Ok(Reply::Sent { message, repeated }) => (&message.message, *repeated),
+        Ok(Reply::Sent {
+            message, repeated, ..
+        }) => (&message.message, *repeated),
         other => panic!("a message was sent, got {other:?}"),
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! Checks forms only; what is allowed is decided in `chat`. `outgoing` is the way back.
 
-use chat::{Body, Command, ConversationRef, Query, Refusal, Topic, UserRef};
+use chat::{
+    Body, Command, ConversationKind, ConversationRef, Destination, Query, Refusal, Topic, UserRef,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -47,6 +49,7 @@ fn read_register_user(event: &Incoming) -> Result<Request, Refusal> {
     Ok(Request::command(Command::Register {
         user: named(user),
         dialect: NAME,
+        alone: false,
     }))
 }
 
@@ -81,9 +84,15 @@ fn history(conversation: ConversationRef) -> Query {
     Query::History {
         conversation,
         viewer: None,
+        before: None,
         offset: 0,
         limit: HISTORY,
     }
+}
+
+/// A room of this dialect.
+fn direct(room: Uuid) -> ConversationRef {
+    ConversationRef::OfKind(room, ConversationKind::Direct)
 }
 
 fn named(user: Uuid) -> UserRef {
@@ -98,7 +107,7 @@ fn read_send_message(event: &Incoming) -> Result<Request, Refusal> {
         "must be an object with roomId, senderId and body",
     )?;
     Ok(Request::command(Command::Send {
-        conversation: room.uuid()?,
+        to: Destination::Conversation(direct(room.uuid()?)),
         sender: named(sender.uuid()?),
         body: Body::text(body.text()?),
         client_id: client_id.optional_label(MAX_CLIENT_ID, "must be a string of 1 to 128 bytes")?,
@@ -123,8 +132,9 @@ fn read_fetch_messages(event: &Incoming) -> Result<Request, Refusal> {
     Ok(Request {
         needs_identity: true,
         ..Request::query(Query::History {
-            conversation: ConversationRef::Uuid(room),
+            conversation: direct(room),
             viewer: None,
+            before: None,
             offset,
             limit: limit as u32,
         })

@@ -8,11 +8,11 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use chat::{Event, ExternalId, Passing, Query, Refusal, Subject, Topic};
+use chat::{Event, ExternalId, Passing, Refusal, Subject, Topic};
 use uuid::Uuid;
 
 use crate::{
-    Answer, Answered, Audience, Dialect, Emit, Incoming, Request, Seat, Shown, Site, payload,
+    Answer, Answered, Dialect, Emit, Incoming, Rejoin, Request, Seat, Shown, Site, Stage, payload,
 };
 
 /// The dialect. It keeps nothing.
@@ -52,20 +52,19 @@ impl Dialect for Direct {
         }
     }
 
-    fn rejoin(&self, place: Topic) -> Option<Query> {
-        incoming::rejoin(place)
+    fn rejoin(&self, _namespace: &str, place: Topic) -> Option<Rejoin> {
+        Some(Rejoin {
+            query: incoming::rejoin(place)?,
+            events: outgoing::EVENTS_OF_JOIN,
+        })
     }
 
-    fn events_of_join(&self) -> u32 {
-        outgoing::EVENTS_OF_JOIN
-    }
-
-    fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown> {
-        outgoing::show(site, event, audience).into_iter().collect()
+    fn show(&self, stage: &Stage<'_>, event: &Event) -> Vec<Shown> {
+        outgoing::show(stage, event).into_iter().collect()
     }
 
     /// Its document has no word for typing.
-    fn pass(&self, _site: &Site, _passing: &Passing) -> Option<Emit> {
+    fn pass(&self, _stage: &Stage<'_>, _passing: &Passing) -> Option<Emit> {
         None
     }
 }

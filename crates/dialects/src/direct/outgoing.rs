@@ -8,7 +8,7 @@ use chat::{
 };
 
 use crate::{
-    Answer, Answered, Audience, Emit, Request, Shown, Site,
+    Answer, Answered, Audience, Emit, Request, Shown, Site, Stage,
     json::{error, refused_ack, write_external, write_text, write_uuid},
     timestamp::write_timestamp,
 };
@@ -23,7 +23,7 @@ const CHAT_LIST_UPDATE: u8 = 1;
 /// Tells the asker what came of it: the documented events, and the acknowledgement beside them.
 pub(super) fn answer(site: &Site, request: Option<&Request>, answered: &Answered) -> Answer {
     match (&answered.reply, &answered.view) {
-        (Some(Reply::Registered { user }), _) => {
+        (Some(Reply::Registered { user, .. }), _) => {
             let mut ack = String::from(r#"{"success":true,"userId":"#);
             write_external(&mut ack, &user.external);
             ack.push('}');
@@ -156,7 +156,8 @@ fn explain(command: Option<&Command>, refusal: &Refusal) -> String {
 }
 
 /// What listeners see of an event: `new_message` in the room, `chat_list_update` in person.
-pub(super) fn show(site: &Site, event: &Event, audience: Audience) -> Option<Shown> {
+pub(super) fn show(stage: &Stage<'_>, event: &Event) -> Option<Shown> {
+    let Stage { site, audience, .. } = *stage;
     if event.conversation().kind != ConversationKind::Direct {
         return None;
     }
@@ -238,7 +239,7 @@ fn write_message_fields(out: &mut String, site: &Site, view: &MessageView) {
 /// The text; of a file that came without one, where it is found.
 fn write_body(out: &mut String, site: &Site, view: &MessageView) {
     let body = &view.message.body;
-    match &body.media {
+    match body.media.first() {
         Some(media) if body.text.is_empty() => write_text(out, &site.media_url(media)),
         _ => write_text(out, &body.text),
     }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::{Direct, incoming};
 use crate::{
     Audience, Dialect,
-    sample::{self, incoming as event, seat, site, user},
+    sample::{self, incoming as event, seat, site, stage, user},
 };
 
 const EVENTS: &[(&str, &[&str])] = &[
@@ -104,14 +104,14 @@ fn message(kind: ConversationKind, text: &str) -> Event {
 #[test]
 fn a_message_is_shown_in_the_room_and_to_the_receiver_in_person() {
     let event = message(ConversationKind::Direct, "two\n\"lines\"");
-    let room = Direct.show(&site(), &event, Audience::Conversation);
+    let room = Direct.show(&stage(Audience::Conversation), &event);
     assert_eq!(room.len(), 1);
     assert_eq!((room[0].part, room[0].emit.name), (0, "new_message"));
     assert_eq!(
         room[0].emit.args,
         r#"{"id":"00000000-0000-0000-0000-00000000000d","room_id":"00000000-0000-0000-0000-00000000000c","sender_id":7,"body":"two\n\"lines\"","created_at":"2023-11-14T22:13:20.000Z"}"#
     );
-    let receiver = Direct.show(&site(), &event, Audience::Person(UserId(1)));
+    let receiver = Direct.show(&stage(Audience::Person(UserId(1))), &event);
     assert_eq!(receiver.len(), 1);
     assert_eq!(
         (receiver[0].part, receiver[0].emit.name),
@@ -122,7 +122,7 @@ fn a_message_is_shown_in_the_room_and_to_the_receiver_in_person() {
         r#"{"room_id":"00000000-0000-0000-0000-00000000000c","last_message":"two\n\"lines\"","sender_id":7,"updated_at":"2023-11-14T22:13:20.000Z"}"#
     );
     assert_eq!(
-        Direct.show(&site(), &event, Audience::Person(UserId(2))),
+        Direct.show(&stage(Audience::Person(UserId(2))), &event),
         vec![]
     );
 }
@@ -135,9 +135,9 @@ fn other_kinds_of_conversation_are_not_shown() {
         ConversationKind::Room,
     ] {
         let event = message(kind, "x");
-        assert_eq!(Direct.show(&site(), &event, Audience::Conversation), vec![]);
+        assert_eq!(Direct.show(&stage(Audience::Conversation), &event), vec![]);
         assert_eq!(
-            Direct.show(&site(), &event, Audience::Person(UserId(1))),
+            Direct.show(&stage(Audience::Person(UserId(1))), &event),
             vec![]
         );
     }
@@ -212,7 +212,7 @@ proptest! {
     #[test]
     fn what_is_shown_is_json_that_says_what_was_written(text in any::<String>()) {
         let event = message(ConversationKind::Direct, &text);
-        let shown = Direct.show(&site(), &event, Audience::Conversation);
+        let shown = Direct.show(&stage(Audience::Conversation), &event);
         let value: serde_json::Value = serde_json::from_str(&shown[0].emit.args).unwrap();
         prop_assert_eq!(&value["body"], &serde_json::Value::from(text));
     }

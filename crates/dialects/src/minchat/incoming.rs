@@ -12,7 +12,7 @@ use chat::{
 use uuid::Uuid;
 
 use crate::{
-    Incoming, Request, Seat, Upload,
+    Credential, Incoming, Request, Seat, Upload,
     minchat::NAME,
     payload::{Field, fields, invalid},
 };
@@ -68,7 +68,11 @@ fn read_user_join(event: &Incoming) -> Result<Request, Refusal> {
     let ([user], key) = payload(event, ["channelUserId"])?;
     let user = UserRef::Uuid(user.uuid()?);
     let dialect = NAME;
-    Ok(key.asks(Command::Register { user, dialect }))
+    Ok(key.asks(Command::Register {
+        user,
+        dialect,
+        alone: false,
+    }))
 }
 
 /// `room.user.leave { channelUserId, apiKey }`
@@ -113,11 +117,11 @@ fn read_message(event: &Incoming) -> Result<Request, Refusal> {
     Ok(Request {
         upload,
         ..key.asks(Command::Send {
-            conversation,
+            to: conversation.into(),
             sender,
             body: Body {
                 text: text.optional(Field::text)?.unwrap_or_default(),
-                media: None,
+                media: Vec::new(),
                 metadata,
             },
             client_id,
@@ -170,7 +174,7 @@ fn read_typing(event: &Incoming, writes: bool) -> Result<Request, Refusal> {
     let user = acting(user)?;
     let chat = chat.optional(Field::uuid)?;
     Ok(key.asks_if_any(chat.map(|conversation| Command::Typing {
-        conversation,
+        conversation: conversation.into(),
         user,
         writes,
     })))
@@ -181,7 +185,7 @@ fn read_status(event: &Incoming) -> Result<Request, Refusal> {
     let ([user], key) = payload(event, ["memberId"])?;
     let user = UserRef::Uuid(user.uuid()?);
     Ok(Request {
-        credential: Some(Secret(key.0)),
+        credential: Some(Credential::Key(Secret(key.0))),
         ..Request::query(Query::Status { user })
     })
 }
@@ -192,7 +196,7 @@ struct Key(String);
 impl Key {
     fn asks(self, command: Command) -> Request {
         Request {
-            credential: Some(Secret(self.0)),
+            credential: Some(Credential::Key(Secret(self.0))),
             ..Request::command(command)
         }
     }

@@ -12,9 +12,9 @@ pub mod rest;
 mod tests;
 mod words;
 
-use chat::{Event, Passing, Query, Refusal, Topic};
+use chat::{Event, Passing, Refusal, Topic};
 
-use crate::{Answer, Answered, Audience, Dialect, Emit, Incoming, Request, Seat, Shown, Site};
+use crate::{Answer, Answered, Dialect, Emit, Incoming, Rejoin, Request, Seat, Shown, Site, Stage};
 
 /// The dialect. It keeps nothing.
 #[derive(Clone, Copy, Debug)]
@@ -50,21 +50,16 @@ impl Dialect for Minchat {
     }
 
     /// Joining is answered by its acknowledgement alone.
-    fn rejoin(&self, _place: Topic) -> Option<Query> {
+    fn rejoin(&self, _namespace: &str, _place: Topic) -> Option<Rejoin> {
         None
     }
 
-    /// Joining is not answered by events.
-    fn events_of_join(&self) -> u32 {
-        0
+    fn show(&self, stage: &Stage<'_>, event: &Event) -> Vec<Shown> {
+        outgoing::show(stage, event).into_iter().collect()
     }
 
-    fn show(&self, site: &Site, event: &Event, audience: Audience) -> Vec<Shown> {
-        outgoing::show(site, event, audience).into_iter().collect()
-    }
-
-    fn pass(&self, site: &Site, passing: &Passing) -> Option<Emit> {
-        Some(outgoing::pass(site, passing))
+    fn pass(&self, stage: &Stage<'_>, passing: &Passing) -> Option<Emit> {
+        outgoing::pass(stage, passing)
     }
 }
 

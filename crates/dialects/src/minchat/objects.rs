@@ -202,7 +202,7 @@ impl<'a> Message<'a> {
             id: message.uuid,
             chat_id: view.conversation.uuid,
             text: &message.body.text,
-            file: message.body.media.as_ref().map(|it| File::new(site, it)),
+            file: message.body.media.first().map(|it| File::new(site, it)),
             metadata: message.body.metadata.as_ref(),
             seen: view.seen,
             created_at: Rfc3339(message.created_at),

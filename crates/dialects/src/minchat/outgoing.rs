@@ -2,7 +2,10 @@
 //!
 //! `objects` are what they are made of; `incoming` is the way in.
 
-use chat::{Event, MessageView, Passing, Refusal, Reply, UserId, View, event::Happening};
+use chat::{
+    Event, MessageView, Passing, Refusal, Reply, UserId, View,
+    event::{Happening, Sign},
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -10,7 +13,7 @@ use super::{
     objects::{Chat, Message, Status, User},
     words::Words,
 };
-use crate::{Answer, Answered, Audience, Emit, Request, Shown, Site, json};
+use crate::{Answer, Answered, Audience, Emit, Request, Shown, Site, Stage, json};
 
 /// Places of the frames that one happening makes; part of recovery offsets.
 const MESSAGE: u8 = 0;
@@ -29,7 +32,7 @@ pub(super) fn answer(site: &Site, answered: &Answered) -> Answer {
             member_id: user.uuid,
             status: if *online { "online" } else { "offline" },
         }),
-        (Some(Reply::Registered { user }), _) => text(&Registered {
+        (Some(Reply::Registered { user, .. }), _) => text(&Registered {
             success: true,
             user: User::new(site, user),
         }),
@@ -97,7 +100,8 @@ pub(super) fn refuse(request: Option<&Request>, refusal: &Refusal) -> Answer {
 
 /// What listeners see of an event: what became of messages in the chat; new ones, and receipts,
 /// in person.
-pub(super) fn show(site: &Site, event: &Event, audience: Audience) -> Option<Shown> {
+pub(super) fn show(stage: &Stage<'_>, event: &Event) -> Option<Shown> {
+    let Stage { site, audience, .. } = *stage;
     match (&event.happening, audience) {
         (Happening::MessageSent(view), Audience::Conversation) => Some(Shown {
             skips_origin: true,
@@ -138,15 +142,17 @@ fn shown(part: u8, name: &'static str, args: String) -> Shown {
 }
 
 /// `typing.start`, `typing.stop` with the user as we know it.
-pub(super) fn pass(site: &Site, passing: &Passing) -> Emit {
-    Emit {
-        name: if passing.writes {
-            "typing.start"
-        } else {
-            "typing.stop"
-        },
-        args: text(&User::new(site, &passing.user)),
+pub(super) fn pass(stage: &Stage<'_>, passing: &Passing) -> Option<Emit> {
+    if stage.audience != Audience::Conversation {
+        return None;
     }
+    let name = match passing.sign {
+        Sign::Writing => "typing.start",
+        Sign::Stopped => "typing.stop",
+        Sign::ReadAgain => return None,
+    };
+    let args = text(&User::new(stage.site, &passing.user));
+    Some(Emit { name, args })
 }
 
 /// What is shown has string keys and no errors of its own.

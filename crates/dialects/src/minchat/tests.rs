@@ -131,7 +131,7 @@ fn events_become_commands_and_queries() {
         (
             "message",
             json!({"text": "Hi", "chat_id": C, "user_id": A, "apiKey": key, "file": null}),
-            r#"Send { conversation: 00000000-0000-0000-0000-00000000000c, sender: Uuid(00000000-0000-0000-0000-000000000001), body: Body { text: "Hi", media: None, metadata: None }, client_id: None }"#,
+            r#"Send { to: Conversation(Uuid(00000000-0000-0000-0000-00000000000c)), sender: Uuid(00000000-0000-0000-0000-000000000001), body: Body { text: "Hi", media: [], metadata: None }, client_id: None }"#,
         ),
         (
             "message.update",
@@ -161,7 +161,7 @@ fn events_become_commands_and_queries() {
     ] {
         let request = read(name, &payload).unwrap();
         assert_eq!(format!("{:?}", request.command.unwrap()), expected);
-        assert_eq!(request.credential, Some(Secret(key.to_owned())));
+        assert_eq!(request.credential, Some(Credential::Key(Secret(key.to_owned()))));
         assert!(request.query.is_none() && request.upload.is_none());
     }
     let request = read("user.status", &json!({"memberId": A, "apiKey": key})).unwrap();
@@ -310,7 +310,7 @@ fn bob() -> Arc<User> {
 }
 
 fn shown(event: &Event, audience: Audience) -> Option<(u8, &'static str, Value, bool)> {
-    let mut shown = Minchat.show(&site(), event, audience);
+    let mut shown = Minchat.show(&stage(audience), event);
     assert!(shown.len() < 2);
     shown.pop().map(|shown| {
         let value = serde_json::from_str(&shown.emit.args).unwrap();
@@ -390,14 +390,16 @@ fn edits_and_deletions_are_shown_in_the_chat_and_receipts_in_person() {
 #[test]
 fn typing_shows_the_user_as_we_know_it() {
     let place = sample::conversation(ConversationKind::Direct, &[&ada(), &bob()]);
-    for (writes, name) in [(true, "typing.start"), (false, "typing.stop")] {
+    for (sign, name) in [(Sign::Writing, "typing.start"), (Sign::Stopped, "typing.stop")] {
         let passing = Passing {
-            conversation: Arc::clone(&place.conversation),
+            scene: sample::scene(&place),
             origin: None,
             user: ada(),
-            writes,
+            sign,
         };
-        let emit = Minchat.pass(&site(), &passing).unwrap();
+        let in_person = stage(Audience::Person(UserId(2)));
+        assert_eq!(Minchat.pass(&in_person, &passing), None);
+        let emit = Minchat.pass(&stage(Audience::Conversation), &passing).unwrap();
         assert_eq!(emit.name, name);
         let value: Value = serde_json::from_str(&emit.args).unwrap();
         assert_eq!(value, ada_shown());
@@ -456,7 +458,7 @@ fn files_and_metadata_are_shown_as_they_are_kept() {
     let metadata = json!({"n": 1, "flag": true, "at": {"x": null}});
     let body = Body {
         text: String::new(),
-        media: Some(heron()),
+        media: vec![heron()],
         metadata: Some(Metadata(metadata.as_object().unwrap().clone())),
     };
     let message = sample::message(&place, &bob(), body);

@@ -45,13 +45,13 @@ use parking_lot::Mutex;
 
 pub use self::{
     connection::Door,
+    presence::Presence,
     sequencer::{Sequencer, Strides, TURNS_AHEAD},
 };
 use self::{
     offset::{Epochs, Key},
     passing::Typists,
     permits::Permits,
-    presence::Presence,
     reviving::{Ended, Lookups},
     session::{Session, Sessions},
     socket::Delivery,
@@ -152,7 +152,7 @@ pub struct Hub {
     touched: Mutex<Vec<Arc<Topic>>>,
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
-    presence: Presence,
+    presence: Arc<Presence>,
     typists: Typists,
     ended: Mutex<Ended>,
     permits: Arc<Permits>,
@@ -185,6 +185,8 @@ pub struct HubParts {
     pub directory: Arc<Directory>,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// Who is here; the writer looks at it too.
+    pub presence: Arc<Presence>,
     /// All starts of the server, this one last.
     pub boots: Vec<Boot>,
     /// The highest G committed before this start.
@@ -201,6 +203,7 @@ impl Hub {
             queue,
             directory,
             metrics,
+            presence,
             boots,
             last_g,
         } = parts;
@@ -222,7 +225,7 @@ impl Hub {
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
-            presence: Presence::default(),
+            presence,
             typists: Typists::default(),
             ended: Mutex::default(),
             permits,
@@ -241,6 +244,11 @@ impl Hub {
     /// The highest G that is committed and entered into all topics.
     pub(crate) fn barrier(&self) -> G {
         self.barrier.load(Ordering::Acquire)
+    }
+
+    /// Who is here.
+    pub fn presence(&self) -> &dyn chat::Presence {
+        &*self.presence
     }
 
     fn bus(&self) -> Option<&Arc<dyn Bus>> {

@@ -4,10 +4,11 @@
 
 use std::{
     collections::HashMap,
+    iter,
     time::{Duration, Instant},
 };
 
-use chat::{ConversationId, Passing, SessionId, Topic, UserId};
+use chat::{ConversationId, Passing, SessionId, Topic, UserId, event::Sign};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
@@ -30,13 +31,17 @@ impl Hub {
     /// own sockets.
     pub(super) fn pass(&self, passing: Passing) {
         self.tell_passing(&passing);
-        let key = (passing.conversation.id, passing.user.id);
+        let key = (passing.scene.conversation.id, passing.user.id);
         let mut typists = self.typists.0.lock();
-        if passing.writes {
-            let until = timers::now() + WRITING;
-            typists.insert(key, Typist { passing, until });
-        } else {
-            typists.remove(&key);
+        match passing.sign {
+            Sign::Writing => {
+                let until = timers::now() + WRITING;
+                typists.insert(key, Typist { passing, until });
+            }
+            Sign::Stopped => {
+                typists.remove(&key);
+            }
+            Sign::ReadAgain => {}
         }
     }
 
@@ -62,25 +67,27 @@ impl Hub {
         };
         for passing in stopped {
             self.tell_passing(&Passing {
-                writes: false,
+                sign: Sign::Stopped,
                 ..passing
             });
         }
     }
 
     fn tell_passing(&self, passing: &Passing) {
-        let place = Topic::Conversation(passing.conversation.id);
-        let topics = self.topics.lock().get(&place).cloned().unwrap_or_default();
-        for topic in topics {
-            let Some(emit) = topic.dialect.pass(&self.config.site, passing) else {
-                continue;
-            };
-            let mut frame = Vec::new();
-            wire::frame::write_event(&mut frame, topic.namespace, emit.name, &emit.args, None);
-            topic.pass(&frame.into(), |socket| {
-                let session = &socket.session;
-                passing.origin != Some(session.seed.id) && !session.is(passing.user.id)
-            });
+        let conversation = Topic::Conversation(passing.scene.conversation.id);
+        for place in iter::once(conversation).chain(passing.people().map(Topic::Person)) {
+            let topics = self.topics.lock().get(&place).cloned().unwrap_or_default();
+            for topic in topics {
+                let Some(emit) = topic.dialect.pass(&topic.stage(&self.config.site), passing) else {
+                    continue;
+                };
+                let mut frame = Vec::new();
+                wire::frame::write_event(&mut frame, topic.namespace, emit.name, &emit.args, None);
+                topic.pass(&frame.into(), |socket| {
+                    let session = &socket.session;
+                    passing.origin != Some(session.seed.id) && !session.is(passing.user.id)
+                });
+            }
         }
     }
 }

@@ -1,26 +1,40 @@
-//! Who is online: a user with any socket that has said who it is, in any dialect.
+//! Who is online: a user with any socket that has said who it is, in any dialect. And who is present:
+//! a user with a socket by which a dialect tells others so ([`PresenceOf::Announced`]).
 //!
-//! Somebody who lost the connection stays online for a moment, so that a reconnect shows nobody a
-//! blink; somebody who said goodbye does not.
+//! Somebody who lost the connection stays for a moment, so that a reconnect shows nobody a blink;
+//! somebody who said goodbye does not.
+//!
+//! [`PresenceOf::Announced`]: dialects::PresenceOf::Announced
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     time::{Duration, Instant},
 };
 
-use chat::{Timestamp, UserId};
-use foldhash::fast::RandomState;
+use chat::{AppId, Timestamp, User, UserId};
 use parking_lot::Mutex;
 
 use super::{Hub, timers};
 use crate::writer;
 
-/// How long a user stays online without a socket.
+/// How long a user stays without a socket.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// All who are online.
+/// All who are online, and all who are present.
 #[derive(Default)]
-pub(super) struct Presence(Mutex<HashMap<UserId, Seen, RandomState>>);
+pub struct Presence {
+    /// Known once the writer has said who they are.
+    pub(super) online: Table<UserId>,
+    /// Known by their token alone, as soon as they come in.
+    pub(super) present: Table<Person>,
+}
+
+/// A user as a token names them: by app and the app's own id.
+pub(super) type Person = (AppId, String);
+
+/// Who is here, by the number of their sockets.
+pub(super) struct Table<K>(Mutex<HashMap<K, Seen>>);
 
 struct Seen {
     sockets: u32,
@@ -37,11 +51,17 @@ pub(super) enum Going {
     Goodbye,
 }
 
-impl Presence {
-    /// One more socket is this user's.
-    pub(super) fn enter(&self, user: UserId) {
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Table<K> {
+    /// One more socket is this one's.
+    pub(super) fn enter(&self, who: K) {
         let mut seen = self.0.lock();
-        let seen = seen.entry(user).or_insert(Seen {
+        let seen = seen.entry(who).or_insert(Seen {
             sockets: 0,
             gone: None,
         });
@@ -49,10 +69,10 @@ impl Presence {
         seen.gone = None;
     }
 
-    /// One socket fewer is this user's.
-    pub(super) fn leave(&self, user: UserId, going: Going) {
+    /// One socket fewer is this one's.
+    pub(super) fn leave(&self, who: &K, going: Going) {
         let mut all = self.0.lock();
-        let Some(seen) = all.get_mut(&user) else {
+        let Some(seen) = all.get_mut(who) else {
             return;
         };
         seen.sockets = seen.sockets.saturating_sub(1);
@@ -66,28 +86,37 @@ impl Presence {
         }
     }
 
+    /// Whether somebody is here.
+    pub(super) fn has(&self, who: &K) -> bool {
+        let now = timers::now();
+        let all = self.0.lock();
+        all.get(who)
+            .is_some_and(|seen| seen.gone.is_none_or(|(until, _)| now < until))
+    }
+
     /// Those who have gone since the last time that this was asked, and when they went.
-    fn take_gone(&self) -> Vec<(UserId, Timestamp)> {
+    fn take_gone(&self) -> Vec<(K, Timestamp)> {
         let now = timers::now();
         let mut all = self.0.lock();
         let gone = all.extract_if(|_, seen| seen.gone.is_some_and(|(until, _)| until <= now));
-        let gone = gone.filter_map(|(user, seen)| Some((user, seen.gone?.1)));
+        let gone = gone.filter_map(|(who, seen)| Some((who, seen.gone?.1)));
         gone.collect()
     }
 }
 
-impl chat::query::Presence for Hub {
-    fn is_online(&self, user: UserId) -> bool {
-        let now = timers::now();
-        let seen = self.presence.0.lock();
-        seen.get(&user)
-            .is_some_and(|seen| seen.gone.is_none_or(|(until, _)| now < until))
+impl chat::Presence for Presence {
+    fn is_online(&self, user: &User) -> bool {
+        self.online.has(&user.id)
+    }
+
+    fn is_present(&self, user: &User) -> bool {
+        self.present.has(&(user.app, user.external.text.clone()))
     }
 }
 
 impl Hub {
     /// Those who have gone offline since the last time that this was asked, and when.
     pub(crate) fn gone_offline(&self) -> Vec<(UserId, Timestamp)> {
-        self.presence.take_gone()
+        self.presence.online.take_gone()
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use chat::{
     Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
 };
-use dialects::{Dialect, Request};
+use dialects::{Credential, Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
 
@@ -384,7 +384,8 @@ impl Seat {
 
     /// Who asks: whom the key or token in the payload names, where the dialect has it there.
     fn actor_of(&mut self, request: &Request) -> Result<Arc<Actor>, Refusal> {
-        let Some(credential) = &request.credential else {
+        let Some(Credential::Key(credential) | Credential::Token(credential)) = &request.credential
+        else {
             return Ok(Arc::clone(&self.actor));
         };
         let now = writer::now();

@@ -94,15 +94,17 @@ impl Stream {
                 self.socket
                     .detach(topic.place, Key::end_of(self.hub.barrier()));
             }
+            let namespace = self.socket.namespace;
+            let rejoin = dialect.and_then(|dialect| dialect.rejoin(namespace, topic.place));
             let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
             let last = Key {
                 g: since,
                 part: Key::ANSWER,
-                r: dialect.map_or(0, |dialect| dialect.events_of_join().saturating_sub(1)),
+                r: rejoin.map_or(0, |rejoin| rejoin.events.saturating_sub(1)),
             };
             if from < last && !answers.iter().any(is_kept) {
-                let rejoin = |dialect| Ticket::rejoin(dialect, topic.place, since);
-                again.extend(dialect.and_then(rejoin));
+                let ticket = |dialect| Ticket::rejoin(dialect, namespace, topic.place, since);
+                again.extend(dialect.and_then(ticket));
             }
         }
         again.extend(
@@ -123,17 +125,17 @@ impl Stream {
             self.socket.session.identify(user);
             if !self.identities.contains(&user) {
                 self.identities.push(user);
-                self.hub.presence.enter(user);
+                self.hub.presence.online.enter(user);
             }
         }
     }
 
     /// The socket is this user no longer.
-    fn unidentify(&mut self, user: UserId) {
+    pub(super) fn unidentify(&mut self, user: UserId) {
         self.socket.session.unidentify(user);
         if let Some(place) = self.identities.iter().position(|known| *known == user) {
             self.identities.swap_remove(place);
-            self.hub.presence.leave(user, Going::Goodbye);
+            self.hub.presence.online.leave(&user, Going::Goodbye);
         }
     }
 
@@ -433,7 +435,7 @@ impl Drop for Stream {
         }
         self.socket.session.detach(&self.socket);
         for user in &self.identities {
-            self.hub.presence.leave(*user, self.going);
+            self.hub.presence.online.leave(user, self.going);
         }
         self.hub.stop_typists_of(self.socket.session.seed.id);
         if !self.offsets {

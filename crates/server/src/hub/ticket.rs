@@ -115,11 +115,11 @@ impl Ticket {
     /// Answers a join again. `None` where the dialect answers none.
     pub(super) fn rejoin(
         dialect: &'static dyn Dialect,
+        namespace: &str,
         place: chat::Topic,
         since: G,
     ) -> Option<Self> {
-        let query = dialect.rejoin(place)?;
-        let request = Request::query(query);
+        let request = Request::query(dialect.rejoin(namespace, place)?.query);
         Some(Self {
             ack: None,
             dialect: Some(dialect),

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use chat::{Event, G, SessionId, Timestamp};
-use dialects::{Audience, Dialect, Shown, Site};
+use dialects::{Audience, Dialect, Shown, Site, Stage};
 use parking_lot::Mutex;
 use slab::Slab;
 
@@ -27,6 +27,8 @@ use super::{
     timers,
 };
 
+/// Members to whom something that passes is shown at once.
+const PASSED_AT_ONCE: usize = 32;
 /// How long what was brought back from the log stays, whatever the budget.
 const PINNED: Duration = Duration::from_secs(10);
 
@@ -123,10 +125,15 @@ impl Topic {
         }
     }
 
-    fn audience(&self) -> Audience {
-        match self.place {
-            chat::Topic::Conversation(_) => Audience::Conversation,
-            chat::Topic::Person(user) => Audience::Person(user),
+    /// Where it shows something.
+    pub(crate) fn stage<'a>(&'a self, site: &'a Site) -> Stage<'a> {
+        Stage {
+            site,
+            namespace: self.namespace,
+            audience: match self.place {
+                chat::Topic::Conversation(_) => Audience::Conversation,
+                chat::Topic::Person(user) => Audience::Person(user),
+            },
         }
     }
 
@@ -318,16 +325,26 @@ impl Topic {
         (to < members.slab.capacity()).then_some(to)
     }
 
-    /// Shows something that passes to those members who are to see it.
+    /// Shows something that passes to those members who are to see it. Lets others at the members
+    /// in between; who comes or goes meanwhile may see it or not.
     pub(crate) fn pass(&self, frame: &Bytes, sees: impl Fn(&Socket) -> bool) {
-        let members = self.members.lock();
-        for (_, member) in members
-            .slab
-            .iter()
-            .filter(|(_, member)| sees(&member.socket))
-        {
-            member.socket.pass(frame.clone());
-            member.socket.handle.wake();
+        let mut next = 0;
+        loop {
+            let members = self.members.lock();
+            let end = members.slab.capacity();
+            for place in next..end.min(next + PASSED_AT_ONCE) {
+                let Some(member) = members.slab.get(place) else {
+                    continue;
+                };
+                if sees(&member.socket) {
+                    member.socket.pass(frame.clone());
+                    member.socket.handle.wake();
+                }
+            }
+            next += PASSED_AT_ONCE;
+            if next >= end {
+                break;
+            }
         }
     }
 
@@ -419,7 +436,7 @@ impl Joined {
     fn render(events: &[Arc<Event>], topic: &Topic, render: &Render<'_>) -> Self {
         let (mut bytes, mut frames, mut skips) = (Vec::new(), Vec::new(), Vec::new());
         for event in events {
-            let shown = topic.dialect.show(render.site, event, topic.audience());
+            let shown = topic.dialect.show(&topic.stage(render.site), event);
             for Shown {
                 part,
                 emit,

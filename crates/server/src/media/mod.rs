@@ -234,6 +234,7 @@ impl Incoming {
                     mime: kind.mime.to_owned(),
                     bytes: self.bytes,
                     title: title.as_deref().and_then(tidy_title),
+                    thumbnail: None,
                 },
                 file: scrap,
             })

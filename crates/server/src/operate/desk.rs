@@ -13,6 +13,7 @@ use chat::{
     Actor, App, AppId, Asker, Command, Executor, ExternalId, Fault, Identity, Outcome, Proof,
     Queue, Refusal, Reply, Role, Store, Subject, Submission, Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
+    query::Nobody,
 };
 use dialects::timestamp::write_timestamp;
 use parking_lot::{Condvar, Mutex};
@@ -56,7 +57,7 @@ impl Desk {
     /// A desk over the store of a data folder that nobody else works on.
     pub fn alone(store: Arc<dyn Store>, data: &Path) -> Result<Self, Denied> {
         let seed = key::random_u64().map_err(say)?;
-        let executor = Executor::new(Arc::clone(&store), seed).map_err(say)?;
+        let executor = Executor::new(Arc::clone(&store), Arc::new(Nobody), seed).map_err(say)?;
         Ok(Self {
             store,
             data: data.to_owned(),

@@ -52,7 +52,7 @@ async fn try_to_welcome(rest: &Rest, app: &Arc<App>, user: &User) -> Result<(), 
     });
     if let Reply::Opened { conversation, .. } = opened.await? {
         run(Command::Send {
-            conversation: conversation.conversation.uuid,
+            to: conversation.conversation.uuid.into(),
             sender: host,
             body: Body::text(WELCOME),
             client_id: Some(WELCOME_ID.to_owned()),

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chat::{
-    Actor, Command, ConversationView, Fault, Query, Refusal, Reply, View,
+    Actor, Command, Fault, Query, Refusal, Reply, View,
     query::{self, QueryError, Reader, Sources},
 };
 use dialects::{
@@ -82,11 +82,8 @@ impl Rest {
         };
         let view = match &call.request.query {
             Some(query) => {
-                let opened = match &reply {
-                    Reply::Opened { conversation, .. } => Some(conversation.clone()),
-                    _ => None,
-                };
-                match self.look(Arc::clone(actor), query.clone(), opened).await {
+                let before = reply.clone();
+                match self.look(Arc::clone(actor), query.clone(), before).await {
                     Ok(view) => Some(view),
                     Err(QueryError::Refused(refusal)) => return Ok(Err(refusal)),
                     Err(QueryError::Failed(fault)) => return Err(Rejection::internal(&fault)),
@@ -119,14 +116,14 @@ impl Rest {
         &self,
         actor: Arc<Actor>,
         query: Query,
-        opened: Option<ConversationView>,
+        reply: Reply,
     ) -> Result<View, QueryError> {
         let rest = self.clone();
         let looked = spawn_blocking(move || {
             let parts = rest.parts();
             let sources = Sources {
                 store: &*parts.store,
-                presence: &*parts.hub,
+                presence: parts.hub.presence(),
             };
             let reader = Reader {
                 app: actor.app.id,
@@ -135,7 +132,7 @@ impl Rest {
                 subject: actor.subject.as_ref().map(|subject| &subject.id),
             };
             let at = parts.hub.barrier();
-            query::run(sources, reader, &query, at, opened.as_ref())
+            query::run(sources, reader, &query, at, Some(&reply))
         });
         looked.await.unwrap_or_else(|error| {
             let fault = Fault::new("looking something up", error);

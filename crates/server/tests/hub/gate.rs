@@ -15,7 +15,7 @@ use chat::{
     model::{ApiKey, App},
     session::StoredSession,
     store::{
-        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, Need,
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, ListPage, Page, Counters, Found, Need,
         UserName,
     },
 };
@@ -151,19 +151,37 @@ impl Store for Gate {
     fn conversations(
         &self,
         user: UserId,
-        offset: u64,
-        limit: u32,
+        page: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
-        self.store.conversations(user, offset, limit)
+        self.store.conversations(user, page)
     }
     fn history(
         &self,
         conversation: &Arc<Conversation>,
         at: G,
-        offset: u64,
-        limit: u32,
+        page: &Page,
     ) -> Result<Vec<MessageView>, Fault> {
-        self.store.history(conversation, at, offset, limit)
+        self.store.history(conversation, at, page)
+    }
+    fn missed(
+        &self,
+        user: UserId,
+        after: G,
+        up_to: G,
+        page: &Page,
+    ) -> Result<Vec<MessageView>, Fault> {
+        self.store.missed(user, after, up_to, page)
+    }
+    fn contacts(
+        &self,
+        user: UserId,
+        kind: ConversationKind,
+        limit: u32,
+    ) -> Result<Vec<UserId>, Fault> {
+        self.store.contacts(user, kind, limit)
+    }
+    fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
+        self.store.blocks(user)
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.store.message(app, uuid)

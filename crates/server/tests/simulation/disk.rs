@@ -8,7 +8,7 @@ use chat::{
     model::{ApiKey, App, Media},
     session::StoredSession,
     store::{
-        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Found,
+        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, ListPage, Page, Counters, Found,
         Need, UserName,
     },
 };
@@ -202,19 +202,37 @@ impl Store for Disk {
     fn conversations(
         &self,
         user: UserId,
-        offset: u64,
-        limit: u32,
+        page: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
-        self.read(|rows| rows.conversations(user, offset, limit))
+        self.read(|rows| rows.conversations(user, page))
     }
     fn history(
         &self,
         conversation: &Arc<Conversation>,
         at: G,
-        offset: u64,
-        limit: u32,
+        page: &Page,
     ) -> Result<Vec<MessageView>, Fault> {
-        self.read(|rows| rows.history(conversation, at, offset, limit))
+        self.read(|rows| rows.history(conversation, at, page))
+    }
+    fn missed(
+        &self,
+        user: UserId,
+        after: G,
+        up_to: G,
+        page: &Page,
+    ) -> Result<Vec<MessageView>, Fault> {
+        self.read(|rows| rows.missed(user, after, up_to, page))
+    }
+    fn contacts(
+        &self,
+        user: UserId,
+        kind: ConversationKind,
+        limit: u32,
+    ) -> Result<Vec<UserId>, Fault> {
+        self.read(|rows| rows.contacts(user, kind, limit))
+    }
+    fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
+        self.read(|rows| rows.blocks(user))
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.read(|rows| rows.message(app, uuid))

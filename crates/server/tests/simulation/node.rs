@@ -78,7 +78,9 @@ impl Node {
     ) -> Self {
         let store: Arc<dyn Store> = Arc::clone(disk) as _;
         let boots = store.boot(rng.u32(1..)).unwrap();
-        let mut executor = Executor::new(Arc::clone(&store), rng.u64(..)).unwrap();
+        let presence = Arc::new(Presence::default());
+        let online = Arc::clone(&presence) as _;
+        let mut executor = Executor::new(Arc::clone(&store), online, rng.u64(..)).unwrap();
         if store.apps().unwrap().is_empty() {
             let _ = executor.turn([new_app()].into(), Timestamp(0));
         }
@@ -92,6 +94,7 @@ impl Node {
             queue: Arc::clone(&queue),
             directory: Arc::new(Directory::load(store).unwrap()),
             metrics: Arc::clone(&metrics),
+            presence,
             boots,
             last_g: executor.last_g(),
         };

@@ -192,6 +192,7 @@ impl World {
                 body: Body::text(text),
                 created_at: self.now(),
                 edited_at: None,
+                recipient_online: None,
                 origin: None,
                 client_id: None,
             },

@@ -32,7 +32,7 @@ struct Writer {
 impl Writer {
     fn start(folder: &Path) -> Self {
         let store = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
-        let executor = Executor::new(Arc::clone(&store) as Arc<dyn Store>, 7).unwrap();
+        let executor = Executor::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Nobody), 7).unwrap();
         Self {
             store,
             executor: Mutex::new(executor),
@@ -116,7 +116,7 @@ fn what_the_writer_decides_is_what_is_on_disk() {
     let send_all = |writer: &Writer| -> Vec<bool> {
         let sends = |(_, user, chat): &(Arc<Actor>, &str, Arc<chat::Conversation>)| -> Vec<_> {
             let send = |number: u32| Command::Send {
-                conversation: chat.uuid,
+                to: chat.uuid.into(),
                 sender: UserRef::Known((*user).to_owned()),
                 body: Body::text(format!("{user} {number}")),
                 client_id: Some(number.to_string()),

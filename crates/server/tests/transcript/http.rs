@@ -67,7 +67,7 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &Call) -> Result<Answere
     };
     let sources = Sources {
         store: &*core.store,
-        presence: &*core.hub,
+        presence: core.hub.presence(),
     };
     let reader = Reader {
         app: actor.app.id,

@@ -111,22 +111,30 @@ pub struct Messages<'a> {
 /// The HTTP status of a refusal.
 pub fn status(refusal: &Refusal) -> u16 {
     match refusal {
-        Refusal::UnknownKey | Refusal::TokenExpired | Refusal::NotIdentified => 401,
-        Refusal::TokenRequired | Refusal::NotTheTokensSubject | Refusal::NotAllowed => 403,
+        Refusal::UnknownKey
+        | Refusal::TokenRefused { .. }
+        | Refusal::TokenExpired
+        | Refusal::NotIdentified => 401,
+        Refusal::TokenRequired
+        | Refusal::NotTheTokensSubject
+        | Refusal::NotAllowed
+        | Refusal::Blocked
+        | Refusal::WrongRole { .. } => 403,
         Refusal::UnknownConversation
         | Refusal::UnknownMessage
         | Refusal::UnknownUser
         | Refusal::NotAMember
         | Refusal::UnknownSession
         | Refusal::UnknownEvent => 404,
-        Refusal::FixedMembers | Refusal::NameTaken => 409,
+        Refusal::FixedMembers | Refusal::NameTaken | Refusal::NotPresent => 409,
         Refusal::FileTooLarge { .. } => 413,
         Refusal::Invalid { .. }
         | Refusal::BlankText
         | Refusal::SamePerson
         | Refusal::TextTooLong { .. }
         | Refusal::MetadataTooLarge { .. }
-        | Refusal::TooManyMembers { .. } => 422,
+        | Refusal::TooManyMembers { .. }
+        | Refusal::TooManyBlocks { .. } => 422,
         Refusal::Unavailable => 503,
     }
 }

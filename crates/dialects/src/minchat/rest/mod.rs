@@ -141,6 +141,7 @@ pub fn open_chat(body: Input<'_>) -> Result<Call, Refusal> {
                 title: chat.title,
                 avatar,
                 metadata: chat.metadata,
+                product: None,
             },
         }
     };
@@ -160,8 +161,11 @@ pub fn list_chats(query: &Form) -> Result<Call, Refusal> {
         Shape::Chats { page },
         Query::Conversations {
             user: user_id.0,
+            kind: None,
             offset: offset(page),
             limit: PAGE,
+            message_offset: 0,
+            message_limit: 1,
         },
     ))
 }
@@ -241,6 +245,7 @@ pub fn list_messages(query: &Form) -> Result<Call, Refusal> {
         Query::History {
             conversation: ConversationRef::Uuid(query.chat_id),
             viewer: query.user_id.map(|viewer| viewer.0),
+            before: None,
             offset: offset(query.page),
             limit: PAGE,
         },
@@ -257,11 +262,11 @@ pub fn send_message(body: Input<'_>, idempotency_key: Option<&str>) -> Result<Ca
     Ok(command(
         Shape::Message,
         Command::Send {
-            conversation: message.chat_id,
+            to: message.chat_id.into(),
             sender: UserRef::Uuid(message.user_id),
             body: Body {
                 text: message.text.unwrap_or_default(),
-                media: message.file,
+                media: Vec::from_iter(message.file),
                 metadata: message.metadata,
             },
             client_id,
@@ -353,7 +358,7 @@ impl Call {
                 }),
             ) => {
                 let chats = conversations.iter().map(|found| {
-                    let newest = found.last_message.as_ref();
+                    let newest = found.messages.last();
                     Chat::new(site, &found.conversation, Some(viewer.id), newest)
                 });
                 Response::ok(&Chats {
@@ -413,6 +418,7 @@ fn chat_with_newest(conversation: ConversationRef, viewer: Option<UserRef>) -> Q
     Query::History {
         conversation,
         viewer,
+        before: None,
         offset: 0,
         limit: 1,
     }

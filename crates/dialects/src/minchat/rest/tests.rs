@@ -201,7 +201,7 @@ fn the_other_endpoints_ask_what_they_say() {
         (
             send_message(Input::Form(&sent), Some("key")),
             format!(
-                r#"Send {{ conversation: {C}, sender: Uuid({A}), body: Body {{ text: "Hi", media: None, metadata: None }}, client_id: Some("key") }}"#
+                r#"Send {{ to: Conversation(Uuid({C})), sender: Uuid({A}), body: Body {{ text: "Hi", media: [], metadata: None }}, client_id: Some("key") }}"#
             ),
         ),
         (
@@ -534,7 +534,7 @@ fn answers_have_their_objects_in_their_envelopes() {
         viewer: Arc::clone(&bob),
         conversations: vec![ConversationSummary {
             conversation: place.clone(),
-            last_message: Some(message.clone()),
+            messages: vec![message.clone()],
         }],
         total: 25,
     };
@@ -568,6 +568,6 @@ fn files_of_a_form_are_placed() {
     let Some(Command::Send { body, .. }) = call.request.command else {
         panic!("{call:?}");
     };
-    assert_eq!(body.media, Some(heron()));
+    assert_eq!(body.media, [heron()]);
     assert_eq!(body.metadata, None::<Metadata>);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chat::{
-    Actor, ConversationView, G, Outcome, Refusal, Reply, View,
+    Actor, G, Outcome, Refusal, Reply, View,
     query::{self, QueryError, Reader, Sources},
     session::StoredSession,
 };
@@ -31,7 +31,10 @@ impl Stream {
         };
         let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
         match &outcome.result {
-            Ok(Reply::Registered { user }) => self.identify(&[user.id]),
+            Ok(Reply::Registered { user, replaced }) => {
+                replaced.iter().for_each(|other| self.unidentify(*other));
+                self.identify(&[user.id]);
+            }
             Ok(Reply::Opened {
                 user: Some(user), ..
             }) if identifies => self.identify(&[user.id]),
@@ -43,11 +46,11 @@ impl Stream {
         let Some(ticket) = self.tickets.get_mut(place) else {
             return Ok(());
         };
-        let placed = ticket.request.as_ref().and_then(Request::placed);
-        if let (Some(file), Some(media)) = (placed, &self.hub.config.media)
+        let placed = ticket.request.as_ref().map_or(&[][..], Request::placed);
+        if let Some(media) = &self.hub.config.media
             && !is_in_use(&outcome.result)
         {
-            media.discard(&file.name);
+            placed.iter().for_each(|file| media.discard(&file.name));
         }
         if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
             // Its client must not hear of a session that is not stored. It comes back with the one
@@ -86,7 +89,9 @@ impl Stream {
         at: G,
     ) {
         self.identify(&self.socket.session.identities());
-        let Some(ticket) = dialect.and_then(|dialect| Ticket::rejoin(dialect, place, at)) else {
+        let Some(ticket) = dialect
+            .and_then(|dialect| Ticket::rejoin(dialect, self.socket.namespace, place, at))
+        else {
             return;
         };
         let is_later = |other: &Ticket| other.place().is_none_or(|place| place > at);
@@ -102,7 +107,8 @@ impl Stream {
         self.identify(&session.identities());
         let joins = session.subscriptions.iter().filter_map(|subscription| {
             let dialect = dialects::by_name(&subscription.dialect)?;
-            Ticket::rejoin(dialect, subscription.topic, subscription.since)
+            let namespace = self.socket.namespace;
+            Ticket::rejoin(dialect, namespace, subscription.topic, subscription.since)
         });
         for (count, ticket) in joins.enumerate() {
             self.open_bytes += ticket.weight;
@@ -164,12 +170,9 @@ impl Stream {
             };
             return;
         }
-        let opened = match &reply {
-            Some(Reply::Opened { conversation, .. }) => Some(conversation.clone()),
-            _ => None,
-        };
+        let before = reply.clone();
         ticket.state = State::Reading { at, reply };
-        self.read(actor, query, at, opened);
+        self.read(actor, query, at, before);
     }
 
     fn read(
@@ -177,7 +180,7 @@ impl Stream {
         actor: Option<Arc<Actor>>,
         query: chat::Query,
         at: G,
-        opened: Option<ConversationView>,
+        reply: Option<Reply>,
     ) {
         let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
         let users = self.identities.clone();
@@ -195,9 +198,9 @@ impl Stream {
             };
             let sources = Sources {
                 store: &*hub.store,
-                presence: &*hub,
+                presence: &*hub.presence,
             };
-            let found = query::run(sources, reader, &query, at, opened.as_ref());
+            let found = query::run(sources, reader, &query, at, reply.as_ref());
             socket.deliver(Delivery::Found(found));
             socket.handle.wake();
         }));

@@ -101,6 +101,16 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             }
             Ok(())
         }
+        Change::Blocked { user, whom, at } => users::block(connection, *user, *whom, *at),
+        Change::Unblocked { user, whom } => users::unblock(connection, *user, *whom),
+        Change::MissedCollected { user, up_to } => {
+            users::note_collected(connection, *user, *up_to)
+        }
+        Change::ConversationHidden {
+            conversation,
+            user,
+            up_to,
+        } => conversations::hide(connection, *conversation, *user, *up_to),
         Change::Conversation(view) => {
             sums.conversation = sums.conversation.max(view.conversation.id.0);
             sums.uuid = sums.uuid.max(view.conversation.uuid);

@@ -1,12 +1,13 @@
 //! Conversations and who belongs to them, as rows: read by anybody, written inside the writer's
 //! transaction. Next: `messages` for what stands in them, `erase` for their end.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 
 use chat::{
     AppId, Conversation, ConversationId, ConversationKind, ConversationView, G, Timestamp, UserId,
+    MessageView,
     model::{Details, Member, Members},
-    store::{ConversationName, ConversationSummary, Entry},
+    store::{ConversationName, ConversationSummary, Entry, ListPage, Page},
 };
 use rusqlite::{Connection, Params, Result, Row, params};
 use uuid::Uuid;
@@ -21,7 +22,7 @@ use super::{
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, app, uuid, kind, key, created_at, title, avatar, metadata, last_seq, \
+            "SELECT id, app, uuid, kind, key, created_at, title, avatar, metadata, product, last_seq, \
              last_g, messages, updated_at, last_message_at FROM conversation ",
             $rest
         )
@@ -43,11 +44,24 @@ const READ_UP_TO: &str =
 /// With the newest message of each.
 const SPOKEN: &str = "SELECT newest_g, conversation.id
      FROM member JOIN conversation ON conversation.id = member.conversation
-     WHERE member.user = ?1 AND left_g IS NULL AND newest_g IS NOT NULL";
+     WHERE member.user = ?1 AND left_g IS NULL AND newest_g > hidden_g
+        AND (?2 IS NULL OR kind = ?2)";
+/// With the newest messages first.
+const CONTACTS: &str = "SELECT other.user, newest_g
+     FROM member JOIN conversation ON conversation.id = member.conversation
+        JOIN member AS other ON other.conversation = conversation.id
+     WHERE member.user = ?1 AND member.left_g IS NULL AND kind = ?2 AND newest_g IS NOT NULL
+        AND other.user <> ?1 AND other.left_g IS NULL";
+/// In which something was missed, perhaps.
+const MISSED_IN: &str = "SELECT conversation.id
+     FROM member JOIN conversation ON conversation.id = member.conversation
+     WHERE member.user = ?1 AND left_g IS NULL AND kind = 'product' AND newest_g > ?2";
 
 /// For the test of plans.
 #[cfg(test)]
-pub(super) const LOOKUPS: &[&str] = &[BY_ID, BY_KEY, BY_UUID, MEMBERS, OF_USER, READ_UP_TO, SPOKEN];
+pub(super) const LOOKUPS: &[&str] = &[
+    BY_ID, BY_KEY, BY_UUID, MEMBERS, OF_USER, READ_UP_TO, SPOKEN, CONTACTS, MISSED_IN,
+];
 
 pub(super) fn by_id(
     connection: &Connection,
@@ -84,6 +98,7 @@ pub(super) fn by_name(
             let found = by_id(connection, *id)?;
             Ok(found.filter(|view| view.conversation.app == app))
         }
+        ConversationName::Key(kind, key) => by_key(connection, app, *kind, key),
     }
 }
 
@@ -131,13 +146,14 @@ fn conversation(row: &Row<'_>) -> Result<ConversationView> {
             title: row.get(6)?,
             avatar: from_json(row, 7)?,
             metadata: from_json(row, 8)?,
+            product: from_json(row, 9)?,
         }),
         members: Arc::new([]),
-        last_seq: unsigned(row.get(9)?)?,
-        last_g: unsigned(row.get(10)?)?,
-        messages: unsigned(row.get(11)?)?,
-        updated_at: Timestamp(row.get(12)?),
-        last_message_at: row.get::<_, Option<i64>>(13)?.map(Timestamp),
+        last_seq: unsigned(row.get(10)?)?,
+        last_g: unsigned(row.get(11)?)?,
+        messages: unsigned(row.get(12)?)?,
+        updated_at: Timestamp(row.get(13)?),
+        last_message_at: row.get::<_, Option<i64>>(14)?.map(Timestamp),
     })
 }
 
@@ -160,24 +176,85 @@ pub(super) fn read_up_to(
 pub(super) fn spoken(
     connection: &Connection,
     user: UserId,
-    offset: u64,
-    limit: u32,
+    page: &ListPage,
 ) -> Result<(Vec<ConversationSummary>, u64)> {
     let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1).map(ConversationId)?));
-    let mut all = all(connection, SPOKEN, [user.0], row)?;
+    let kind = page.kind.map(kind_name);
+    let mut all = all(connection, SPOKEN, params![user.0, kind], row)?;
     let total = all.len() as u64;
     all.sort_unstable_by_key(|(newest, _)| Reverse(*newest));
-    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-    let page = all.into_iter().skip(offset).take(limit as usize);
-    let summary = |(newest, id)| {
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let chosen = all.into_iter().skip(offset).take(page.limit as usize);
+    let mut room = page.messages;
+    let mut summaries = Vec::new();
+    for (newest, id) in chosen {
         let view = by_id(connection, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let last_message = messages::by_g(connection, newest, &view)?;
-        Ok(ConversationSummary {
+        let messages = if (room.offset, room.limit) == (0, 1) {
+            Vec::from_iter(messages::by_g(connection, newest, &view)?)
+        } else {
+            messages::history(connection, &view.conversation, G::MAX, &room)?
+        };
+        let weight: usize = messages.iter().map(messages::weight).sum();
+        room.bytes = room.bytes.saturating_sub(weight);
+        summaries.push(ConversationSummary {
             conversation: view,
-            last_message,
-        })
-    };
-    Ok((page.map(summary).collect::<Result<_>>()?, total))
+            messages,
+        });
+    }
+    Ok((summaries, total))
+}
+
+/// The other people in the conversations of a kind.
+pub(super) fn contacts(
+    connection: &Connection,
+    user: UserId,
+    kind: ConversationKind,
+    limit: u32,
+) -> Result<Vec<UserId>> {
+    let row = |row: &Row<'_>| Ok((row.get(0).map(UserId)?, row.get::<_, i64>(1)?));
+    let mut found = all(connection, CONTACTS, params![user.0, kind_name(kind)], row)?;
+    found.sort_unstable_by_key(|(_, newest)| Reverse(*newest));
+    let mut seen = HashSet::new();
+    let others = found.into_iter().map(|(other, _)| other);
+    let others = others.filter(|other| seen.insert(*other));
+    Ok(others.take(limit as usize).collect())
+}
+
+/// The newest messages that others wrote to a user who was not there.
+pub(super) fn missed(
+    connection: &Connection,
+    user: UserId,
+    after: G,
+    up_to: G,
+    page: &Page,
+) -> Result<Vec<MessageView>> {
+    let row = |row: &Row<'_>| row.get(0).map(ConversationId);
+    let after = signed(after).unwrap_or(i64::MAX);
+    let mut missed = Vec::new();
+    for id in all(connection, MISSED_IN, params![user.0, after], row)? {
+        let view = by_id(connection, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        missed.extend(messages::missed(connection, &view, user, after, up_to, page)?);
+    }
+    missed.sort_unstable_by_key(|view| Reverse(view.message.g));
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    let newest = missed.into_iter().skip(offset).take(page.limit as usize);
+    let mut room = messages::Room::of(page);
+    let mut newest: Vec<_> = newest.take_while(|view| room.has(messages::weight(view))).collect();
+    newest.reverse();
+    Ok(newest)
+}
+
+/// Notes that a member does not list a conversation for now.
+pub(super) fn hide(
+    connection: &Connection,
+    id: ConversationId,
+    user: UserId,
+    up_to: G,
+) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE member SET hidden_g = ?3 WHERE user = ?1 AND conversation = ?2")?
+        .execute(params![user.0, id.0, signed(up_to)?])?;
+    Ok(())
 }
 
 pub(super) fn add(connection: &Connection, view: &ConversationView) -> Result<()> {
@@ -186,9 +263,9 @@ pub(super) fn add(connection: &Connection, view: &ConversationView) -> Result<()
     connection
         .prepare_cached(
             "INSERT INTO conversation
-                (id, app, uuid, kind, key, created_at, title, avatar, metadata, last_seq, last_g,
-                 messages, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0, ?6)",
+                (id, app, uuid, kind, key, created_at, title, avatar, metadata, product, last_seq,
+                 last_g, messages, updated_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0, ?6)",
         )?
         .execute(params![
             conversation.id.0,
@@ -200,6 +277,7 @@ pub(super) fn add(connection: &Connection, view: &ConversationView) -> Result<()
             details.title,
             json(details.avatar.as_ref())?,
             json(details.metadata.as_ref())?,
+            json(details.product.as_ref())?,
         ])?;
     for (place, member) in (0..).zip(view.members.iter()) {
         // They see all of it, from its first message on.
@@ -207,7 +285,7 @@ pub(super) fn add(connection: &Connection, view: &ConversationView) -> Result<()
     }
     let (app, at) = (conversation.app, conversation.created_at);
     let new = media::of_picture(details.avatar.as_ref());
-    media::change(connection, app, at, None, new)
+    media::change(connection, app, at, &[], new)
 }
 
 /// Whoever was there before comes in anew.
@@ -223,7 +301,8 @@ pub(super) fn add_member(
             "INSERT INTO member (user, conversation, role, since_g, read_seq, place)
              VALUES (?1, ?2, ?3, ?4, 0, ?5)
              ON CONFLICT (user, conversation) DO UPDATE SET role = excluded.role,
-                since_g = excluded.since_g, read_seq = 0, place = excluded.place, left_g = NULL",
+                since_g = excluded.since_g, read_seq = 0, place = excluded.place, left_g = NULL,
+                hidden_g = 0",
         )?
         .execute(params![
             member.user.id.0,

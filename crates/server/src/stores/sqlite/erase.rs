@@ -12,6 +12,8 @@ use super::{convert::from_json, media, read::all};
 const EVER_IN: &str = "SELECT conversation FROM member WHERE user = ?1";
 const WRITTEN: &str = "DELETE FROM message WHERE conversation = ?1 AND sender = ?2 RETURNING media";
 const MEMBERSHIPS: &str = "DELETE FROM member WHERE user = ?1";
+const BLOCKS: &str = "DELETE FROM block WHERE user = ?1";
+const BLOCKED: &str = "DELETE FROM block WHERE whom = ?1";
 const USER: &str = "DELETE FROM user WHERE id = ?1 RETURNING avatar";
 const SAID: &str = "DELETE FROM message WHERE conversation = ?1 RETURNING media";
 const CHANGES: &str = "DELETE FROM change WHERE conversation = ?1";
@@ -24,6 +26,8 @@ pub(super) const LOOKUPS: &[&str] = &[
     EVER_IN,
     WRITTEN,
     MEMBERSHIPS,
+    BLOCKS,
+    BLOCKED,
     USER,
     SAID,
     CHANGES,
@@ -41,7 +45,9 @@ pub(super) fn user(connection: &Connection, id: UserId) -> Result<Vec<(Conversat
             gone.push((conversation, written));
         }
     }
-    connection.prepare_cached(MEMBERSHIPS)?.execute([id.0])?;
+    for step in [MEMBERSHIPS, BLOCKS, BLOCKED] {
+        connection.prepare_cached(step)?.execute([id.0])?;
+    }
     erase_with_picture(connection, USER, id.0)?;
     Ok(gone)
 }
@@ -61,7 +67,7 @@ fn erase_messages(connection: &Connection, query: &str, params: impl Params) -> 
     let (mut count, mut files) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         count += 1;
-        files.extend(from_json::<Media>(row, 0)?);
+        files.extend(from_json::<Vec<Media>>(row, 0)?.unwrap_or_default());
     }
     for file in &files {
         media::release(connection, file)?;
@@ -72,7 +78,7 @@ fn erase_messages(connection: &Connection, query: &str, params: impl Params) -> 
 fn erase_with_picture(connection: &Connection, query: &str, id: i64) -> Result<()> {
     let pictures = all(connection, query, [id], |row| from_json(row, 0))?;
     for picture in pictures.iter().flatten() {
-        if let Some(file) = media::of_picture(Some(picture)) {
+        for file in media::of_picture(Some(picture)) {
             media::release(connection, file)?;
         }
     }

@@ -28,32 +28,33 @@ fn media(row: &Row<'_>) -> Result<Media> {
         mime: row.get(2)?,
         bytes: unsigned(row.get(3)?)?,
         title: row.get(4)?,
+        thumbnail: None,
     })
 }
 
 /// The file of a picture, if it is one of ours.
-pub(super) fn of_picture(picture: Option<&Picture>) -> Option<&Media> {
+pub(super) fn of_picture(picture: Option<&Picture>) -> &[Media] {
     match picture {
-        Some(Picture::Media(media)) => Some(media),
-        Some(Picture::Url(_)) | None => None,
+        Some(Picture::Media(media)) => std::slice::from_ref(media),
+        Some(Picture::Url(_)) | None => &[],
     }
 }
 
-/// Notes that what referred to the file `old` refers to `new` now, which may be the same.
+/// Notes that what referred to the files `old` refers to `new` now, which may be the same.
 pub(super) fn change(
     connection: &Connection,
     app: AppId,
     at: Timestamp,
-    old: Option<&Media>,
-    new: Option<&Media>,
+    old: &[Media],
+    new: &[Media],
 ) -> Result<()> {
-    if let Some(new) = new {
-        hold(connection, app, at, new)?;
+    for file in new {
+        hold(connection, app, at, file)?;
     }
-    old.map_or(Ok(()), |old| release(connection, old))
+    old.iter().try_for_each(|file| release(connection, file))
 }
 
-/// Notes that something refers to a file.
+/// Notes that something refers to a file, and so to its thumbnail.
 pub(super) fn hold(
     connection: &Connection,
     app: AppId,
@@ -75,7 +76,8 @@ pub(super) fn hold(
             media.title,
             at.0,
         ])?;
-    Ok(())
+    let thumbnail = media.thumbnail.as_deref();
+    thumbnail.map_or(Ok(()), |thumbnail| hold(connection, app, at, thumbnail))
 }
 
 /// Notes that something refers to a file no longer.
@@ -83,5 +85,6 @@ pub(super) fn release(connection: &Connection, media: &Media) -> Result<()> {
     for step in [RELEASE, DROP_UNUSED] {
         connection.prepare_cached(step)?.execute([&media.name])?;
     }
-    Ok(())
+    let thumbnail = media.thumbnail.as_deref();
+    thumbnail.map_or(Ok(()), |thumbnail| release(connection, thumbnail))
 }

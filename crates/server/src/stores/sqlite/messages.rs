@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use chat::{
     AppId, Body, Conversation, ConversationId, ConversationView, G, Media, Message, MessageView,
-    SessionId, Timestamp, UserId, store::Entry,
+    SessionId, Timestamp, UserId,
+    model::Metadata,
+    store::{Entry, Newest, Page},
 };
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, Params, Result, Row, params};
 use uuid::Uuid;
 
 use super::{
@@ -22,7 +24,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT g, conversation, seq, uuid, sender, text, media, metadata, created_at, \
-             edited_at, origin, client_id FROM message ",
+             edited_at, origin, client_id, recipient_online FROM message ",
             $rest
         )
     };
@@ -39,7 +41,13 @@ pub(super) const FROM: &str =
     select!("WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3");
 const READERS: &str = "SELECT user, read_seq FROM member
      WHERE conversation = ?1 AND left_g IS NULL AND read_seq > 0";
-const FILE_OF: &str = "SELECT media FROM message WHERE g = ?1";
+const NEWEST_OF_OTHERS: &str = "SELECT g, seq, uuid FROM message
+     WHERE conversation = ?1 AND sender <> ?2 ORDER BY seq DESC LIMIT 1";
+const MISSED: &str = select!(
+    "WHERE recipient_online = 0 AND conversation = ?1 AND g > ?2 AND g <= ?3 AND sender <> ?4
+     ORDER BY g DESC LIMIT ?5"
+);
+const FILES_OF: &str = "SELECT media FROM message WHERE g = ?1";
 const UUID_OF: &str = "SELECT uuid FROM message WHERE g = ?1";
 
 /// For the test of plans.
@@ -51,7 +59,9 @@ pub(super) const LOOKUPS: &[&str] = &[
     HISTORY,
     FROM,
     READERS,
-    FILE_OF,
+    NEWEST_OF_OTHERS,
+    MISSED,
+    FILES_OF,
     UUID_OF,
 ];
 
@@ -65,13 +75,14 @@ pub(super) fn message(row: &Row<'_>) -> Result<Message> {
         sender: UserId(row.get(4)?),
         body: Body {
             text: row.get(5)?,
-            media: from_json(row, 6)?,
+            media: from_json(row, 6)?.unwrap_or_default(),
             metadata: from_json(row, 7)?,
         },
         created_at: Timestamp(row.get(8)?),
         edited_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
         origin: row.get::<_, Option<i64>>(10)?.map(SessionId),
         client_id: row.get(11)?,
+        recipient_online: row.get(12)?,
     })
 }
 
@@ -191,17 +202,104 @@ pub(super) fn history(
     connection: &Connection,
     conversation: &Arc<Conversation>,
     at: G,
-    offset: u64,
-    limit: u32,
+    page: &Page,
 ) -> Result<Vec<MessageView>> {
     // What is beyond the range of a column is beyond every row.
     let at = signed(at).unwrap_or(i64::MAX);
-    let offset = signed(offset).unwrap_or(i64::MAX);
-    let params = params![conversation.id.0, at, limit, offset];
-    let found = all(connection, HISTORY, params, message)?;
+    let offset = signed(page.offset).unwrap_or(i64::MAX);
+    let params = params![conversation.id.0, at, page.limit, offset];
+    let found = newest(connection, HISTORY, params, page)?;
     let mut look = Look::new(connection, conversation)?;
     let views = found.into_iter().rev().map(|message| look.view(message));
     views.collect()
+}
+
+/// What others wrote to a user who was not there, newest first.
+pub(super) fn missed(
+    connection: &Connection,
+    view: &ConversationView,
+    user: UserId,
+    after: i64,
+    up_to: G,
+    page: &Page,
+) -> Result<Vec<MessageView>> {
+    let up_to = signed(up_to).unwrap_or(i64::MAX);
+    let limit = signed(page.offset.saturating_add(u64::from(page.limit))).unwrap_or(i64::MAX);
+    let params = params![view.conversation.id.0, after, up_to, user.0, limit];
+    let found = newest(connection, MISSED, params, page)?;
+    let mut look = Look::at(connection, view)?;
+    found.into_iter().map(|message| look.view(message)).collect()
+}
+
+/// The newest message that somebody else than a user wrote.
+pub(super) fn newest_of_others(
+    connection: &Connection,
+    conversation: ConversationId,
+    user: UserId,
+) -> Result<Option<Newest>> {
+    let row = |row: &Row<'_>| {
+        Ok(Newest {
+            g: unsigned(row.get(0)?)?,
+            seq: unsigned(row.get(1)?)?,
+            uuid: uuid(row.get(2)?),
+        })
+    };
+    one(connection, NEWEST_OF_OTHERS, [conversation.0, user.0], row)
+}
+
+/// Rows from the newest on, as many as a page has room for, so that long texts are not all held in
+/// memory at once.
+fn newest(
+    connection: &Connection,
+    query: &str,
+    params: impl Params,
+    page: &Page,
+) -> Result<Vec<Message>> {
+    let mut statement = connection.prepare_cached(query)?;
+    let mut rows = statement.query(params)?;
+    let (mut found, mut room) = (Vec::new(), Room::of(page));
+    while let Some(row) = rows.next()? {
+        let message = message(row)?;
+        if !room.has(weight_of(&message)) {
+            break;
+        }
+        found.push(message);
+    }
+    Ok(found)
+}
+
+/// Bytes that are left for messages; the first one is always taken.
+pub(super) struct Room {
+    left: usize,
+    is_empty: bool,
+}
+
+impl Room {
+    pub(super) fn of(page: &Page) -> Self {
+        Self {
+            left: page.bytes,
+            is_empty: true,
+        }
+    }
+
+    pub(super) fn has(&mut self, bytes: usize) -> bool {
+        let fits = self.is_empty || bytes <= self.left;
+        self.left = self.left.saturating_sub(bytes);
+        self.is_empty = false;
+        fits
+    }
+}
+
+/// Bytes of text and metadata in a message, roughly.
+pub(super) fn weight(view: &MessageView) -> usize {
+    weight_of(&view.message)
+}
+
+fn weight_of(message: &Message) -> usize {
+    const FIXED: usize = 256;
+    let body = &message.body;
+    let metadata = body.metadata.as_ref().map_or(0, Metadata::weight);
+    FIXED * (1 + body.media.len()) + body.text.len() + metadata
 }
 
 pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
@@ -211,8 +309,8 @@ pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
         .prepare_cached(
             "INSERT INTO message
                 (g, conversation, seq, uuid, sender, text, media, metadata, created_at, origin,
-                 client_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 client_id, recipient_online)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             signed(message.g)?,
@@ -221,13 +319,14 @@ pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
             message.uuid.as_bytes(),
             message.sender.0,
             body.text,
-            json(body.media.as_ref())?,
+            files(&body.media)?,
             json(body.metadata.as_ref())?,
             message.created_at.0,
             message.origin.map(|session| session.0),
             message.client_id,
+            message.recipient_online,
         ])?;
-    if let Some(file) = &body.media {
+    for file in &body.media {
         media::hold(connection, view.conversation.app, message.created_at, file)?;
     }
     Ok(())
@@ -245,7 +344,7 @@ pub(super) fn edit(connection: &Connection, entry: &Entry, view: &MessageView) -
     let message = &view.message;
     let body = &message.body;
     let g = signed(message.g)?;
-    let old = file_of(connection, g)?;
+    let old = files_of(connection, g)?;
     connection
         .prepare_cached(
             "UPDATE message SET text = ?2, media = ?3, metadata = ?4, edited_at = ?5 WHERE g = ?1",
@@ -253,22 +352,28 @@ pub(super) fn edit(connection: &Connection, entry: &Entry, view: &MessageView) -
         .execute(params![
             g,
             body.text,
-            json(body.media.as_ref())?,
+            files(&body.media)?,
             json(body.metadata.as_ref())?,
             message.edited_at.map(|at| at.0),
         ])?;
     let (app, at) = (view.conversation.app, entry.at);
-    media::change(connection, app, at, old.as_ref(), body.media.as_ref())
+    media::change(connection, app, at, &old, &body.media)
 }
 
-fn file_of(connection: &Connection, g: i64) -> Result<Option<Media>> {
-    Ok(one(connection, FILE_OF, [g], |row| from_json(row, 0))?.flatten())
+fn files(media: &[Media]) -> Result<Option<String>> {
+    json(Some(&media).filter(|media| !media.is_empty()))
+}
+
+fn files_of(connection: &Connection, g: i64) -> Result<Vec<Media>> {
+    let files: Option<Option<Vec<Media>>> =
+        one(connection, FILES_OF, [g], |row| from_json(row, 0))?;
+    Ok(files.flatten().unwrap_or_default())
 }
 
 /// Erases a message. What is left of it is its place in the log, which stays empty.
 pub(super) fn delete(connection: &Connection, g: G) -> Result<()> {
     let g = signed(g)?;
-    if let Some(file) = file_of(connection, g)? {
+    for file in files_of(connection, g)? {
         media::release(connection, &file)?;
     }
     connection

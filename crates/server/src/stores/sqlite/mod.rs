@@ -33,12 +33,12 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Conversation, ConversationView, Event, Fault, G, Media, MessageView, Store,
+    App, AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, Media, MessageView, Store,
     StoredSession, Topic, User, UserId,
     model::ApiKey,
     store::{
-        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, Need,
-        UserName,
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found,
+        ListPage, Need, Page, UserName,
     },
 };
 use parking_lot::Mutex;
@@ -216,11 +216,10 @@ impl Store for Sqlite {
     fn conversations(
         &self,
         user: UserId,
-        offset: u64,
-        limit: u32,
+        page: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
         self.read("reading the conversations of a user", |connection| {
-            conversations::spoken(connection, user, offset, limit)
+            conversations::spoken(connection, user, page)
         })
     }
 
@@ -228,11 +227,39 @@ impl Store for Sqlite {
         &self,
         conversation: &Arc<Conversation>,
         at: G,
-        offset: u64,
-        limit: u32,
+        page: &Page,
     ) -> Result<Vec<MessageView>, Fault> {
         self.read("reading the history of a conversation", |connection| {
-            messages::history(connection, conversation, at, offset, limit)
+            messages::history(connection, conversation, at, page)
+        })
+    }
+
+    fn missed(
+        &self,
+        user: UserId,
+        after: G,
+        up_to: G,
+        page: &Page,
+    ) -> Result<Vec<MessageView>, Fault> {
+        self.read("reading what a user missed", |connection| {
+            conversations::missed(connection, user, after, up_to, page)
+        })
+    }
+
+    fn contacts(
+        &self,
+        user: UserId,
+        kind: ConversationKind,
+        limit: u32,
+    ) -> Result<Vec<UserId>, Fault> {
+        self.read("reading with whom a user talks", |connection| {
+            conversations::contacts(connection, user, kind, limit)
+        })
+    }
+
+    fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
+        self.read("reading whom a user blocks", |connection| {
+            users::blocks(connection, user)
         })
     }
 

@@ -85,6 +85,18 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
         Need::ReadUpTo(conversation, user) => {
             Found::ReadUpTo(conversations::read_up_to(connection, *conversation, *user)?)
         }
+        Need::NewestOfOthers(conversation, user) => Found::Newest(messages::newest_of_others(
+            connection,
+            *conversation,
+            *user,
+        )?),
+        Need::Blocks(user) => {
+            let blocked = users::blocks(connection, *user)?;
+            Found::Users(blocked.iter().map(|user| user.id).collect())
+        }
+        Need::CollectedUpTo(user) => {
+            Found::CollectedUpTo(users::collected_up_to(connection, *user)?)
+        }
         Need::ConversationsOf(user) => {
             Found::Conversations(conversations::of_user(connection, *user)?)
         }

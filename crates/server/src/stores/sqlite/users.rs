@@ -6,14 +6,14 @@ use std::{
     sync::Arc,
 };
 
-use chat::{AppId, ExternalId, Timestamp, User, UserId, model::Profile, store::UserName};
+use chat::{AppId, ExternalId, G, Timestamp, User, UserId, model::Profile, store::UserName};
 use rusqlite::{Connection, Result, Row, params};
 use uuid::Uuid;
 
 use super::{
-    convert::{from_json, json, uuid},
+    convert::{from_json, json, signed, unsigned, uuid},
     media,
-    read::one,
+    read::{all, one},
 };
 
 /// The columns of [`user`], which no table that is joined with this one has too.
@@ -36,10 +36,15 @@ macro_rules! select {
 const BY_ID: &str = select!("WHERE id = ?1");
 const BY_EXTERNAL: &str = select!("WHERE app = ?1 AND external = ?2");
 const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2");
+const COLLECTED: &str = "SELECT collected_g FROM user WHERE id = ?1";
+const BLOCKED: &str = select!(
+    "JOIN (SELECT whom, created_at AS blocked_at FROM block WHERE user = ?1) ON id = whom
+     ORDER BY blocked_at, whom"
+);
 
 /// For the test of plans.
 #[cfg(test)]
-pub(super) const LOOKUPS: &[&str] = &[BY_ID, BY_EXTERNAL, BY_UUID];
+pub(super) const LOOKUPS: &[&str] = &[BY_ID, BY_EXTERNAL, BY_UUID, COLLECTED, BLOCKED];
 
 pub(super) fn by_id(connection: &Connection, id: UserId) -> Result<Option<Arc<User>>> {
     Ok(one(connection, BY_ID, [id.0], user)?.map(Arc::new))
@@ -149,7 +154,7 @@ pub(super) fn add(connection: &Connection, user: &User) -> Result<()> {
             user.last_active.0,
         ])?;
     let new = media::of_picture(profile.avatar.as_ref());
-    media::change(connection, user.app, user.created_at, None, new)
+    media::change(connection, user.app, user.created_at, &[], new)
 }
 
 /// Stores another profile of a user.
@@ -173,6 +178,43 @@ pub(super) fn update(connection: &Connection, user: &User) -> Result<()> {
     let [old, new] =
         [&old.profile, profile].map(|profile| media::of_picture(profile.avatar.as_ref()));
     media::change(connection, user.app, at, old, new)
+}
+
+/// Up to where what a user missed was handed out.
+pub(super) fn collected_up_to(connection: &Connection, id: UserId) -> Result<G> {
+    let found = one(connection, COLLECTED, [id.0], |row| unsigned(row.get(0)?))?;
+    Ok(found.unwrap_or(0))
+}
+
+pub(super) fn note_collected(connection: &Connection, id: UserId, up_to: G) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE user SET collected_g = ?2 WHERE id = ?1")?
+        .execute(params![id.0, signed(up_to)?])?;
+    Ok(())
+}
+
+/// Whom a user blocks, the latest last.
+pub(super) fn blocks(connection: &Connection, id: UserId) -> Result<Vec<Arc<User>>> {
+    all(connection, BLOCKED, [id.0], |row| user(row).map(Arc::new))
+}
+
+pub(super) fn block(
+    connection: &Connection,
+    id: UserId,
+    whom: UserId,
+    at: Timestamp,
+) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO block (user, whom, created_at) VALUES (?1, ?2, ?3)")?
+        .execute(params![id.0, whom.0, at.0])?;
+    Ok(())
+}
+
+pub(super) fn unblock(connection: &Connection, id: UserId, whom: UserId) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM block WHERE user = ?1 AND whom = ?2")?
+        .execute([id.0, whom.0])?;
+    Ok(())
 }
 
 pub(super) fn note_offline(connection: &Connection, id: UserId, at: Timestamp) -> Result<()> {

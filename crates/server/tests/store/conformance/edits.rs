@@ -61,7 +61,7 @@ pub(super) fn messages_change_and_go(place: &dyn Place) {
         view.message.client_id = Some(format!("id of {text}"));
         view
     });
-    said[1].message.body.media = Some(scene.world.file());
+    said[1].message.body.media = vec![scene.world.file()];
     said[1].message.body.metadata = Some(metadata("x"));
     let batch = scene.world.batch(said.clone().map(message));
     store.commit(&batch).unwrap();
@@ -333,7 +333,7 @@ pub(super) fn files_are_there_as_long_as_something_refers_to_them(place: &dyn Pl
     };
     let sent = |world: &mut World, file: usize| {
         let mut view = world.message(&chat, &bob, "");
-        view.message.body.media = Some(files[file].clone());
+        view.message.body.media = vec![files[file].clone()];
         view
     };
     let cid = with(&world.user(&app, "cid"), 0);
@@ -348,7 +348,7 @@ pub(super) fn files_are_there_as_long_as_something_refers_to_them(place: &dyn Pl
     assert_eq!(commit(&world, changes), [0, 1, 2, 3]);
 
     let mut new = said[0].clone();
-    new.message.body.media = Some(files[4].clone());
+    new.message.body.media = vec![files[4].clone()];
     let mut same = said[1].clone();
     "with words".clone_into(&mut same.message.body.text);
     let edits = [new.clone(), same].map(|message| Change::MessageEdited {

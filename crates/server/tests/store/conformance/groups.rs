@@ -384,7 +384,7 @@ pub(super) fn a_batch_that_erases_is_stored_whole_or_not_at_all(place: &dyn Plac
             .message(&group.conversation, &scene.ann, "three"),
     ];
     let file = scene.world.file();
-    said[1].message.body.media = Some(file.clone());
+    said[1].message.body.media = vec![file.clone()];
     let made = Change::Conversation(group.clone());
     let changes = [made].into_iter().chain(said.clone().map(message));
     store.commit(&scene.world.batch(changes)).unwrap();

@@ -123,7 +123,7 @@ impl History {
             ledger: Mutex::new(ledger),
         });
         Self {
-            executor: Executor::new(Arc::clone(&tap) as Arc<dyn Store>, 5).unwrap(),
+            executor: Executor::new(Arc::clone(&tap) as Arc<dyn Store>, Arc::new(Nobody), 5).unwrap(),
             app: Arc::new(App {
                 identity: Identity::Open,
                 ..App::clone(&scene.app)
@@ -172,10 +172,12 @@ impl History {
             Ask::Register(user) => Command::Register {
                 user: named(*user),
                 dialect: DIALECT,
+                alone: false,
             },
             Ask::Deregister(user) => Command::Deregister {
                 user: named(*user),
                 dialect: DIALECT,
+                alone: false,
             },
             Ask::Open(user, other) => Command::OpenDirect {
                 user: named(*user),
@@ -221,7 +223,7 @@ impl History {
                 },
             },
             Ask::Send(place, sender, file) => Command::Send {
-                conversation: chat(*place),
+                to: chat(*place).into(),
                 sender: named(*sender),
                 body: Body {
                     text: format!("{asker} says at {}", self.clock),
@@ -288,7 +290,7 @@ impl History {
     fn ask(&mut self, asks: &[(i64, Ask)]) {
         if asks.iter().any(|(_, ask)| matches!(ask, Ask::Restart)) {
             let store = Arc::clone(&self.tap) as Arc<dyn Store>;
-            self.executor = Executor::new(store, 6).unwrap();
+            self.executor = Executor::new(store, Arc::new(Nobody), 6).unwrap();
         }
         let mut waiting = VecDeque::new();
         for (asker, ask) in asks {

@@ -13,7 +13,7 @@ use chat::{
     model::{ApiKey, Member, MemberRole, Picture},
     session,
     store::{
-        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
+        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, ListPage, Page, Counters, Entry,
         Found, Need, UserName,
     },
 };
@@ -203,7 +203,7 @@ impl Ledger {
                 let newest = self.messages_in(id).next_back()?;
                 Some(ConversationSummary {
                     conversation: self.view(id)?,
-                    last_message: Some(self.shown(newest)),
+                    messages: vec![self.shown(newest)],
                 })
             })
             .collect();
@@ -222,7 +222,7 @@ impl Ledger {
         let chats = self.chats.values().map(|chat| &chat.view.details.avatar);
         let name = |media: &Media| media.name.clone();
         let sent = self.messages.values();
-        let sent = sent.filter_map(|message| message.body.media.as_ref().map(name));
+        let sent = sent.filter_map(|message| message.body.media.first().map(name));
         users.chain(chats).filter_map(picture).chain(sent).collect()
     }
 
@@ -310,19 +310,37 @@ impl Store for Tap {
     fn conversations(
         &self,
         user: UserId,
-        offset: u64,
-        limit: u32,
+        page: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
-        self.store.conversations(user, offset, limit)
+        self.store.conversations(user, page)
     }
     fn history(
         &self,
         conversation: &Arc<Conversation>,
         at: G,
-        offset: u64,
-        limit: u32,
+        page: &Page,
     ) -> Result<Vec<MessageView>, Fault> {
-        self.store.history(conversation, at, offset, limit)
+        self.store.history(conversation, at, page)
+    }
+    fn missed(
+        &self,
+        user: UserId,
+        after: G,
+        up_to: G,
+        page: &Page,
+    ) -> Result<Vec<MessageView>, Fault> {
+        self.store.missed(user, after, up_to, page)
+    }
+    fn contacts(
+        &self,
+        user: UserId,
+        kind: ConversationKind,
+        limit: u32,
+    ) -> Result<Vec<UserId>, Fault> {
+        self.store.contacts(user, kind, limit)
+    }
+    fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
+        self.store.blocks(user)
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.store.message(app, uuid)

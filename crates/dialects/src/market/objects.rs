@@ -1,0 +1,1 @@
+//! What `market` clients are shown: chats and messages.

@@ -1,0 +1,21 @@
+//! What `pair` clients are told: answers to the asker, and events to listeners.
+
+use chat::{Event, Passing, Refusal};
+
+use crate::{Answer, Answered, Emit, Request, Shown, Site, Stage};
+
+pub(super) fn answer(_site: &Site, _request: Option<&Request>, _answered: &Answered) -> Answer {
+    Answer::default()
+}
+
+pub(super) fn refuse(_request: Option<&Request>, refusal: &Refusal) -> Answer {
+    crate::refuse(refusal)
+}
+
+pub(super) fn show(_stage: &Stage<'_>, _event: &Event) -> Option<Shown> {
+    None
+}
+
+pub(super) fn pass(_stage: &Stage<'_>, _passing: &Passing) -> Option<Emit> {
+    None
+}

@@ -1,0 +1,1 @@
+//! What needs no conversation to be tested; conversations are in `transcripts/`.

@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        ApiKey, App, Body, ConversationId, ConversationKind, ConversationView, Details, ExternalId, G,
-        KeyId, Media, MessageView, Metadata, Picture, Product, SessionId, Timestamp, User, UserId,
+        ApiKey, App, Body, ConversationId, ConversationKind, ConversationView, Details, ExternalId,
+        G, KeyId, Media, MessageView, Metadata, Picture, Product, SessionId, Timestamp, User,
+        UserId,
     },
     session::StoredSession,
 };

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::{
     actor::Proof,
     model::{
-        Conversation, ConversationId, ConversationKind, Details, G, Members, MessageView, Metadata, SessionId,
-        Timestamp, User, UserId,
+        Conversation, ConversationId, ConversationKind, Details, G, Members, MessageView, Metadata,
+        SessionId, Timestamp, User, UserId,
     },
     session::StoredSession,
 };

@@ -8,8 +8,8 @@ use crate::{
     AppId, ConversationRef, Fault, Refusal, Reply, Store, UserId,
     command::{ProductRef, UserRef},
     model::{
-        Conversation, ConversationKind, ConversationView, ExternalId, G, Message, MessageView, User,
-        pair_key, product_key,
+        Conversation, ConversationKind, ConversationView, ExternalId, G, Message, MessageView,
+        User, pair_key, product_key,
     },
     store::{ConversationName, ConversationSummary, ListPage, Page, UserName},
 };
@@ -310,7 +310,9 @@ impl Look<'_> {
                 .stored(&ConversationName::Uuid(*uuid))?
                 .filter(|found| found.conversation.kind == *kind),
             ConversationRef::Id(id) => self.stored(&ConversationName::Id(*id))?,
-            ConversationRef::Direct(a, b) => self.of_two(ConversationKind::Direct, a, b, pair_key)?,
+            ConversationRef::Direct(a, b) => {
+                self.of_two(ConversationKind::Direct, a, b, pair_key)?
+            }
             ConversationRef::Product(ProductRef {
                 product,
                 vendor,

@@ -16,8 +16,8 @@ pub mod timestamp;
 
 use bytes::Bytes;
 use chat::{
-    App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, User, UserId,
-    UserRef, View, model::Secret,
+    App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, User,
+    UserId, UserRef, View, model::Secret,
 };
 use wire::socketio::Event as Incoming;
 

@@ -359,9 +359,7 @@ impl<'a> Draft<'a> {
             ConversationKind::Direct | ConversationKind::Product => {
                 self.facts.refreshed(&view.members)
             }
-            ConversationKind::Group | ConversationKind::Room => {
-                Arc::clone(&view.members)
-            }
+            ConversationKind::Group | ConversationKind::Room => Arc::clone(&view.members),
         };
         Scene {
             conversation: Arc::clone(&view.conversation),

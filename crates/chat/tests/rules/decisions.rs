@@ -24,7 +24,14 @@ const NOW: Timestamp = Timestamp(1);
 fn a_fence_needs_and_changes_nothing() {
     let mut mint = Mint::new(Counters::default(), 1);
     let actor = verified(None);
-    let decision = decide(&Facts::default(), &mut mint, MOMENT, &actor, &Command::Fence).unwrap();
+    let decision = decide(
+        &Facts::default(),
+        &mut mint,
+        MOMENT,
+        &actor,
+        &Command::Fence,
+    )
+    .unwrap();
     assert!(decision.changes.is_empty() && decision.effects.is_empty());
     assert!(matches!(decision.reply, Reply::Done));
     assert_eq!(mint.last_g(), 0);
@@ -34,7 +41,14 @@ fn a_fence_needs_and_changes_nothing() {
 fn what_is_not_known_is_asked_for_and_nothing_is_numbered() {
     let mut mint = Mint::new(Counters::default(), 1);
     let actor = anybody();
-    let halt = decide(&Facts::default(), &mut mint, MOMENT, &actor, &register("ann")).unwrap_err();
+    let halt = decide(
+        &Facts::default(),
+        &mut mint,
+        MOMENT,
+        &actor,
+        &register("ann"),
+    )
+    .unwrap_err();
     assert_eq!(halt, Halt::Need(Need::User(AppId(1), "ann".to_owned())));
     assert_eq!(mint.last_g(), 0);
 }

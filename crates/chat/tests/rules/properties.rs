@@ -447,7 +447,8 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
     for (_, outcome) in &turn.answers {
         if let Ok(Reply::Sent {
             message, repeated, ..
-        }) = &outcome.result {
+        }) = &outcome.result
+        {
             let uuid = message.message.uuid;
             assert!(
                 stored(uuid).is_some() || !is_left(uuid),

@@ -14,7 +14,8 @@ mod tests;
 use chat::{Event, ExternalId, Passing, Refusal, Role, Subject, Topic, User};
 
 use crate::{
-    Answer, Answered, Dialect, Emit, Incoming, PresenceOf, Rejoin, Request, Seat, Shown, Site, Stage,
+    Answer, Answered, Dialect, Emit, Incoming, PresenceOf, Rejoin, Request, Seat, Shown, Site,
+    Stage,
 };
 
 /// The dialect. It keeps nothing.

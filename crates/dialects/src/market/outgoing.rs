@@ -16,7 +16,11 @@ pub(super) fn refuse(_request: Option<&Request>, refusal: &Refusal) -> Answer {
 
 pub(super) fn presence(_user: &User, present: bool) -> Emit {
     Emit {
-        name: if present { "userIsOnline" } else { "userIsOffline" },
+        name: if present {
+            "userIsOnline"
+        } else {
+            "userIsOffline"
+        },
         args: "{}".to_owned(),
     }
 }

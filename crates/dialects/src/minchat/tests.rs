@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chat::{
     Body, Command, ConversationKind, ConversationView, Event, ExternalId, Media, MessageView,
     Passing, Query, Refusal, Timestamp, User, UserId, UserRef,
-    event::Happening,
+    event::{Happening, Sign},
     model::{Details, MediaKind, Metadata, Picture, Secret},
 };
 use proptest::prelude::*;
@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::{Minchat, incoming};
 use crate::{
-    Audience, Dialect, Incoming, Request, Seat,
-    sample::{self, incoming as event, seat, site},
+    Audience, Credential, Dialect, Incoming, Request, Seat,
+    sample::{self, incoming as event, seat, site, stage},
 };
 
 const A: &str = "00000000-0000-0000-0000-000000000001";
@@ -161,7 +161,10 @@ fn events_become_commands_and_queries() {
     ] {
         let request = read(name, &payload).unwrap();
         assert_eq!(format!("{:?}", request.command.unwrap()), expected);
-        assert_eq!(request.credential, Some(Credential::Key(Secret(key.to_owned()))));
+        assert_eq!(
+            request.credential,
+            Some(Credential::Key(Secret(key.to_owned())))
+        );
         assert!(request.query.is_none() && request.upload.is_none());
     }
     let request = read("user.status", &json!({"memberId": A, "apiKey": key})).unwrap();
@@ -390,7 +393,10 @@ fn edits_and_deletions_are_shown_in_the_chat_and_receipts_in_person() {
 #[test]
 fn typing_shows_the_user_as_we_know_it() {
     let place = sample::conversation(ConversationKind::Direct, &[&ada(), &bob()]);
-    for (sign, name) in [(Sign::Writing, "typing.start"), (Sign::Stopped, "typing.stop")] {
+    for (sign, name) in [
+        (Sign::Writing, "typing.start"),
+        (Sign::Stopped, "typing.stop"),
+    ] {
         let passing = Passing {
             scene: sample::scene(&place),
             origin: None,
@@ -399,7 +405,9 @@ fn typing_shows_the_user_as_we_know_it() {
         };
         let in_person = stage(Audience::Person(UserId(2)));
         assert_eq!(Minchat.pass(&in_person, &passing), None);
-        let emit = Minchat.pass(&stage(Audience::Conversation), &passing).unwrap();
+        let emit = Minchat
+            .pass(&stage(Audience::Conversation), &passing)
+            .unwrap();
         assert_eq!(emit.name, name);
         let value: Value = serde_json::from_str(&emit.args).unwrap();
         assert_eq!(value, ada_shown());
@@ -436,6 +444,7 @@ fn a_chat_is_called_by_who_looks_and_what_it_is() {
             title: Some("Herons".to_owned()),
             avatar: Some(Picture::Media(heron())),
             metadata: None,
+            product: None,
         });
         let url = json!("https://chat.example/media/5f.png");
         assert_eq!(face(&group, 1), (json!("Herons"), url));
@@ -449,6 +458,7 @@ fn heron() -> Media {
         mime: "image/png".to_owned(),
         bytes: 2048,
         title: Some("heron.png".to_owned()),
+        thumbnail: None,
     }
 }
 

@@ -78,7 +78,8 @@ impl Hub {
         for place in iter::once(conversation).chain(passing.people().map(Topic::Person)) {
             let topics = self.topics.lock().get(&place).cloned().unwrap_or_default();
             for topic in topics {
-                let Some(emit) = topic.dialect.pass(&topic.stage(&self.config.site), passing) else {
+                let Some(emit) = topic.dialect.pass(&topic.stage(&self.config.site), passing)
+                else {
                     continue;
                 };
                 let mut frame = Vec::new();

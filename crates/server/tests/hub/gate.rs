@@ -10,13 +10,13 @@ use std::{
 };
 
 use chat::{
-    AppId, Conversation, ConversationView, Event, Fault, G, Media, MessageView, Store, Topic, User,
-    UserId,
+    AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, Media, MessageView,
+    Store, Topic, User, UserId,
     model::{ApiKey, App},
     session::StoredSession,
     store::{
-        Batch, Boot, CommitError, ConversationName, ConversationSummary, ListPage, Page, Counters, Found, Need,
-        UserName,
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, ListPage,
+        Need, Page, UserName,
     },
 };
 use parking_lot::{Condvar, Mutex};

@@ -3,13 +3,13 @@
 use std::{path::Path, sync::Arc};
 
 use chat::{
-    AppId, Conversation, ConversationView, Event, Fault, G, MessageView, SessionId, Store, Topic,
-    User, UserId,
+    AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, MessageView,
+    SessionId, Store, Topic, User, UserId,
     model::{ApiKey, App, Media},
     session::StoredSession,
     store::{
-        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, ListPage, Page, Counters, Found,
-        Need, UserName,
+        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Found,
+        ListPage, Need, Page, UserName,
     },
 };
 use parking_lot::Mutex;

@@ -19,7 +19,7 @@ use chat::{
 use parking_lot::Mutex;
 use server::{
     buses::Local,
-    hub::{Door, Hub, HubConfig, HubParts, Sequencer, Strides, TURNS_AHEAD},
+    hub::{Door, Hub, HubConfig, HubParts, Presence, Sequencer, Strides, TURNS_AHEAD},
     identity::Directory,
     metrics::Metrics,
 };

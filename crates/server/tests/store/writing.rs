@@ -32,7 +32,8 @@ struct Writer {
 impl Writer {
     fn start(folder: &Path) -> Self {
         let store = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
-        let executor = Executor::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Nobody), 7).unwrap();
+        let executor =
+            Executor::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Nobody), 7).unwrap();
         Self {
             store,
             executor: Mutex::new(executor),

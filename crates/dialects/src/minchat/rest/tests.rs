@@ -38,6 +38,7 @@ fn heron() -> Media {
         mime: "image/png".to_owned(),
         bytes: 2048,
         title: None,
+        thumbnail: None,
     }
 }
 
@@ -549,6 +550,7 @@ fn answers_have_their_objects_in_their_envelopes() {
     let reply = Reply::Sent {
         message: Arc::new(message),
         repeated: false,
+        opened: None,
     };
     assert_eq!(answered(&sent, Some(reply), None), said);
 

@@ -89,8 +89,8 @@ impl Stream {
         at: G,
     ) {
         self.identify(&self.socket.session.identities());
-        let Some(ticket) = dialect
-            .and_then(|dialect| Ticket::rejoin(dialect, self.socket.namespace, place, at))
+        let Some(ticket) =
+            dialect.and_then(|dialect| Ticket::rejoin(dialect, self.socket.namespace, place, at))
         else {
             return;
         };
@@ -175,13 +175,7 @@ impl Stream {
         self.read(actor, query, at, before);
     }
 
-    fn read(
-        &self,
-        actor: Option<Arc<Actor>>,
-        query: chat::Query,
-        at: G,
-        reply: Option<Reply>,
-    ) {
+    fn read(&self, actor: Option<Arc<Actor>>, query: chat::Query, at: G, reply: Option<Reply>) {
         let (hub, socket) = (Arc::clone(&self.hub), Arc::clone(&self.socket));
         let users = self.identities.clone();
         hub.metrics.store_reads.inc();

@@ -4,8 +4,8 @@
 use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 
 use chat::{
-    AppId, Conversation, ConversationId, ConversationKind, ConversationView, G, Timestamp, UserId,
-    MessageView,
+    AppId, Conversation, ConversationId, ConversationKind, ConversationView, G, MessageView,
+    Timestamp, UserId,
     model::{Details, Member, Members},
     store::{ConversationName, ConversationSummary, Entry, ListPage, Page},
 };
@@ -233,13 +233,17 @@ pub(super) fn missed(
     let mut missed = Vec::new();
     for id in all(connection, MISSED_IN, params![user.0, after], row)? {
         let view = by_id(connection, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        missed.extend(messages::missed(connection, &view, user, after, up_to, page)?);
+        missed.extend(messages::missed(
+            connection, &view, user, after, up_to, page,
+        )?);
     }
     missed.sort_unstable_by_key(|view| Reverse(view.message.g));
     let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
     let newest = missed.into_iter().skip(offset).take(page.limit as usize);
     let mut room = messages::Room::of(page);
-    let mut newest: Vec<_> = newest.take_while(|view| room.has(messages::weight(view))).collect();
+    let mut newest: Vec<_> = newest
+        .take_while(|view| room.has(messages::weight(view)))
+        .collect();
     newest.reverse();
     Ok(newest)
 }

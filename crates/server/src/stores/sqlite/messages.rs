@@ -228,7 +228,10 @@ pub(super) fn missed(
     let params = params![view.conversation.id.0, after, up_to, user.0, limit];
     let found = newest(connection, MISSED, params, page)?;
     let mut look = Look::at(connection, view)?;
-    found.into_iter().map(|message| look.view(message)).collect()
+    found
+        .into_iter()
+        .map(|message| look.view(message))
+        .collect()
 }
 
 /// The newest message that somebody else than a user wrote.

@@ -33,12 +33,12 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, Media, MessageView, Store,
-    StoredSession, Topic, User, UserId,
+    App, AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, Media,
+    MessageView, Store, StoredSession, Topic, User, UserId,
     model::ApiKey,
     store::{
-        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found,
-        ListPage, Need, Page, UserName,
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, ListPage,
+        Need, Page, UserName,
     },
 };
 use parking_lot::Mutex;

@@ -39,10 +39,7 @@ const STEPS: &[(&str, &str)] = &[
     ("V1__first", include_str!("migrations/V1__first.sql")),
     ("V2__seen", include_str!("migrations/V2__seen.sql")),
     ("V3__groups", include_str!("migrations/V3__groups.sql")),
-    (
-        "V4__products",
-        include_str!("migrations/V4__products.sql"),
-    ),
+    ("V4__products", include_str!("migrations/V4__products.sql")),
 ];
 
 /// The version of the layout that this program reads and writes.

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use chat::{
     AppId, ConversationId, ExternalId, SessionId, Store, Timestamp, Topic, User, UserId,
     model::Profile,
-    store::{Batch, Change, CommitError, UserName},
+    store::{Batch, Change, CommitError, ListPage, Page, UserName},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -95,12 +95,22 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
         );
         let proof = session.subscriptions.first().unwrap().proof;
         assert_eq!(proof.key.is_some(), version > 2);
-        let (chats, total) = store.conversations(UserId(2), 0, 9).unwrap();
+        let page = ListPage {
+            kind: None,
+            offset: 0,
+            limit: 9,
+            messages: Page {
+                offset: 0,
+                limit: 1,
+                bytes: 0,
+            },
+        };
+        let (chats, total) = store.conversations(UserId(2), &page).unwrap();
         let chat = &chats.first().unwrap();
         assert_eq!((total, chat.conversation.messages), (1, 2));
         let members = chat.conversation.members.iter();
         assert!(members.map(|member| member.user.id.0).eq([1, 2]));
-        assert_eq!(chat.last_message.as_ref().unwrap().message.g, 3);
+        assert_eq!(chat.messages.last().unwrap().message.g, 3);
         let bob = store.user(AppId(1), &UserName::Id(UserId(2))).unwrap();
         assert_eq!(bob.unwrap().last_active, Timestamp(1), "as old as the user");
         let year_2023 = Timestamp(1_700_000_000_000);

@@ -123,7 +123,8 @@ impl History {
             ledger: Mutex::new(ledger),
         });
         Self {
-            executor: Executor::new(Arc::clone(&tap) as Arc<dyn Store>, Arc::new(Nobody), 5).unwrap(),
+            executor: Executor::new(Arc::clone(&tap) as Arc<dyn Store>, Arc::new(Nobody), 5)
+                .unwrap(),
             app: Arc::new(App {
                 identity: Identity::Open,
                 ..App::clone(&scene.app)

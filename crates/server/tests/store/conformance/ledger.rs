@@ -13,8 +13,8 @@ use chat::{
     model::{ApiKey, Member, MemberRole, Picture},
     session,
     store::{
-        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, ListPage, Page, Counters, Entry,
-        Found, Need, UserName,
+        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
+        Found, ListPage, Need, Page, UserName,
     },
 };
 use parking_lot::Mutex;

@@ -61,10 +61,6 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &Call) -> Result<Answere
     let has_command = command.is_some();
     let command = command.unwrap_or(Command::Fence);
     let reply = core.queue.run(Arc::clone(actor), command).await?;
-    let opened = match &reply {
-        chat::Reply::Opened { conversation, .. } => Some(conversation),
-        _ => None,
-    };
     let sources = Sources {
         store: &*core.store,
         presence: core.hub.presence(),
@@ -75,7 +71,7 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &Call) -> Result<Answere
         is_believed: actor.looks_as_anybody(),
         subject: actor.subject.as_ref().map(|subject| &subject.id),
     };
-    let look = |query| query::run(sources, reader, query, i64::MAX as u64, opened);
+    let look = |query| query::run(sources, reader, query, i64::MAX as u64, Some(&reply));
     let view = call.request.query.as_ref().map(look).transpose();
     let view = view.map_err(|error| match error {
         QueryError::Refused(refusal) => refusal,

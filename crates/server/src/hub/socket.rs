@@ -30,6 +30,8 @@ pub(crate) struct Socket {
     /// The further topics that have something new.
     more: Mutex<Vec<u32>>,
     inbox: Mutex<Inbox>,
+    /// The same as in the inbox, for those who only ask.
+    closed: AtomicBool,
     /// It stands in the queue of a pool of permits.
     waits: AtomicBool,
     /// The topics that it listens to, with the numbers under which it knows them.
@@ -102,6 +104,7 @@ impl Socket {
             dirty: AtomicU64::new(0),
             more: Mutex::default(),
             inbox: Mutex::default(),
+            closed: AtomicBool::new(false),
             slots: Mutex::default(),
             passing: Mutex::default(),
             waits: AtomicBool::new(false),
@@ -209,12 +212,13 @@ impl Socket {
 
     /// Whether it takes nothing more in.
     pub(crate) fn is_closed(&self) -> bool {
-        self.inbox.lock().closed
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Takes nothing more in.
     pub(crate) fn close(&self) {
         self.inbox.lock().closed = true;
+        self.closed.store(true, Ordering::Release);
     }
 }
 

@@ -61,9 +61,10 @@ pub trait Driver: Send {
     /// driver calls [`Handle::wake`] when the answer turns true.
     fn wants_input(&self) -> bool;
 
-    /// Moves what can be written now into `out`, until [`Outgoing::is_full`]. `Pending` when there is nothing: then
-    /// [`Handle::wake`] is to be called once there is. Called again at once after `Ready(Ok)`, until `Pending`, as long
-    /// as the client takes the bytes; over polling only while a poll waits.
+    /// Moves what can be written now into `out`, until [`Outgoing::is_full`]. `Pending` when there is nothing. Whoever
+    /// left room has nothing more, and calls [`Handle::wake`] once there is. Called again while there was no room, as
+    /// long as the client takes the bytes, and until `Pending` while the connection is flushed to be closed; over
+    /// polling only while a poll waits.
     ///
     /// # Errors
     /// The transport is closed with this reason once what stands in `out`, and all before it, was written.

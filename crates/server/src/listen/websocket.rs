@@ -152,7 +152,11 @@ impl Link {
             let mut result = core.backlog.write(&mut self.socket, context);
             if let Poll::Ready(Ok(())) = result {
                 let mut outgoing = Outgoing::new(core.listener.config.write_budget);
-                if core.poll_driver(now, &mut outgoing).is_pending() || outgoing.bytes() == 0 {
+                let polled = core.poll_driver(now, &mut outgoing);
+                // What left room had no more, and whatever comes after it wakes this task. Only a flush
+                // has to hear that nothing is there.
+                let has_more = outgoing.is_full() || core.is_flushing();
+                if polled.is_pending() || outgoing.bytes() == 0 || !has_more {
                     flow = Flow::Idle;
                 }
                 result = outgoing.write(&mut self.socket, context, &mut core.backlog);

@@ -115,6 +115,7 @@ impl Ticket {
     /// Answers a join again. `None` where the dialect answers none.
     pub(super) fn rejoin(
         dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
         namespace: &str,
         place: chat::Topic,
         since: G,
@@ -123,7 +124,7 @@ impl Ticket {
         Some(Self {
             ack: None,
             dialect: Some(dialect),
-            actor: None,
+            actor: Some(actor),
             request: Some(request),
             weight: LEAST_WEIGHT,
             state: State::Asking {

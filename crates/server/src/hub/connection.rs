@@ -99,6 +99,8 @@ impl Driver for Connection {
             None => {}
             Some(Input::Connect { namespace, auth }) => {
                 self.connect(&namespace, auth.as_deref(), now)?;
+                // A greeting asks for as much as an event does.
+                self.pace(&namespace, now);
             }
             Some(Input::Event(event)) => {
                 let mut seats = self.seats.iter_mut();
@@ -303,7 +305,7 @@ impl Connection {
         if !self.session.accept(namespace) {
             return Ok(());
         }
-        let seat = match returning {
+        let mut seat = match returning {
             Returning::Resume(session, from) => self.resume(admitted, &session, from),
             Returning::Inherit(old) => {
                 let (mut seat, welcome) = self.begin(admitted, names);
@@ -316,6 +318,7 @@ impl Connection {
                 seat
             }
         };
+        seat.greet();
         // Most connections have one; room for four would be most of what an idle one holds.
         self.seats.reserve_exact(1);
         self.seats.push(seat);

@@ -139,6 +139,25 @@ impl Seat {
         });
     }
 
+    /// Has its client told what its dialect tells those who come in. Nothing happens if that was done
+    /// in this session.
+    pub(super) fn greet(&mut self) {
+        let Some(dialect) = self.voice.dialect else {
+            return;
+        };
+        let greeting = dialect.greet(self.namespace());
+        if greeting.is_empty() || !self.stream.socket.session.begin_greeting() {
+            return;
+        }
+        for request in greeting {
+            let actor = Arc::clone(&self.voice.actor);
+            if let Some(command) = &request.command {
+                self.submit_command(&actor, command.clone());
+            }
+            self.stream.greet(dialect, actor, request);
+        }
+    }
+
     /// A heartbeat goes out now.
     pub(super) fn pinged(&mut self) {
         self.stream.pinged();

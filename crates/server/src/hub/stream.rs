@@ -189,6 +189,16 @@ impl Stream {
         self.push(Ticket::asked(dialect, ack, actor, request));
     }
 
+    /// Takes a ticket for what its client is told when it comes in.
+    pub(crate) fn greet(
+        &mut self,
+        dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
+        request: Request,
+    ) {
+        self.push(Ticket::greeting(dialect, actor, request));
+    }
+
     /// Takes a ticket for an event that is refused already; the words keep their place.
     pub(crate) fn refuse(
         &mut self,

@@ -57,10 +57,17 @@ impl Stream {
         {
             placed.iter().for_each(|file| media.discard(&file.name));
         }
-        if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
-            // Its client must not hear of a session that is not stored. It comes back with the one
-            // that it knows.
-            return Err(Close::Fault);
+        if matches!(outcome.result, Err(Refusal::Unavailable)) {
+            if ticket.welcome.is_some() {
+                // Its client must not hear of a session that is not stored. It comes back with the
+                // one that it knows.
+                return Err(Close::Fault);
+            }
+            if ticket.greets {
+                // It would hear of nothing and never ask again. It comes back.
+                self.socket.session.owe_greeting();
+                return Err(Close::Fault);
+            }
         }
         let at = Some(outcome.g);
         let has_query = |request: &Request| request.query.is_some();
@@ -104,11 +111,14 @@ impl Stream {
     }
 
     /// The session has taken over what an earlier one listened to. Its page will not join again by
-    /// itself, so each join is answered anew, behind the ticket at `place`.
+    /// itself, so each join is answered anew, behind the ticket at `place`; a greeting is one.
     fn join_again(&mut self, voice: &Voice, place: usize, session: &StoredSession) {
         self.identify(&session.identities());
         let joins = session.subscriptions.iter().filter_map(|subscription| {
             let dialect = dialects::by_name(&subscription.dialect)?;
+            if !dialect.greet(self.socket.namespace).is_empty() {
+                return None;
+            }
             let (actor, namespace) = (Arc::clone(&voice.actor), self.socket.namespace);
             let StoredSubscription { topic, since, .. } = *subscription;
             Ticket::rejoin(dialect, actor, namespace, topic, since)

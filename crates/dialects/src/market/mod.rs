@@ -6,12 +6,12 @@
 //! and `transcripts/` holds it as conversations.
 
 mod incoming;
-mod objects;
+pub mod objects;
 mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use chat::{Event, ExternalId, Passing, Refusal, Role, Subject, Topic, User};
+use chat::{Event, ExternalId, Passing, Refusal, Subject, Topic, User};
 
 use crate::{
     Answer, Answered, Dialect, Emit, Incoming, PresenceOf, Rejoin, Request, Seat, Shown, Site,
@@ -60,15 +60,9 @@ impl Dialect for Market {
 
     /// Customer 2 and vendor 2 are different people.
     fn person(&self, subject: &Subject) -> ExternalId {
-        let role = match subject.role {
-            Some(Role::Customer) => "customer",
-            Some(Role::Vendor) => "vendor",
-            Some(Role::Admin) => "admin",
-            None => return subject.id.clone(),
-        };
-        ExternalId {
-            text: format!("{role}:{}", subject.id.text),
-            number: subject.id.number,
+        match subject.role {
+            Some(role) => objects::external(role, &subject.id),
+            None => subject.id.clone(),
         }
     }
 

@@ -245,6 +245,8 @@ pub enum Command {
     DeleteMessage {
         /// Which.
         message: Uuid,
+        /// The conversation in which it must stand, where the asker names one.
+        within: Option<ConversationRef>,
         /// Who acts.
         by: Option<UserRef>,
     },

@@ -141,7 +141,7 @@ fn events_become_commands_and_queries() {
         (
             "message.delete",
             json!({"messageId": D, "apiKey": key}),
-            "DeleteMessage { message: 00000000-0000-0000-0000-00000000000d, by: None }",
+            "DeleteMessage { message: 00000000-0000-0000-0000-00000000000d, within: None, by: None }",
         ),
         (
             "message.seen",
@@ -372,7 +372,13 @@ fn edits_and_deletions_are_shown_in_the_chat_and_receipts_in_person() {
     assert_eq!(shown(&edited, Audience::Person(UserId(2))), None);
 
     let message = uuid(0xd);
-    let deleted = sample::event(&place, Happening::MessageDeleted { message });
+    let deleted = sample::event(
+        &place,
+        Happening::MessageDeleted {
+            message,
+            by: Some(UserId(1)),
+        },
+    );
     assert_eq!(
         shown(&deleted, Audience::Conversation),
         Some((3, "message.delete", json!(D), false))

@@ -213,7 +213,7 @@ fn the_other_endpoints_ask_what_they_say() {
         ),
         (
             delete_message(D),
-            format!("DeleteMessage {{ message: {D}, by: None }}"),
+            format!("DeleteMessage {{ message: {D}, within: None, by: None }}"),
         ),
         (
             body(&id, |body| mark_seen(D, body)),

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use chat::{Refusal, model::Metadata};
+use chat::{ExternalId, Refusal, model::Metadata};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -14,6 +14,9 @@ use wire::socketio::Placeholder;
 
 /// The largest whole number that a JavaScript number holds exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// The longest id of a user, in UTF-8 bytes: as long as that of a token's subject.
+pub const MAX_EXTERNAL_ID: usize = 256;
 
 /// A refusal of `field`; `must` continues the sentence, as in "roomId must be a UUID".
 pub fn invalid(field: &'static str, must: &'static str) -> Refusal {
@@ -138,6 +141,25 @@ impl<'a> Field<'a> {
             .ok()
             .and_then(|text| uuid(&text))
             .ok_or_else(|| invalid(self.name, "must be a UUID"))
+    }
+
+    /// The app's own id of a user: a string, or a whole number as [`Field::optional_whole`] reads it.
+    pub fn external_id(self) -> Result<ExternalId, Refusal> {
+        const MUST: &str =
+            "must be a string of 1 to 256 bytes that is not blank, or a whole number";
+        let id = if self.json()?.starts_with('"') {
+            ExternalId::text(self.text()?)
+        } else {
+            let number = self.optional_whole(0, MUST)?;
+            ExternalId {
+                text: number.map(|number| number.to_string()).unwrap_or_default(),
+                number: true,
+            }
+        };
+        if id.text.trim().is_empty() || id.text.len() > MAX_EXTERNAL_ID {
+            return Err(invalid(self.name, MUST));
+        }
+        Ok(id)
     }
 
     /// A string of `1..=max` bytes, if the field is there at all; `must` says so.

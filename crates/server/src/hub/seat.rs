@@ -198,7 +198,8 @@ impl Seat {
                 self.speak(*dialect);
             }
         }
-        let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
+        // From now on the event's name alone counts: which fields it needs is said by the dialect.
+        let request = match self.dialect {
             Some(dialect) => {
                 let seat = dialects::Seat {
                     app: &self.actor.app,

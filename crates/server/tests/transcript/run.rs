@@ -491,7 +491,7 @@ impl Stage<'_> {
             Packet::Event(event) => {
                 let got = self.take_event(who, &event)?;
                 let words = json!(Refusal::UnknownEvent.to_string());
-                let is_refusal = |arg: &Value| *arg == words || arg["message"] == words;
+                let is_refusal = |arg: &Value| *arg == words || arg["code"] == "unknown_event";
                 let is_refusal = got.iter().any(is_refusal);
                 if !is_refusal {
                     return Err(format!("something came: {} {}", event.name, list(&got)));

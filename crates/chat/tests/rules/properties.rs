@@ -462,7 +462,7 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
 
 fn deleted(event: &Event) -> Option<Uuid> {
     match event.happening {
-        Happening::MessageDeleted { message } => Some(message),
+        Happening::MessageDeleted { message, .. } => Some(message),
         _ => None,
     }
 }

@@ -154,6 +154,7 @@ fn read_delete(event: &Incoming) -> Result<Request, Refusal> {
     let ([message], key) = payload(event, ["messageId"])?;
     Ok(key.asks(Command::DeleteMessage {
         message: message.uuid()?,
+        within: None,
         by: None,
     }))
 }

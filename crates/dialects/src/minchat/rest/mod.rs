@@ -294,9 +294,14 @@ pub fn edit_message(id: &str, body: Input<'_>) -> Result<Call, Refusal> {
 
 /// `DELETE /v1/messages/{id}`
 pub fn delete_message(id: &str) -> Result<Call, Refusal> {
-    let message = message(id)?;
-    let by = None;
-    Ok(command(Shape::Done, Command::DeleteMessage { message, by }))
+    Ok(command(
+        Shape::Done,
+        Command::DeleteMessage {
+            message: message(id)?,
+            within: None,
+            by: None,
+        },
+    ))
 }
 
 /// `POST /v1/messages/{id}/seen`

@@ -249,9 +249,10 @@ impl Ledger {
         let happening = match &event.happening {
             Happening::MessageSent(shown) => Happening::MessageSent(current(shown)?),
             Happening::MessageEdited(shown) => Happening::MessageEdited(current(shown)?),
-            Happening::MessageDeleted { message } => {
-                Happening::MessageDeleted { message: *message }
-            }
+            Happening::MessageDeleted { message, by } => Happening::MessageDeleted {
+                message: *message,
+                by: *by,
+            },
             Happening::Read { reader, message } => Happening::Read {
                 reader: Arc::clone(self.users.get(&reader.id)?),
                 message: *message,

@@ -513,7 +513,9 @@ impl Stage<'_> {
                 let got = self.take_event(who, &event)?;
                 let words = json!(Refusal::UnknownEvent.to_string());
                 let says_so = |arg: &Value| {
-                    arg["code"] == json!("unknown_event") || arg["message"] == words || *arg == words
+                    arg["code"] == json!("unknown_event")
+                        || arg["message"] == words
+                        || *arg == words
                 };
                 if !got.iter().any(says_so) {
                     return Err(format!("something came: {} {}", event.name, list(&got)));

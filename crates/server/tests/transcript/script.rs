@@ -141,7 +141,10 @@ impl Script {
     pub(crate) fn deeds(&self) -> impl Iterator<Item = &Deed> {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Socket(_, deed) => Some(deed),
-            Action::Restart | Action::Let { .. } | Action::Request { .. } | Action::Response { .. } => None,
+            Action::Restart
+            | Action::Let { .. }
+            | Action::Request { .. }
+            | Action::Response { .. } => None,
         })
     }
 

@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat::{
-    Actor, App, AppId, Command, ExternalId, Identity, Proof, Reply, Role, Store, Subject, Timestamp,
+    Actor, App, AppId, Command, ExternalId, Identity, Proof, Reply, Role, Store, Subject,
+    Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
 };
 use serde_json::Value;

@@ -170,6 +170,12 @@ const EVENTS: &[&str] = &[
     "userIsOnline",
     "userIsOffline",
     "appError",
+    "registerMessages",
+    "snippets",
+    "conversation",
+    "startWriting",
+    "stopWriting",
+    "info",
 ];
 
 #[test]

@@ -11,6 +11,7 @@ mod offset;
 mod passing;
 mod permits;
 mod presence;
+mod present;
 mod returning;
 mod reviving;
 mod seat;
@@ -52,6 +53,7 @@ use self::{
     offset::{Epochs, Key},
     passing::Typists,
     permits::Permits,
+    present::Notices,
     reviving::{Ended, Lookups},
     session::{Session, Sessions},
     socket::Delivery,
@@ -153,6 +155,9 @@ pub struct Hub {
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
     presence: Arc<Presence>,
+    notices: Notices,
+    /// When the server started.
+    started: Instant,
     typists: Typists,
     ended: Mutex<Ended>,
     permits: Arc<Permits>,
@@ -226,6 +231,8 @@ impl Hub {
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
             presence,
+            notices: Notices::default(),
+            started: timers::now(),
             typists: Typists::default(),
             ended: Mutex::default(),
             permits,

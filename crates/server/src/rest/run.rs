@@ -103,10 +103,10 @@ impl Rest {
         kept: Option<Kept>,
     ) -> Result<Reply, Refusal> {
         let parts = self.parts();
-        let file = kept.map(|kept| kept.release().name);
+        let file = kept.map(Kept::release);
         let result = parts.queue.run(Arc::clone(actor), command).await;
-        if let Some(name) = file.filter(|_| !is_in_use(&result)) {
-            parts.media.discard(&name);
+        if let Some(file) = file.filter(|_| !is_in_use(&result)) {
+            parts.media.discard(&file);
         }
         result
     }

@@ -50,7 +50,9 @@ impl Stream {
         if let Some(media) = &self.hub.config.media
             && !is_in_use(&outcome.result)
         {
-            placed.iter().for_each(|file| media.discard(&file.name));
+            for file in placed {
+                media.discard(file);
+            }
         }
         if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
             // Its client must not hear of a session that is not stored. It comes back with the one

@@ -15,6 +15,9 @@ use wire::socketio::Placeholder;
 /// The largest whole number that a JavaScript number holds exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
+/// The longest id of a retry, in UTF-8 bytes.
+pub const MAX_CLIENT_ID: usize = 128;
+
 /// A refusal of `field`; `must` continues the sentence, as in "roomId must be a UUID".
 pub fn invalid(field: &'static str, must: &'static str) -> Refusal {
     Refusal::Invalid { field, must }

@@ -1,40 +1,25 @@
 //! What a request is answered with: a status, and a body around the dialect's objects.
 
-use chat::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::minchat::objects::{Chat, Message, User};
+use crate::{
+    minchat::objects::{Chat, Message, User},
+    rest::Response,
+};
 
-/// What goes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The HTTP status.
-    pub status: u16,
-    /// A JSON object.
-    pub body: String,
+pub(super) fn ok(body: &impl Serialize) -> Response {
+    Response::new(200, body)
 }
 
-impl Response {
-    pub(super) fn ok(body: &impl Serialize) -> Self {
-        Self::new(200, body)
-    }
-
-    fn new(status: u16, body: &impl Serialize) -> Self {
-        // What is answered has string keys and no errors of its own.
-        let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status, body }
-    }
-
-    /// What every request is answered with that did not do what it asked for.
-    pub fn failure(status: u16, code: &str, message: &str) -> Self {
-        let body = Failure {
-            success: false,
-            message,
-            code,
-        };
-        Self::new(status, &body)
-    }
+/// What every request is answered with that did not do what it asked for.
+pub fn failure(status: u16, code: &str, message: &str) -> Response {
+    let body = Failure {
+        success: false,
+        message,
+        code,
+    };
+    Response::new(status, &body)
 }
 
 /// Nothing was changed.
@@ -106,35 +91,4 @@ pub struct Messages<'a> {
     pub total_pages: u64,
     /// Empty behind the last page.
     pub messages: Vec<Message<'a>>,
-}
-
-/// The HTTP status of a refusal.
-pub fn status(refusal: &Refusal) -> u16 {
-    match refusal {
-        Refusal::UnknownKey
-        | Refusal::TokenRefused { .. }
-        | Refusal::TokenExpired
-        | Refusal::NotIdentified => 401,
-        Refusal::TokenRequired
-        | Refusal::NotTheTokensSubject
-        | Refusal::NotAllowed
-        | Refusal::Blocked
-        | Refusal::WrongRole { .. } => 403,
-        Refusal::UnknownConversation
-        | Refusal::UnknownMessage
-        | Refusal::UnknownUser
-        | Refusal::NotAMember
-        | Refusal::UnknownSession
-        | Refusal::UnknownEvent => 404,
-        Refusal::FixedMembers | Refusal::NameTaken | Refusal::NotPresent => 409,
-        Refusal::FileTooLarge { .. } => 413,
-        Refusal::Invalid { .. }
-        | Refusal::BlankText
-        | Refusal::SamePerson
-        | Refusal::TextTooLong { .. }
-        | Refusal::MetadataTooLarge { .. }
-        | Refusal::TooManyMembers { .. }
-        | Refusal::TooManyBlocks { .. } => 422,
-        Refusal::Unavailable => 503,
-    }
 }

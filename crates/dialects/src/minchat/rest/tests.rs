@@ -11,7 +11,10 @@ use chat::{
 use serde_json::{Value, json, value::RawValue};
 
 use super::*;
-use crate::sample::{self, site};
+use crate::{
+    rest::Call as _,
+    sample::{self, site},
+};
 
 const A: &str = "00000000-0000-0000-0000-000000000001";
 const B: &str = "00000000-0000-0000-0000-000000000002";

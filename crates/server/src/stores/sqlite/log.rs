@@ -155,10 +155,7 @@ fn changed(row: &Row<'_>) -> Result<Entry> {
             let data = row.get_ref(7)?.as_str_or_null()?;
             What::Edited(row.get(5)?, data == Some(messages::SEEN))
         }
-        "delete" => What::Deleted(
-            uuid(row.get(6)?),
-            row.get::<_, Option<i64>>(3)?.map(UserId),
-        ),
+        "delete" => What::Deleted(uuid(row.get(6)?), row.get::<_, Option<i64>>(3)?.map(UserId)),
         "receipt" => What::Read(UserId(row.get(3)?), uuid(row.get(6)?)),
         _ => What::Silent,
     };

@@ -76,6 +76,16 @@ pub enum Destination {
     },
 }
 
+impl Destination {
+    /// Bytes that it holds in memory beside its fixed ones.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Conversation(_) | Self::Direct(_) => 0,
+            Self::Product { product, .. } => product.weight(),
+        }
+    }
+}
+
 impl From<Uuid> for Destination {
     fn from(conversation: Uuid) -> Self {
         Self::Conversation(ConversationRef::Uuid(conversation))
@@ -404,7 +414,9 @@ impl Command {
         let metadata = |metadata: &Option<Metadata>| metadata.as_ref().map_or(0, Metadata::weight);
         FIXED
             + match self {
-                Self::Send { body, .. } => body.text.len() + metadata(&body.metadata),
+                Self::Send { to, body, .. } => {
+                    to.weight() + body.text.len() + metadata(&body.metadata)
+                }
                 Self::EditMessage { patch, .. } => {
                     patch.text.as_ref().map_or(0, String::len) + metadata(&patch.metadata)
                 }

@@ -168,17 +168,22 @@ impl<'a> Field<'a> {
         Ok(id)
     }
 
-    /// A string, or a number as text, of at most `max` bytes; `must` says so.
-    pub fn text_or_number(self, max: usize, must: &'static str) -> Result<String, Refusal> {
-        let text = match self.number() {
-            Some(number) => number.to_string(),
-            None if self.json()?.starts_with('"') => self.text()?,
-            None => return Err(invalid(self.name, must)),
-        };
+    /// A string of at most `max` bytes; `must` says so.
+    pub fn label(self, max: usize, must: &'static str) -> Result<String, Refusal> {
+        let text = self.text()?;
         if text.len() > max {
             return Err(invalid(self.name, must));
         }
         Ok(text)
+    }
+
+    /// A string, or a number as text, of at most `max` bytes; `must` says so.
+    pub fn text_or_number(self, max: usize, must: &'static str) -> Result<String, Refusal> {
+        match self.number().map(|number| number.to_string()) {
+            Some(text) if text.len() <= max => Ok(text),
+            None if self.json()?.starts_with('"') => self.label(max, must),
+            _ => Err(invalid(self.name, must)),
+        }
     }
 
     /// A string of `1..=max` bytes, if the field is there at all; `must` says so.

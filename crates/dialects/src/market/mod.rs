@@ -1,8 +1,8 @@
 //! The `market` dialect: customers and vendors talk about a product.
 //!
 //! Its users come with a token whose role tells customers from vendors. On `/presence` they say that
-//! they are there, on `/chat` they talk. `incoming` reads its events, `outgoing` writes them, `objects`
-//! are what they are made of. The contract and what it leaves open are in `docs/dialects/market.md`,
+//! they are there, on `/chat` they talk. `incoming` reads its events, `outgoing` writes them; `objects`
+//! are what it shows, `words` how it explains. The contract and what it leaves open are in `docs/dialects/market.md`,
 //! and `transcripts/` holds it as conversations.
 
 mod incoming;
@@ -10,6 +10,7 @@ pub mod objects;
 mod outgoing;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 use chat::{Event, ExternalId, Passing, Refusal, Subject, Topic, User};
 
@@ -77,7 +78,7 @@ impl Dialect for Market {
         result: Result<&Answered, &Refusal>,
     ) -> Answer {
         match result {
-            Ok(answered) => outgoing::answer(site, request, answered),
+            Ok(answered) => outgoing::answer(site, answered),
             Err(refusal) => outgoing::refuse(request, refusal),
         }
     }

@@ -111,7 +111,7 @@ fn events_become_commands_and_queries() {
         (
             "room.user.join",
             json!({"channelUserId": A, "apiKey": key}),
-            r#"Register { user: Uuid(00000000-0000-0000-0000-000000000001), dialect: "minchat" }"#,
+            r#"Register { user: Uuid(00000000-0000-0000-0000-000000000001), dialect: "minchat", alone: false }"#,
         ),
         (
             "room.user.leave",
@@ -151,12 +151,12 @@ fn events_become_commands_and_queries() {
         (
             "typing.start",
             json!({"channelId": C, "user": user, "apiKey": key}),
-            "Typing { conversation: 00000000-0000-0000-0000-00000000000c, user: Uuid(00000000-0000-0000-0000-000000000001), writes: true }",
+            "Typing { conversation: Uuid(00000000-0000-0000-0000-00000000000c), user: Uuid(00000000-0000-0000-0000-000000000001), writes: true }",
         ),
         (
             "typing.stop",
             json!({"channelId": C, "user": user, "apiKey": key}),
-            "Typing { conversation: 00000000-0000-0000-0000-00000000000c, user: Uuid(00000000-0000-0000-0000-000000000001), writes: false }",
+            "Typing { conversation: Uuid(00000000-0000-0000-0000-00000000000c), user: Uuid(00000000-0000-0000-0000-000000000001), writes: false }",
         ),
     ] {
         let request = read(name, &payload).unwrap();

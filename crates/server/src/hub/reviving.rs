@@ -128,6 +128,8 @@ impl Hub {
     /// Takes in a session as the store knew it at `read_at` or later.
     fn revive_one(&self, stored: StoredSession, read_at: G) {
         let session = Arc::new(Session::new(stored.seed, stored.seen_at));
+        // What is stored of it began with that.
+        session.begin_greeting();
         for subscription in stored.subscriptions {
             // The store leaves out those to which there is no right any longer; whether the key or
             // token still holds with which it was asked for is known here.

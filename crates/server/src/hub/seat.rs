@@ -40,16 +40,22 @@ const EARLY_EVENTS: usize = 64;
 /// How long they may.
 const EARLY_WAIT: Duration = Duration::from_secs(2);
 
+/// Who asks at a socket, and in which words.
+pub(super) struct Voice {
+    /// Who asks, as far as the handshake says.
+    pub(super) actor: Arc<Actor>,
+    /// What it speaks, if that is known.
+    pub(super) dialect: Option<&'static dyn Dialect>,
+}
+
 /// A socket, with what only its connection touches.
 pub(super) struct Seat {
     hub: Arc<Hub>,
-    /// Who asks, as far as the handshake says.
-    actor: Arc<Actor>,
+    voice: Voice,
     /// Who asked last with a key or token in the payload, and that key or token.
     bearer: Option<(Secret, Arc<Actor>)>,
     /// Who it has said it is, last.
     claimed: Option<UserRef>,
-    dialect: Option<&'static dyn Dialect>,
     stream: Stream,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
@@ -78,7 +84,7 @@ struct Early {
 impl Seat {
     pub(super) fn new(
         hub: Arc<Hub>,
-        actor: Arc<Actor>,
+        voice: Voice,
         stream: Stream,
         permits: Arc<Permits>,
         timers: Vec<AbortHandle>,
@@ -86,10 +92,9 @@ impl Seat {
         let early = VecDeque::new();
         Self {
             hub,
-            actor,
+            voice,
             bearer: None,
             claimed: None,
-            dialect: None,
             stream,
             permits,
             early,
@@ -101,9 +106,11 @@ impl Seat {
 
     /// Goes on with its session after `from`.
     pub(super) fn resume(&mut self, from: Key) {
-        if let Some(dialect) = self.stream.resume(from) {
+        let portrait = self.stream.socket.session.portrait(from);
+        if let Some(dialect) = portrait.dialect {
             self.speak(dialect);
         }
+        self.stream.resume(from, portrait, &self.voice);
     }
 
     /// Takes over who an old session was and what it listened to, from now on. The client is
@@ -124,12 +131,31 @@ impl Seat {
         // Also if it listens to nothing that we know of: joins may be waiting for the writer, and
         // this is decided after them.
         let inherit = Command::InheritSession { from: old.seed.id };
-        self.submit_command(&self.actor, inherit);
+        self.submit_command(&self.voice.actor, inherit);
         self.stream.welcome_when_decided(welcome);
         self.before = Some(Before {
             session: Arc::clone(old),
             pings: 0,
         });
+    }
+
+    /// Has its client told what its dialect tells those who come in. Nothing happens if that was done
+    /// in this session.
+    pub(super) fn greet(&mut self) {
+        let Some(dialect) = self.voice.dialect else {
+            return;
+        };
+        let greeting = dialect.greet(self.namespace());
+        if greeting.is_empty() || !self.stream.socket.session.begin_greeting() {
+            return;
+        }
+        for request in greeting {
+            let actor = Arc::clone(&self.voice.actor);
+            if let Some(command) = &request.command {
+                self.submit_command(&actor, command.clone());
+            }
+            self.stream.greet(dialect, actor, request);
+        }
     }
 
     /// A heartbeat goes out now.
@@ -155,7 +181,9 @@ impl Seat {
 
     /// Who asked last.
     pub(super) fn asker(&self) -> &Actor {
-        self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor)
+        self.bearer
+            .as_ref()
+            .map_or(&self.voice.actor, |(_, actor)| actor)
     }
 
     /// Whether it may ask for more.
@@ -181,7 +209,7 @@ impl Seat {
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
         self.poll_upload();
         self.release_early(now);
-        self.stream.collect(self.dialect, out)
+        self.stream.collect(&self.voice, out)
     }
 
     /// Takes an event of its client.
@@ -190,7 +218,7 @@ impl Seat {
         if self.stream.is_welcomed() {
             self.end_before();
         }
-        if self.dialect.is_none() {
+        if self.voice.dialect.is_none() {
             let speaks = |dialect: &&&dyn Dialect| {
                 dialect.namespaces().contains(&self.namespace()) && dialect.claims(event)
             };
@@ -198,11 +226,11 @@ impl Seat {
                 self.speak(*dialect);
             }
         }
-        let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
+        let request = match self.voice.dialect.filter(|dialect| dialect.claims(event)) {
             Some(dialect) => {
                 let seat = dialects::Seat {
-                    app: &self.actor.app,
-                    subject: self.actor.subject.as_ref(),
+                    app: &self.voice.actor.app,
+                    subject: self.voice.actor.subject.as_ref(),
                     claimed: self.claimed.as_ref(),
                 };
                 dialect.read(&seat, event)
@@ -216,7 +244,7 @@ impl Seat {
                 _ => {}
             }
         }
-        let name = self.dialect.map_or("none", |dialect| dialect.name());
+        let name = self.voice.dialect.map_or("none", |dialect| dialect.name());
         self.hub.metrics.count_event(name);
         if self.must_wait(request.as_ref()) {
             self.wait(event.ack, request, now);
@@ -249,24 +277,27 @@ impl Seat {
     fn submit_end(&self, session: &Session) {
         let session = session.seed.id;
         self.hub.queue.submit(Submission {
-            actor: Arc::clone(&self.actor),
+            actor: Arc::clone(&self.voice.actor),
             command: Command::EndSession { session },
             asker: Arc::new(Nobody),
         });
     }
 
-    /// The socket speaks this dialect from now on.
+    /// The socket speaks this dialect from now on. Where its namespace says so it does already.
     fn speak(&mut self, dialect: &'static dyn Dialect) {
-        self.dialect = Some(dialect);
+        if self.voice.dialect.is_some() {
+            return;
+        }
+        self.voice.dialect = Some(dialect);
         self.stream.socket.session.speak(dialect);
-        if let Some(subject) = &self.actor.subject {
+        if let Some(subject) = &self.voice.actor.subject {
             let subject = Subject {
                 id: dialect.person(subject),
                 ..subject.clone()
             };
-            self.actor = Arc::new(Actor {
+            self.voice.actor = Arc::new(Actor {
                 subject: Some(subject),
-                ..Actor::clone(&self.actor)
+                ..Actor::clone(&self.voice.actor)
             });
         }
     }
@@ -296,7 +327,8 @@ impl Seat {
         let waiting: usize = self.early.iter().map(|early| early.weight).sum();
         if self.early.len() == EARLY_EVENTS || waiting + weight > OPEN_BYTES {
             let refusal = Refusal::NotIdentified;
-            self.stream.refuse(self.dialect, ack, request.ok(), refusal);
+            self.stream
+                .refuse(self.voice.dialect, ack, request.ok(), refusal);
             return;
         }
         timers::wake_later(&self.stream.socket.handle, EARLY_WAIT);
@@ -319,8 +351,12 @@ impl Seat {
         {
             match request {
                 Ok(request) if request.needs_identity && !identified => {
-                    self.stream
-                        .refuse(self.dialect, ack, Some(request), Refusal::NotIdentified);
+                    self.stream.refuse(
+                        self.voice.dialect,
+                        ack,
+                        Some(request),
+                        Refusal::NotIdentified,
+                    );
                 }
                 request => self.submit(ack, request),
             }
@@ -330,14 +366,14 @@ impl Seat {
     fn submit(&mut self, ack: Option<u64>, request: Result<Request, Refusal>) {
         let request = match request {
             Ok(request) => request,
-            Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
+            Err(refusal) => return self.stream.refuse(self.voice.dialect, ack, None, refusal),
         };
         let actor = match self.actor_of(&request) {
             Ok(actor) => actor,
             Err(refusal) => {
                 return self
                     .stream
-                    .refuse(self.dialect, ack, Some(request), refusal);
+                    .refuse(self.voice.dialect, ack, Some(request), refusal);
             }
         };
         if request.upload.is_none() {
@@ -346,7 +382,7 @@ impl Seat {
         let (media, handle) = (self.hub.config.media.as_ref(), &self.stream.socket.handle);
         match Uploading::begin(media, handle, ack, actor, request) {
             Ok(uploading) => self.uploading = Some(uploading),
-            Err(refusal) => self.stream.refuse(self.dialect, ack, None, refusal),
+            Err(refusal) => self.stream.refuse(self.voice.dialect, ack, None, refusal),
         }
     }
 
@@ -370,7 +406,7 @@ impl Seat {
             Some(Err(refusal)) => {
                 let Uploading { ack, request, .. } = uploading;
                 self.stream
-                    .refuse(self.dialect, ack, Some(request), refusal);
+                    .refuse(self.voice.dialect, ack, Some(request), refusal);
             }
         }
     }
@@ -379,14 +415,14 @@ impl Seat {
         if let Some(command) = &request.command {
             self.submit_command(&actor, command.clone());
         }
-        self.stream.ask(self.dialect, ack, actor, request);
+        self.stream.ask(self.voice.dialect, ack, actor, request);
     }
 
     /// Who asks: whom the key or token in the payload names, where the dialect has it there.
     fn actor_of(&mut self, request: &Request) -> Result<Arc<Actor>, Refusal> {
         let Some(Credential::Key(credential) | Credential::Token(credential)) = &request.credential
         else {
-            return Ok(Arc::clone(&self.actor));
+            return Ok(Arc::clone(&self.voice.actor));
         };
         let now = writer::now();
         if let Some((known, actor)) = &self.bearer {
@@ -396,9 +432,9 @@ impl Seat {
                 return Ok(Arc::clone(actor));
             }
         }
-        let home = Some(&self.actor.app);
+        let home = Some(&self.voice.actor.app);
         let opened = credential::open(&self.hub.directory, home, &credential.0, now)?;
-        let person = |subject: Subject| match self.dialect {
+        let person = |subject: Subject| match self.voice.dialect {
             Some(dialect) => Subject {
                 id: dialect.person(&subject),
                 ..subject
@@ -410,7 +446,7 @@ impl Seat {
             subject: opened.subject.map(person),
             scope: opened.scope,
             proof: opened.proof,
-            session: self.actor.session.clone(),
+            session: self.voice.actor.session.clone(),
         });
         self.bearer = Some((credential.clone(), Arc::clone(&actor)));
         Ok(actor)

@@ -91,6 +91,8 @@ struct State {
     /// The store may know better.
     distrusted: bool,
     dialect: Option<&'static dyn Dialect>,
+    /// What its dialect greets with was asked for.
+    greeted: bool,
     identities: Vec<UserId>,
     places: Vec<Place>,
     answers: VecDeque<(Key, Bytes)>,
@@ -190,6 +192,16 @@ impl Session {
 
     pub(crate) fn speak(&self, dialect: &'static dyn Dialect) {
         self.state.lock().dialect = Some(dialect);
+    }
+
+    /// What its dialect greets with is asked for now. False if it was before.
+    pub(crate) fn begin_greeting(&self) -> bool {
+        !std::mem::replace(&mut self.state.lock().greeted, true)
+    }
+
+    /// The greeting has failed, and is owed to whoever comes back.
+    pub(crate) fn owe_greeting(&self) {
+        self.state.lock().greeted = false;
     }
 
     pub(crate) fn identify(&self, user: UserId) {

@@ -226,7 +226,10 @@ impl Asker for Socket {
     fn answered(&self, outcome: Outcome) {
         self.permits.release();
         let joined = match &outcome.result {
-            Ok(Reply::Opened { conversation, .. }) => Some(conversation.conversation.id),
+            Ok(Reply::Opened { conversation, .. }) => {
+                Some(chat::Topic::Conversation(conversation.conversation.id))
+            }
+            Ok(Reply::Registered { user, .. }) => Some(chat::Topic::Person(user.id)),
             _ => None,
         };
         let at = outcome.g;
@@ -234,8 +237,7 @@ impl Asker for Socket {
             return;
         }
         // Who has taken over listens to it already, and will not join again by itself.
-        if let (Some(conversation), Some(heir)) = (joined, self.session.socket()) {
-            let place = chat::Topic::Conversation(conversation);
+        if let (Some(place), Some(heir)) = (joined, self.session.socket()) {
             heir.deliver(Delivery::Joined { place, at });
         }
     }

@@ -16,6 +16,7 @@ use super::{
     Hub,
     offset::Key,
     presence::Going,
+    seat::Voice,
     session::Portrait,
     socket::{Delivery, Socket},
     ticket::Ticket,
@@ -77,14 +78,14 @@ impl Stream {
     }
 
     /// Goes on after `from`: listens to what the session listened to, says again what may not have
-    /// arrived, each thing at the place that it had. Gives the dialect that it spoke.
-    pub(crate) fn resume(&mut self, from: Key) -> Option<&'static dyn Dialect> {
+    /// arrived, each thing at the place that it had.
+    pub(crate) fn resume(&mut self, from: Key, portrait: Portrait, voice: &Voice) {
         let Portrait {
-            dialect,
             identities,
             places,
             answers,
-        } = self.socket.session.portrait(from);
+            ..
+        } = portrait;
         self.identify(&identities);
         let mut again: Vec<Ticket> = Vec::new();
         for (topic, since) in places {
@@ -94,8 +95,8 @@ impl Stream {
                 self.socket
                     .detach(topic.place, Key::end_of(self.hub.barrier()));
             }
-            let namespace = self.socket.namespace;
-            let rejoin = dialect.and_then(|dialect| dialect.rejoin(namespace, topic.place));
+            let (dialect, namespace) = (topic.dialect, self.socket.namespace);
+            let rejoin = dialect.rejoin(namespace, topic.place);
             let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
             let last = Key {
                 g: since,
@@ -103,8 +104,14 @@ impl Stream {
                 r: rejoin.map_or(0, |rejoin| rejoin.events.saturating_sub(1)),
             };
             if from < last && !answers.iter().any(is_kept) {
-                let ticket = |dialect| Ticket::rejoin(dialect, namespace, topic.place, since);
-                again.extend(dialect.and_then(ticket));
+                let actor = Arc::clone(&voice.actor);
+                again.extend(Ticket::rejoin(
+                    dialect,
+                    actor,
+                    namespace,
+                    topic.place,
+                    since,
+                ));
             }
         }
         again.extend(
@@ -116,7 +123,6 @@ impl Stream {
         for ticket in again {
             self.push(ticket);
         }
-        dialect
     }
 
     /// The socket is these users.
@@ -183,6 +189,16 @@ impl Stream {
         self.push(Ticket::asked(dialect, ack, actor, request));
     }
 
+    /// Takes a ticket for what its client is told when it comes in.
+    pub(crate) fn greet(
+        &mut self,
+        dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
+        request: Request,
+    ) {
+        self.push(Ticket::greeting(dialect, actor, request));
+    }
+
     /// Takes a ticket for an event that is refused already; the words keep their place.
     pub(crate) fn refuse(
         &mut self,
@@ -213,12 +229,8 @@ impl Stream {
     }
 
     /// Moves what may be written now into `out`; what passes comes last, if there is room.
-    pub(crate) fn collect(
-        &mut self,
-        dialect: Option<&'static dyn Dialect>,
-        out: &mut Outgoing,
-    ) -> Result<(), Close> {
-        self.collect_lasting(dialect, out)?;
+    pub(crate) fn collect(&mut self, voice: &Voice, out: &mut Outgoing) -> Result<(), Close> {
+        self.collect_lasting(voice, out)?;
         if !out.is_full() && self.is_welcomed() {
             for frame in self.socket.take_passing() {
                 out.push(frame);
@@ -227,15 +239,11 @@ impl Stream {
         Ok(())
     }
 
-    fn collect_lasting(
-        &mut self,
-        dialect: Option<&'static dyn Dialect>,
-        out: &mut Outgoing,
-    ) -> Result<(), Close> {
+    fn collect_lasting(&mut self, voice: &Voice, out: &mut Outgoing) -> Result<(), Close> {
         // In this order: what the barrier covers is then in the marks and in the inbox.
         let barrier = self.hub.barrier();
         self.socket.take_dirty(&mut self.dirty);
-        self.take_inbox(dialect)?;
+        self.take_inbox(Some(voice))?;
         self.dirty.extend(&self.ending);
         loop {
             let cap = self.cap(barrier);
@@ -273,7 +281,7 @@ impl Stream {
 
     /// Takes in all that was left, also behind a reason to close: what it is attached to must be
     /// let go of again. The first reason counts.
-    fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
+    fn take_inbox(&mut self, voice: Option<&Voice>) -> Result<(), Close> {
         let mut result = Ok(());
         for delivery in self.socket.take_inbox() {
             match delivery {
@@ -303,13 +311,20 @@ impl Stream {
                         self.ending.push(slot);
                     }
                 }
-                Delivery::Joined { place, at } => self.join_late(dialect, place, at),
-                Delivery::Decided(outcome) => result = result.and(self.decided(outcome)),
+                Delivery::Joined { place, at } => {
+                    if let Some(voice) = voice {
+                        self.join_late(voice, place, at);
+                    }
+                }
+                Delivery::Decided(outcome) => result = result.and(self.decided(outcome, voice)),
                 Delivery::Found(found) => self.found(found),
                 Delivery::Lost => result = result.and(Err(Close::Fault)),
                 Delivery::Dismissed => self.dismissed = true,
                 Delivery::Close(reason) => result = result.and(Err(reason)),
-                Delivery::Expired => self.refuse(dialect, None, None, Refusal::TokenExpired),
+                Delivery::Expired => {
+                    let dialect = voice.and_then(|voice| voice.dialect);
+                    self.refuse(dialect, None, None, Refusal::TokenExpired);
+                }
             }
         }
         result

@@ -20,4 +20,5 @@ mod overload;
 mod people;
 mod returning;
 mod streams;
+mod tokens;
 mod uploads;

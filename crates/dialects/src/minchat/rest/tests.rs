@@ -119,13 +119,13 @@ fn two_people_in_json_are_their_chat_and_all_else_is_a_group() {
     assert_eq!(
         query(&call),
         format!(
-            r#"History {{ conversation: Opened, viewer: Some(Both({A}, "ada")), offset: 0, limit: 1 }}"#
+            r#"History {{ conversation: Opened, viewer: Some(Both({A}, "ada")), before: None, offset: 0, limit: 1 }}"#
         )
     );
     let anonymous = body(&json!({"usernames": ["ada", "bob"]}), open_chat).unwrap();
     assert!(command(&anonymous).starts_with(r#"OpenDirect { user: Known("ada")"#));
 
-    let group = r#"members: [Known("bob")], details: Details { title: None, avatar: None, metadata: None } }"#;
+    let group = r#"members: [Known("bob")], details: Details { title: None, avatar: None, metadata: None, product: None } }"#;
     let multipart = form(&[("user_id", A), ("usernames", "ada"), ("usernames", "bob")]);
     let call = open_chat(Input::Form(&multipart)).unwrap();
     assert_eq!(
@@ -157,11 +157,13 @@ fn pages_begin_at_1() {
         let mut texts = vec![("user_id", A), ("chat_id", C)];
         texts.extend(page.map(|page| ("page", page)));
         let chats = list_chats(&form(&texts)).unwrap();
-        let expected = format!("Conversations {{ user: Uuid({A}), offset: {offset}, limit: 25 }}");
+        let expected = format!(
+            "Conversations {{ user: Uuid({A}), kind: None, offset: {offset}, limit: 25, message_offset: 0, message_limit: 1 }}"
+        );
         assert_eq!(query(&chats), expected);
         let messages = list_messages(&form(&texts)).unwrap();
         let expected = format!(
-            "History {{ conversation: Uuid({C}), viewer: Some(Uuid({A})), offset: {offset}, limit: 25 }}"
+            "History {{ conversation: Uuid({C}), viewer: Some(Uuid({A})), before: None, offset: {offset}, limit: 25 }}"
         );
         assert_eq!(query(&messages), expected);
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use wire::socketio::Placeholder;
 
 /// The longest id of the app's own, in UTF-8 bytes.
-const MAX_EXTERNAL_ID: usize = 256;
+pub const MAX_EXTERNAL_ID: usize = 256;
 /// The largest whole number that a JavaScript number holds exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 

@@ -47,37 +47,6 @@ impl Response {
     }
 }
 
-/// The HTTP status of a refusal.
-pub fn status(refusal: &Refusal) -> u16 {
-    match refusal {
-        Refusal::UnknownKey
-        | Refusal::TokenRefused { .. }
-        | Refusal::TokenExpired
-        | Refusal::NotIdentified => 401,
-        Refusal::TokenRequired
-        | Refusal::NotTheTokensSubject
-        | Refusal::NotAllowed
-        | Refusal::Blocked
-        | Refusal::WrongRole { .. } => 403,
-        Refusal::UnknownConversation
-        | Refusal::UnknownMessage
-        | Refusal::UnknownUser
-        | Refusal::NotAMember
-        | Refusal::UnknownSession
-        | Refusal::UnknownEvent => 404,
-        Refusal::FixedMembers | Refusal::NameTaken | Refusal::NotPresent => 409,
-        Refusal::FileTooLarge { .. } => 413,
-        Refusal::Invalid { .. }
-        | Refusal::BlankText
-        | Refusal::SamePerson
-        | Refusal::TextTooLong { .. }
-        | Refusal::MetadataTooLarge { .. }
-        | Refusal::TooManyMembers { .. }
-        | Refusal::TooManyBlocks { .. } => 422,
-        Refusal::Unavailable => 503,
-    }
-}
-
 /// A request's body, or its query.
 ///
 /// JSON bodies, form fields and query parameters are read alike: a form's texts and a query's values

@@ -7,10 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chat::{Fault, Refusal};
-use dialects::{
-    minchat,
-    rest::{Response as Shown, status},
-};
+use dialects::{minchat::rest as minchat, rest::Response as Shown};
 
 use super::run::respond;
 
@@ -43,15 +40,15 @@ impl Rejection {
 
     /// What the core says, of something that was not read yet.
     pub(super) fn refused(refusal: &Refusal) -> Self {
-        Self::told(refusal, minchat::rest::explain(refusal))
+        Self::told(refusal, minchat::status(refusal), minchat::explain(refusal))
     }
 
-    /// What the core says, in these words.
-    pub(super) fn told(refusal: &Refusal, message: impl Into<String>) -> Self {
+    /// What the core says, with this status and in these words.
+    pub(super) fn told(refusal: &Refusal, status: u16, message: impl Into<String>) -> Self {
         if *refusal == Refusal::Unavailable {
             return Self::busy();
         }
-        let status = StatusCode::from_u16(status(refusal));
+        let status = StatusCode::from_u16(status);
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self::new(status, refusal.code(), message)
     }
@@ -126,7 +123,7 @@ impl Rejection {
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let status = self.status.as_u16();
-        let mut response = self.respond(minchat::rest::failure(status, self.code, &self.message));
+        let mut response = self.respond(minchat::failure(status, self.code, &self.message));
         response.extensions_mut().insert(self);
         response
     }

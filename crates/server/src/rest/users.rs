@@ -120,3 +120,62 @@ pub(super) async fn delete_user(
 ) -> Response {
     rest.carry_out(&caller, minchat::delete_user(&id)).await
 }
+
+/// Whom a user blocks, the latest last.
+#[utoipa::path(
+    get, path = "/v1/user/{id}/blocks", tag = "users",
+    params(("id" = String, Path, description = "The user's id.")),
+    responses(
+        (status = 200, description = "Those who are blocked.", body = Users<'static>),
+        (status = "default", description = "There is no such user.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn list_blocks(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Response {
+    rest.carry_out(&caller, minchat::list_blocks(&id)).await
+}
+
+/// Refuse what another one writes to a user, wherever only the two are. Nothing changes if that is so.
+#[utoipa::path(
+    put, path = "/v1/user/{id}/blocks/{other_id}", tag = "users",
+    params(
+        ("id" = String, Path, description = "The user's id."),
+        ("other_id" = String, Path, description = "The id of the one who is to be blocked."),
+    ),
+    responses(
+        (status = 200, description = "The other one is blocked.", body = Done),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn block(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path((id, other_id)): Path<(String, String)>,
+) -> Response {
+    let call = minchat::block(&id, &other_id);
+    rest.carry_out(&caller, call).await
+}
+
+/// Take what another one writes again. Nothing changes if that is so.
+#[utoipa::path(
+    delete, path = "/v1/user/{id}/blocks/{other_id}", tag = "users",
+    params(
+        ("id" = String, Path, description = "The user's id."),
+        ("other_id" = String, Path, description = "The id of the one who is blocked."),
+    ),
+    responses(
+        (status = 200, description = "The other one is blocked no longer.", body = Done),
+        (status = "default", description = "Nothing was changed.", body = Failure<'static>),
+    ),
+)]
+pub(super) async fn unblock(
+    State(rest): State<Rest>,
+    caller: Caller,
+    Path((id, other_id)): Path<(String, String)>,
+) -> Response {
+    let call = minchat::unblock(&id, &other_id);
+    rest.carry_out(&caller, call).await
+}

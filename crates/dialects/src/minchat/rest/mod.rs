@@ -17,7 +17,9 @@ use chat::{
 };
 use uuid::Uuid;
 
-pub use self::answer::{Chats, Done, Failure, Messages, OneUser, Participant, Users, failure};
+pub use self::answer::{
+    Chats, Done, Failure, Messages, OneUser, Participant, Users, failure, status,
+};
 pub use self::input::{
     ByUser, ChatsQuery, DEMO_USER, EditMessage, MessagesQuery, OpenChat, PutUser, SendMessage,
     UpdateChat, UpdateUser, UserQuery, UsersQuery, Viewer, ViewerQuery,
@@ -29,7 +31,7 @@ use super::{
 };
 use crate::{
     Answered, Request, Site, payload,
-    rest::{self, Form, Input, Response, status},
+    rest::{self, Form, Input, Response},
 };
 
 /// Chats or messages on a page.
@@ -112,6 +114,23 @@ pub fn update_user(id: &str, body: Input<'_>) -> Result<Call, Refusal> {
 pub fn delete_user(id: &str) -> Result<Call, Refusal> {
     let user = user(id)?;
     Ok(command(Shape::Done, Command::DeleteUser { user }))
+}
+
+/// `GET /v1/user/{id}/blocks`
+pub fn list_blocks(id: &str) -> Result<Call, Refusal> {
+    Ok(look(Shape::Users, Query::Blocks { user: user(id)? }))
+}
+
+/// `PUT /v1/user/{id}/blocks/{other_id}`
+pub fn block(id: &str, other_id: &str) -> Result<Call, Refusal> {
+    let (user, whom) = (user(id)?, user(other_id)?);
+    Ok(command(Shape::Done, Command::Block { user, whom }))
+}
+
+/// `DELETE /v1/user/{id}/blocks/{other_id}`
+pub fn unblock(id: &str, other_id: &str) -> Result<Call, Refusal> {
+    let (user, whom) = (user(id)?, user(other_id)?);
+    Ok(command(Shape::Done, Command::Unblock { user, whom }))
 }
 
 /// `POST /v1/chat`

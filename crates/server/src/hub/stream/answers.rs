@@ -33,7 +33,9 @@ impl Stream {
         let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
         match &outcome.result {
             Ok(Reply::Registered { user, replaced }) => {
-                replaced.iter().for_each(|other| self.unidentify(*other));
+                for other in replaced {
+                    self.unidentify(*other);
+                }
                 self.identify(&[user.id]);
             }
             Ok(Reply::Opened {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::{
     model::{
         ApiKey, App, Body, ConversationId, ConversationKind, ConversationView, Details, ExternalId,
-        G, KeyId, Media, MessageView, Metadata, Picture, Product, SessionId, Timestamp, User,
-        UserId,
+        G, KeyId, Media, Members, MessageView, Metadata, Picture, Product, SessionId, Timestamp,
+        User, UserId,
     },
     session::StoredSession,
 };
@@ -474,6 +474,8 @@ pub enum Reply {
     Sent {
         /// The message.
         message: Arc<MessageView>,
+        /// Who belongs to its conversation; their ids are current, their profiles may be older.
+        members: Members,
         /// True if an earlier send made it.
         repeated: bool,
         /// The conversation, if it began with this message.

@@ -171,6 +171,8 @@ pub enum Credential {
     /// A token of the socket's app: for this event and, once it has succeeded, for what the socket asks
     /// afterwards.
     Token(Secret),
+    /// A token that must be for whoever the socket is already; it changes nothing else.
+    Same(Secret),
 }
 
 /// A file that came with an event.

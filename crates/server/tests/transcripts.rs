@@ -128,6 +128,12 @@ const EVENTS: &[&str] = &[
     "typing.stop",
     "user.status",
     "chat",
+    "registerMessages",
+    "snippets",
+    "conversation",
+    "startWriting",
+    "stopWriting",
+    "info",
 ];
 
 #[test]

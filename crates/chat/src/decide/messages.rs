@@ -37,6 +37,7 @@ impl<'a> Draft<'a> {
                 let opened = is_opening.then(|| Box::new(self.refreshed(&view)));
                 return Ok(Reply::Sent {
                     message: Arc::clone(first),
+                    members: Arc::clone(&view.members),
                     repeated: true,
                     opened: opened.filter(|_| !matches!(to, Destination::Conversation(_))),
                 });
@@ -73,6 +74,7 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::Message(Arc::clone(&message)));
         let scene = self.scene(&view);
         self.show(g, scene, Happening::MessageSent(Arc::clone(&message)));
+        let members = Arc::clone(&view.members);
         let opened = is_opening.then(|| {
             let at = self.now;
             Box::new(ConversationView {
@@ -86,6 +88,7 @@ impl<'a> Draft<'a> {
         });
         Ok(Reply::Sent {
             message,
+            members,
             repeated: false,
             opened,
         })

@@ -19,6 +19,7 @@ use super::{
     Hub,
     admission::{self, Admitted, Names, Told, TurnedDown},
     offset::Key,
+    present::Standing,
     returning::Returning,
     seat::{Seat, Voice},
     session::Session,
@@ -297,7 +298,7 @@ impl Connection {
         returning: Returning,
         now: Instant,
     ) -> Result<(), Close> {
-        let namespace = admitted.namespace;
+        let (namespace, returns) = (admitted.namespace, admitted.pid.is_some());
         let names = match Names::random() {
             Ok(names) => names,
             Err(turned_down) => return self.turn_down(namespace, &turned_down, now),
@@ -318,7 +319,7 @@ impl Connection {
                 seat
             }
         };
-        seat.greet();
+        seat.begin(returns);
         // Most connections have one; room for four would be most of what an idle one holds.
         self.seats.reserve_exact(1);
         self.seats.push(seat);
@@ -408,7 +409,11 @@ impl Connection {
             proof: Proof::default(),
             session: Some(Arc::clone(&session.seed)),
         });
-        let stream = Stream::new(Arc::clone(hub), socket, recovery, from);
+        let standing = dialect.zip(actor.subject.as_ref());
+        let standing = standing.and_then(|(dialect, subject)| {
+            Standing::of(dialect, namespace, (actor.app.id, subject.id.text.clone()))
+        });
+        let stream = Stream::new(Arc::clone(hub), socket, standing, recovery, from);
         let voice = Voice { actor, dialect };
         Seat::new(Arc::clone(hub), voice, stream, permits, pending)
     }

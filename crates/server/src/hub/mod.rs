@@ -11,6 +11,7 @@ mod offset;
 mod passing;
 mod permits;
 mod presence;
+mod present;
 mod returning;
 mod reviving;
 mod seat;
@@ -53,6 +54,7 @@ use self::{
     offset::{Epochs, Key},
     passing::Typists,
     permits::Permits,
+    present::Notices,
     reviving::{Ended, Lookups},
     session::{Session, Sessions},
     socket::Delivery,
@@ -154,6 +156,9 @@ pub struct Hub {
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
     presence: Arc<Presence>,
+    notices: Notices,
+    /// When the server started.
+    started: Instant,
     typists: Typists,
     ended: Mutex<Ended>,
     permits: Arc<Permits>,
@@ -227,6 +232,8 @@ impl Hub {
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
             presence,
+            notices: Notices::default(),
+            started: timers::now(),
             typists: Typists::default(),
             ended: Mutex::default(),
             permits,

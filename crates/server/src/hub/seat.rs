@@ -1,11 +1,9 @@
-//! One socket as its connection sees it: reads its events in the dialect that it speaks, submits
-//! what they ask for, and holds back what comes before the socket has said who it is.
+//! One socket as its connection sees it: reads its events in the dialect that it speaks, and submits
+//! what they ask for. What comes too early is held back in `early`.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod early;
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use chat::{
@@ -15,6 +13,7 @@ use dialects::{Credential, Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
 
+use self::early::Early;
 use super::{
     Hub,
     offset::Key,
@@ -22,7 +21,6 @@ use super::{
     presence::Going,
     session::{Portrait, Session},
     stream::Stream,
-    timers,
     upload::Uploading,
 };
 use crate::{
@@ -35,11 +33,6 @@ use crate::{
 const OPEN_TICKETS: usize = 512;
 /// Bytes that those may hold, and also those that wait for the socket to say who it is.
 const OPEN_BYTES: usize = 256 << 10;
-/// Events that may wait for the socket to say who it is.
-const EARLY_EVENTS: usize = 64;
-/// How long they may.
-const EARLY_WAIT: Duration = Duration::from_secs(2);
-
 /// Who asks at a socket, and in which words.
 pub(super) struct Voice {
     /// Who asks, as far as the handshake says.
@@ -59,6 +52,10 @@ pub(super) struct Seat {
     stream: Stream,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
+    /// Its user is not present. It waits for that until then, and all that it is asked.
+    absent_until: Option<Instant>,
+    /// It must go once what was asked is answered.
+    leaves: bool,
     /// What it said last, if that is on its way to the disk. It is not read meanwhile.
     uploading: Option<Uploading>,
     timers: Vec<AbortHandle>,
@@ -71,14 +68,6 @@ struct Before {
     session: Arc<Session>,
     /// Heartbeats since the welcome.
     pings: u32,
-}
-
-/// An event that waits until the socket has said who it is.
-struct Early {
-    ack: Option<u64>,
-    request: Result<Request, Refusal>,
-    weight: usize,
-    until: Instant,
 }
 
 impl Seat {
@@ -98,6 +87,8 @@ impl Seat {
             stream,
             permits,
             early,
+            absent_until: None,
+            leaves: false,
             uploading: None,
             timers,
             before: None,
@@ -141,7 +132,7 @@ impl Seat {
 
     /// Has its client told what its dialect tells those who come in. Nothing happens if that was done
     /// in this session.
-    pub(super) fn greet(&mut self) {
+    fn greet(&mut self) {
         let Some(dialect) = self.voice.dialect else {
             return;
         };
@@ -202,18 +193,22 @@ impl Seat {
 
     /// Whether it must go, for good.
     pub(super) fn is_dismissed(&self) -> bool {
-        self.stream.dismissed
+        self.stream.dismissed || (self.leaves && self.stream.open_tickets() == 0)
     }
 
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
         self.poll_upload();
+        self.await_presence();
         self.release_early(now);
         self.stream.collect(&self.voice, out)
     }
 
     /// Takes an event of its client.
     pub(super) fn receive(&mut self, event: &Event, now: Instant) {
+        if self.leaves {
+            return;
+        }
         // Clients send no event before they have the answer to CONNECT.
         if self.stream.is_welcomed() {
             self.end_before();
@@ -226,7 +221,8 @@ impl Seat {
                 self.speak(*dialect);
             }
         }
-        let request = match self.voice.dialect.filter(|dialect| dialect.claims(event)) {
+        // From now on the event's name alone counts: which fields it needs is said by the dialect.
+        let request = match self.voice.dialect {
             Some(dialect) => {
                 let seat = dialects::Seat {
                     app: &self.voice.actor.app,
@@ -299,67 +295,6 @@ impl Seat {
                 subject: Some(subject),
                 ..Actor::clone(&self.voice.actor)
             });
-        }
-    }
-
-    /// socket.io-client sends what was typed offline before the page can say who it is. So what
-    /// needs that waits a moment, and all the rest waits behind it, but for saying who one is.
-    fn must_wait(&self, request: Result<&Request, &Refusal>) -> bool {
-        if self.stream.is_identified() {
-            return false;
-        }
-        match request {
-            Ok(request) if request.needs_identity => true,
-            Ok(Request {
-                command: Some(command),
-                ..
-            }) if command.identifies().is_some() => false,
-            _ => !self.early.is_empty(),
-        }
-    }
-
-    fn wait(&mut self, ack: Option<u64>, request: Result<Request, Refusal>, now: Instant) {
-        let command = request
-            .as_ref()
-            .ok()
-            .and_then(|request| request.command.as_ref());
-        let weight = command.map_or(0, Command::weight);
-        let waiting: usize = self.early.iter().map(|early| early.weight).sum();
-        if self.early.len() == EARLY_EVENTS || waiting + weight > OPEN_BYTES {
-            let refusal = Refusal::NotIdentified;
-            self.stream
-                .refuse(self.voice.dialect, ack, request.ok(), refusal);
-            return;
-        }
-        timers::wake_later(&self.stream.socket.handle, EARLY_WAIT);
-        self.early.push_back(Early {
-            ack,
-            request,
-            weight,
-            until: now + EARLY_WAIT,
-        });
-    }
-
-    /// Goes on with what waited: for good if the socket has said who it is, as refusals if it did
-    /// not in time.
-    fn release_early(&mut self, now: Instant) {
-        let identified = !self.early.is_empty() && self.stream.is_identified();
-        while self.uploading.is_none()
-            && let Some(Early { ack, request, .. }) = self
-                .early
-                .pop_front_if(|early| identified || early.until <= now)
-        {
-            match request {
-                Ok(request) if request.needs_identity && !identified => {
-                    self.stream.refuse(
-                        self.voice.dialect,
-                        ack,
-                        Some(request),
-                        Refusal::NotIdentified,
-                    );
-                }
-                request => self.submit(ack, request),
-            }
         }
     }
 

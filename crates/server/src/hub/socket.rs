@@ -84,8 +84,8 @@ pub(crate) enum Delivery {
 
 const MORE: u32 = 63;
 
-/// Things that pass which may wait for one socket.
-const PASSING: usize = 16;
+/// Things that pass which may wait for one socket: as many as happen at once around one user.
+const PASSING: usize = 128;
 
 impl Socket {
     pub(crate) fn new(

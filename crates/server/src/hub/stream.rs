@@ -16,6 +16,7 @@ use super::{
     Hub,
     offset::Key,
     presence::Going,
+    present::Standing,
     seat::Voice,
     session::Portrait,
     socket::{Delivery, Socket},
@@ -45,6 +46,8 @@ pub(crate) struct Stream {
     pinged: [Key; 2],
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
+    /// What it has to do with who is present.
+    standing: Option<Standing>,
     /// How the socket will go.
     pub(crate) going: Going,
 }
@@ -59,7 +62,16 @@ struct Subscription {
 
 impl Stream {
     /// A stream that begins after `written`.
-    pub(crate) fn new(hub: Arc<Hub>, socket: Arc<Socket>, offsets: bool, written: Key) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        socket: Arc<Socket>,
+        standing: Option<Standing>,
+        offsets: bool,
+        written: Key,
+    ) -> Self {
+        if let Some(Standing { person, .. }) = standing.as_ref().filter(|own| own.announces) {
+            hub.presence.present.enter(person);
+        }
         Self {
             socket,
             hub,
@@ -73,6 +85,7 @@ impl Stream {
             dismissed: false,
             pinged: [Key::default(); 2],
             identities: Vec::new(),
+            standing,
             going: Going::Lost,
         }
     }
@@ -123,6 +136,19 @@ impl Stream {
         for ticket in again {
             self.push(ticket);
         }
+        self.announce();
+    }
+
+    /// Its user is known to the store: others may be told that it has come.
+    fn announce(&self) {
+        if let Some(standing) = &self.standing {
+            self.hub.announce(&self.socket, standing);
+        }
+    }
+
+    /// What it has to do with who is present.
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
     }
 
     /// The socket is these users.
@@ -451,6 +477,16 @@ impl Drop for Stream {
         self.socket.session.detach(&self.socket);
         for user in &self.identities {
             self.hub.presence.online.leave(user, self.going);
+        }
+        if let Some(Standing {
+            person, announces, ..
+        }) = &self.standing
+        {
+            let (present, session) = (&self.hub.presence.present, &self.socket.session);
+            match announces {
+                true => present.leave(person, self.going),
+                false => present.stop_waiting(person, session.seed.id),
+            }
         }
         self.hub.stop_typists_of(self.socket.session.seed.id);
         if !self.offsets {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use chat::Identity;
+use chat::{Identity, Refusal};
 use serde_json::{Value, json, value::RawValue};
 use wire::{
     Limits,
@@ -490,7 +490,9 @@ impl Stage<'_> {
         match self.receive(who)? {
             Packet::Event(event) => {
                 let got = self.take_event(who, &event)?;
-                let is_refusal = got.iter().any(|arg| arg["code"] == json!("unknown_event"));
+                let words = json!(Refusal::UnknownEvent.to_string());
+                let is_refusal = |arg: &Value| *arg == words || arg["code"] == "unknown_event";
+                let is_refusal = got.iter().any(is_refusal);
                 if !is_refusal {
                     return Err(format!("something came: {} {}", event.name, list(&got)));
                 }

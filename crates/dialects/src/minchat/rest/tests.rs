@@ -596,6 +596,7 @@ fn answers_have_their_objects_in_their_envelopes() {
     let sent = body(&sent, |body| send_message(body, None)).unwrap();
     let reply = Reply::Sent {
         message: Arc::new(message),
+        members: Arc::new([]),
         repeated: false,
         opened: None,
     };

@@ -37,6 +37,7 @@ impl Stream {
                     self.unidentify(*other);
                 }
                 self.identify(&[user.id]);
+                self.announce();
             }
             Ok(Reply::Opened {
                 user: Some(user), ..
@@ -100,6 +101,9 @@ impl Stream {
     /// keys are not newer than what was written, and nothing is written twice.
     pub(super) fn join_late(&mut self, voice: &Voice, place: chat::Topic, at: G) {
         self.identify(&self.socket.session.identities());
+        if matches!(place, chat::Topic::Person(_)) {
+            self.announce();
+        }
         let (actor, namespace) = (Arc::clone(&voice.actor), self.socket.namespace);
         let Some(ticket) = voice
             .dialect

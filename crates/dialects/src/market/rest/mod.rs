@@ -140,6 +140,8 @@ impl rest::Call for Call {
     fn answer(&self, site: &Site, result: Result<&Answered, &Refusal>) -> Response {
         match result {
             Ok(answered) => self.body(site, answered),
+            // Whoever has never been seen here has a token, and no chats.
+            Err(Refusal::UnknownUser) if matches!(self.shape, Shape::Chats) => chats_of([]),
             Err(refusal) => refuse(Some(self), refusal),
         }
     }
@@ -166,8 +168,7 @@ impl Call {
                 let chats = conversations
                     .iter()
                     .map(|found| Chat::new(site, &found.conversation, &found.messages));
-                let chats: Vec<_> = chats.collect();
-                ok("Chats has been sent successfully", chats)
+                chats_of(chats)
             }
             (
                 Shape::Chat,
@@ -184,6 +185,11 @@ impl Call {
             _ => ok("Chat has been deleted successfully", Empty {}),
         }
     }
+}
+
+fn chats_of<'a>(chats: impl IntoIterator<Item = Chat<'a>>) -> Response {
+    let chats: Vec<_> = chats.into_iter().collect();
+    ok("Chats has been sent successfully", chats)
 }
 
 fn ok(message: &'static str, data: impl serde::Serialize) -> Response {

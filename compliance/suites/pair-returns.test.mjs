@@ -159,12 +159,12 @@ for (const identity of ["open", "verified"]) {
 
     test("what was sent while the line was down arrives once, in its order", async () => {
       const { a, b, alice, bob } = await scene();
-      const back = alice.back(30_000);
       proxy.goOffline();
-      await alice.life.take("disconnect", ({ what }) => what === "disconnect").then((it) => alice.life.push(it));
+      await alice.disconnected();
       const sent = ["one", "two", "three"].map((text) => send(alice, b, text, { clientMessageId: text }));
       proxy.goOnline();
-      assert.equal(await back, true);
+      await alice.connected();
+      assert.equal(alice.socket.recovered, true);
       await Promise.all(sent);
       for (const text of ["one", "two", "three"]) assert.equal((await heard(bob)).content, text);
       const { messages } = await conversation(bob, a);
@@ -191,7 +191,6 @@ for (const identity of ["open", "verified"]) {
       alice.socket.disconnect();
       await send(bob, a, "gone?");
       alice.socket.connect();
-      await alice.connected();
       await alice.connected();
       assert.equal(alice.socket.recovered, false);
       const answer = await alice.ask("snippets");

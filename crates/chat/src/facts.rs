@@ -553,7 +553,6 @@ impl Facts {
 fn newest(view: &MessageView) -> Newest {
     let message = &view.message;
     Newest {
-        g: message.g,
         seq: message.seq,
         uuid: message.uuid,
     }

@@ -82,11 +82,9 @@ pub enum Found {
     Sessions(Vec<SessionId>),
 }
 
-/// What names a message, in each way.
+/// What names a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Newest {
-    /// Its number on the node.
-    pub g: G,
     /// Its number in the conversation.
     pub seq: u64,
     /// Its outside id.
@@ -206,8 +204,8 @@ pub enum Change {
         entry: Entry,
         /// Who.
         reader: UserId,
-        /// The number of the message.
-        message: G,
+        /// The outside id of the message, which may be gone by now.
+        message: Uuid,
         /// Its number in the conversation.
         seq: u64,
     },

@@ -55,6 +55,10 @@ pub(crate) fn delete(path: &str) -> Ask {
     Ask::new("DELETE", path)
 }
 
+pub(crate) fn put(path: &str) -> Ask {
+    Ask::new("PUT", path)
+}
+
 impl Ask {
     pub(crate) fn new(method: &str, path: &str) -> Self {
         Self {

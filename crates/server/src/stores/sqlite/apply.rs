@@ -159,7 +159,7 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
         } => {
             conversations::note_read(connection, entry.conversation, *reader, *seq)?;
             let note = Note {
-                subject: messages::uuid_of(connection, *message)?,
+                subject: Some(*message),
                 ..Note::of("receipt")
             };
             enter(connection, entry, &note, sums)

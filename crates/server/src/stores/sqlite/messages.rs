@@ -41,14 +41,13 @@ pub(super) const FROM: &str =
     select!("WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3");
 const READERS: &str = "SELECT user, read_seq FROM member
      WHERE conversation = ?1 AND left_g IS NULL AND read_seq > 0";
-const NEWEST_OF_OTHERS: &str = "SELECT g, seq, uuid FROM message
+const NEWEST_OF_OTHERS: &str = "SELECT seq, uuid FROM message
      WHERE conversation = ?1 AND sender <> ?2 ORDER BY seq DESC LIMIT 1";
-const MISSED: &str = select!(
+pub(super) const MISSED: &str = select!(
     "WHERE recipient_online = 0 AND conversation = ?1 AND g > ?2 AND g <= ?3 AND sender <> ?4
      ORDER BY g DESC LIMIT ?5"
 );
 const FILES_OF: &str = "SELECT media FROM message WHERE g = ?1";
-const UUID_OF: &str = "SELECT uuid FROM message WHERE g = ?1";
 
 /// For the test of plans.
 #[cfg(test)]
@@ -62,7 +61,6 @@ pub(super) const LOOKUPS: &[&str] = &[
     NEWEST_OF_OTHERS,
     MISSED,
     FILES_OF,
-    UUID_OF,
 ];
 
 /// Out of a row with the columns of a message.
@@ -242,9 +240,8 @@ pub(super) fn newest_of_others(
 ) -> Result<Option<Newest>> {
     let row = |row: &Row<'_>| {
         Ok(Newest {
-            g: unsigned(row.get(0)?)?,
-            seq: unsigned(row.get(1)?)?,
-            uuid: uuid(row.get(2)?),
+            seq: unsigned(row.get(0)?)?,
+            uuid: uuid(row.get(1)?),
         })
     };
     one(connection, NEWEST_OF_OTHERS, [conversation.0, user.0], row)
@@ -333,13 +330,6 @@ pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
         media::hold(connection, view.conversation.app, message.created_at, file)?;
     }
     Ok(())
-}
-
-/// The outside id of a message.
-pub(super) fn uuid_of(connection: &Connection, g: G) -> Result<Option<Uuid>> {
-    one(connection, UUID_OF, [signed(g)?], |row| {
-        row.get(0).map(uuid)
-    })
 }
 
 /// Stores what a message says now. The log keeps that it was changed, not what it said before.

@@ -232,6 +232,9 @@ impl Asker for Socket {
             Ok(Reply::Registered { user, .. }) => Some(chat::Topic::Person(user.id)),
             _ => None,
         };
+        if let Ok(Reply::Registered { user, .. }) = &outcome.result {
+            self.session.register(user);
+        }
         let at = outcome.g;
         if self.deliver(Delivery::Decided(outcome)) {
             return;

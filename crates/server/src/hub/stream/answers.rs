@@ -30,11 +30,14 @@ impl Stream {
         let Some(place) = self.tickets.iter().position(is_submitted) else {
             return Ok(());
         };
-        let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
+        let ticket = self.tickets.get(place);
+        let identifies = ticket.is_some_and(Ticket::identifies);
+        self.registering -= usize::from(ticket.is_some_and(Ticket::registers_by_token));
         match &outcome.result {
             Ok(Reply::Registered { user, replaced }) => {
                 replaced.iter().for_each(|other| self.unidentify(*other));
                 self.identify(&[user.id]);
+                self.registered = true;
                 self.announce();
             }
             Ok(Reply::Opened {
@@ -96,8 +99,13 @@ impl Stream {
     /// A join of the connection before is answered here, at its place. If that was done already, its
     /// keys are not newer than what was written, and nothing is written twice.
     pub(super) fn join_late(&mut self, voice: &Voice, place: chat::Topic, at: G) {
-        self.identify(&self.socket.session.identities());
+        let identities = self.socket.session.identities();
+        let replaced = self.identities.iter().copied();
+        let replaced: Vec<_> = replaced.filter(|user| !identities.contains(user)).collect();
+        replaced.into_iter().for_each(|user| self.unidentify(user));
+        self.identify(&identities);
         if matches!(place, chat::Topic::Person(_)) {
+            self.registered = true;
             self.announce();
         }
         let (actor, namespace) = (Arc::clone(&voice.actor), self.socket.namespace);
@@ -117,6 +125,7 @@ impl Stream {
     /// The session has taken over what an earlier one listened to. Its page will not join again by
     /// itself, so each join is answered anew, behind the ticket at `place`; a greeting is one.
     fn join_again(&mut self, voice: &Voice, place: usize, session: &StoredSession) {
+        self.registered = true;
         self.identify(&session.identities());
         let joins = session.subscriptions.iter().filter_map(|subscription| {
             let dialect = dialects::by_name(&subscription.dialect)?;

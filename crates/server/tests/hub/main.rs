@@ -18,6 +18,7 @@ mod leaving;
 mod memories;
 mod overload;
 mod people;
+mod rates;
 mod returning;
 mod streams;
 mod tokens;

@@ -513,6 +513,7 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
             message,
             repeated,
             opened,
+            ..
         }) = &outcome.result
         {
             let uuid = message.message.uuid;

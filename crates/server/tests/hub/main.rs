@@ -15,6 +15,7 @@ mod credentials;
 mod crowds;
 mod gate;
 mod leaving;
+mod market;
 mod memories;
 mod overload;
 mod people;

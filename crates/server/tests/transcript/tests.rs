@@ -10,7 +10,7 @@ use super::{
     pattern::{Bindings, Credentials},
     player::{Connection, Heard, Player},
     run::play,
-    script::{Action, Deed, Script},
+    script::{Action, Deed, Script, Welcome},
 };
 
 /// A server that says what it was told to say: to each event of the client the next answers.
@@ -389,7 +389,7 @@ server restart
     let expected = Deed::Connect {
         subject: Some(json!("$A=uuid")),
         auth: Some(json!({"x": 1})),
-        refused: Some(json!("no")),
+        welcome: Welcome::Refused(json!("no")),
     };
     assert_eq!(*deed, expected);
     let Action::Socket(_, Deed::Emit { args, .. }) = &script.steps[3].action else {

@@ -359,6 +359,7 @@ fn answers_have_their_objects_in_their_envelopes() {
         let answered = Answered {
             reply: Some(Reply::Sent {
                 message: Arc::new(message.clone()),
+                members: Arc::clone(&place.members),
                 repeated: false,
                 opened,
             }),

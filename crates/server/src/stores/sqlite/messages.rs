@@ -43,7 +43,7 @@ const READERS: &str = "SELECT user, read_seq FROM member
      WHERE conversation = ?1 AND left_g IS NULL AND read_seq > 0";
 const NEWEST_OF_OTHERS: &str = "SELECT seq, uuid FROM message
      WHERE conversation = ?1 AND sender <> ?2 ORDER BY seq DESC LIMIT 1";
-const MISSED: &str = select!(
+pub(super) const MISSED: &str = select!(
     "WHERE recipient_online = 0 AND conversation = ?1 AND g > ?2 AND g <= ?3 AND sender <> ?4
      ORDER BY g DESC LIMIT ?5"
 );

@@ -138,7 +138,7 @@ impl Ledger {
             Change::Unsubscription { session, .. } | Change::SessionEnded(session) => {
                 self.apply_to(*session, change);
             }
-            Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) => {}
+            Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) | Change::Erased(..) => {}
         }
     }
 

@@ -33,7 +33,9 @@ impl Stream {
         let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
         match &outcome.result {
             Ok(Reply::Registered { user, replaced }) => {
-                replaced.iter().for_each(|other| self.unidentify(*other));
+                for other in replaced {
+                    self.unidentify(*other);
+                }
                 self.identify(&[user.id]);
                 self.announce();
             }
@@ -56,7 +58,9 @@ impl Stream {
         if let Some(media) = &self.hub.config.media
             && !is_in_use(&outcome.result)
         {
-            placed.iter().for_each(|file| media.discard(&file.name));
+            for file in placed {
+                media.discard(file);
+            }
         }
         if matches!(outcome.result, Err(Refusal::Unavailable)) {
             if ticket.welcome.is_some() {

@@ -172,11 +172,13 @@ impl Ticket {
         }
     }
 
+    /// Whether it says who is at the socket, and is not refused.
     pub(super) fn identifies(&self) -> bool {
         let command = self
             .request
             .as_ref()
             .and_then(|request| request.command.as_ref());
-        command.is_some_and(|command| command.identifies().is_some())
+        let is_refused = matches!(self.state, State::Done { result: Err(_), .. });
+        !is_refused && command.is_some_and(|command| command.identifies().is_some())
     }
 }

@@ -25,7 +25,7 @@ use chat::{
     Identity, Message, MessageView, Proof, SessionId, SessionSeed, Store, Timestamp, Topic, User,
     UserId,
     model::{Details, Member, MemberRole, Profile, Secret, pair_key},
-    store::{Batch, Change, Entry, Found, Need},
+    store::{Batch, Change, Entry, Found, ListPage, Need, Page},
 };
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
@@ -106,7 +106,7 @@ fn read(store: &Sqlite, world: &mut World) -> String {
     let mut found = 0;
     for chat in chats() {
         let chat = &chat.conversation;
-        found += store.history(chat, u64::MAX, 0, 50).unwrap().len();
+        found += store.history(chat, u64::MAX, &newest(50)).unwrap().len();
     }
     let history = begun.elapsed() / ROUNDS;
     let begun = Instant::now();
@@ -182,10 +182,16 @@ fn come_back(folder: &Path) {
             println!("| {name} | {found} | {each:.3} |");
         }
     }
+    let list = ListPage {
+        kind: None,
+        offset: 0,
+        limit: 25,
+        messages: newest(1),
+    };
     let begun = Instant::now();
     let rounds = 20;
     for _ in 0..rounds {
-        let (page, total) = store.conversations(agent, 0, 25).unwrap();
+        let (page, total) = store.conversations(agent, &list).unwrap();
         assert_eq!((page.len(), total), (25, 10_000));
     }
     let each = ms(begun.elapsed() / rounds);
@@ -217,7 +223,7 @@ fn change_and_erase(store: &Sqlite, world: &mut World) {
         Change::Read {
             entry,
             reader,
-            message: 1,
+            message: Uuid::nil(),
             seq: *seq - 1,
         }
     });
@@ -233,6 +239,29 @@ fn change_and_erase(store: &Sqlite, world: &mut World) {
         Timestamp(0),
     )];
     commit("deleting that conversation", changes, world.g);
+    let (bytes, begun) = (store.wal_bytes(), Instant::now());
+    let (mut steps, mut slowest) = (0, Duration::ZERO);
+    while let Found::Leftover(Some(id)) = store.load(&Need::Leftover).unwrap() {
+        let step = Instant::now();
+        let (changes, last_g) = (vec![Change::Erased(id, 500)], world.g);
+        store.commit(&Batch { changes, last_g }).unwrap();
+        slowest = slowest.max(step.elapsed());
+        steps += 1;
+    }
+    let (bytes, time) = (store.wal_bytes() - bytes, ms(begun.elapsed()));
+    println!(
+        "erasing what it left: {steps} steps, the slowest {:.1} ms, {time:.0} ms in all, {bytes} bytes in the WAL",
+        ms(slowest)
+    );
+}
+
+/// So many of the newest messages.
+fn newest(limit: u32) -> Page {
+    Page {
+        offset: 0,
+        limit,
+        bytes: usize::MAX,
+    }
 }
 
 /// Sessions that listen to much, and many sessions.

@@ -52,6 +52,7 @@ pub struct Facts {
     blocks: HashMap<UserId, Vec<UserId>, RandomState>,
     collected_up_to: HashMap<UserId, G, RandomState>,
     conversations_of: HashMap<UserId, Vec<ConversationId>>,
+    heirs_of: HashMap<UserId, Vec<(ConversationId, UserId)>>,
     apps: HashMap<String, Option<Arc<App>>>,
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
     sessions: HashMap<SessionId, Known, RandomState>,
@@ -84,6 +85,7 @@ impl Facts {
         self.newest_of_others.clear();
         self.collected_up_to.clear();
         self.conversations_of.clear();
+        self.heirs_of.clear();
         // Sessions are many, and asked for once, when a client comes back.
         self.sessions.clear();
         self.seen_before.clear();
@@ -227,6 +229,14 @@ impl Facts {
             .ok_or(Halt::Need(Need::ConversationsOf(user)))
     }
 
+    /// Who came next in the groups that a user owned when this batch began.
+    pub fn heirs_of(&self, user: UserId) -> Result<&[(ConversationId, UserId)], Halt> {
+        self.heirs_of
+            .get(&user)
+            .map(Vec::as_slice)
+            .ok_or(Halt::Need(Need::HeirsOf(user)))
+    }
+
     /// The message that an earlier try of the same send made.
     pub fn sent(
         &self,
@@ -352,6 +362,9 @@ impl Facts {
             }
             (Need::ConversationsOf(user), Found::Conversations(ids)) => {
                 self.conversations_of.insert(user, ids);
+            }
+            (Need::HeirsOf(user), Found::Heirs(heirs)) => {
+                self.heirs_of.insert(user, heirs);
             }
             (Need::Sent(conversation, sender, client_id), Found::Sent(message)) => {
                 self.sent.insert((conversation, sender, client_id), message);
@@ -492,9 +505,9 @@ impl Facts {
                 self.log(entry);
                 self.read_up_to.insert((entry.conversation, *reader), *seq);
             }
-            // These change more than is known here. They end their batch, and the executor begins
-            // the next one with nothing known.
-            Change::UserDeleted(..) | Change::ConversationDeleted(..) => {}
+            // These change more than is known here. They are alone in their batch, and the executor
+            // begins the next one with nothing known.
+            Change::Inherited(..) | Change::UserDeleted(..) | Change::ConversationDeleted(..) => {}
             Change::Subscription { .. }
             | Change::Unsubscription { .. }
             | Change::SessionBegun(_)

@@ -4,6 +4,7 @@
 import { Client } from "./client.mjs";
 import * as direct from "./direct.mjs";
 import { Page } from "./minchat.mjs";
+import * as pair from "./pair.mjs";
 
 /** Somebody who talks to `other` in this dialect. Both are external ids, which are UUIDs. */
 class Participant {
@@ -100,5 +101,57 @@ class InMinchat extends Participant {
   }
 }
 
+class InPair extends Participant {
+  static async open(server, me, other, name) {
+    const it = new InPair(name);
+    it.client = await Client.open(server.url, { name });
+    await pair.register(it.client, pair.tokenOf(server.app.secret, me));
+    it.other = other;
+    it.client.socket.onAny((event, payload) => it.heard.push({ event, payload }));
+    return it;
+  }
+
+  async send(text) {
+    return (await pair.send(this.client, this.other, text)).id;
+  }
+
+  async read() {
+    await this.client.ask("conversation", { id: this.other });
+  }
+
+  async type() {
+    for (const event of ["startWriting", "stopWriting"]) await this.client.ask(event, { id: this.other });
+  }
+
+  /** Without reading it: the newest message, and those before it. */
+  async #messages() {
+    const { snippets } = await this.client.ask("snippets");
+    const newest = snippets.find(({ id }) => id === this.other)?.message;
+    if (!newest) return [];
+    const { messages } = await this.client.ask("conversation", { id: this.other, before: newest.id });
+    return [...messages, newest];
+  }
+
+  async history() {
+    const messages = await this.#messages();
+    return messages.map(({ id, from: by, content: text }) => ({ id, by, text }));
+  }
+
+  async isRead(wanted) {
+    return (await this.#messages()).find(({ id }) => id === wanted)?.read === true;
+  }
+
+  async settle() {
+    await pair.settle(this.client);
+    // What it asked for itself.
+    const isAnswer = ({ event, payload }) => ["conversation", "snippets"].includes(event) || payload.success;
+    this.heard = this.heard.filter((it) => !isAnswer(it));
+  }
+
+  close() {
+    this.client.close();
+  }
+}
+
 /** By name; a further dialect is a line here. */
-export const PARTICIPANTS = { direct: InDirect, minchat: InMinchat };
+export const PARTICIPANTS = { direct: InDirect, minchat: InMinchat, pair: InPair };

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::{
     model::{
         ApiKey, App, Body, ConversationId, ConversationKind, ConversationView, Details, ExternalId,
-        G, KeyId, Media, MessageView, Metadata, Picture, Product, SessionId, Timestamp, User,
-        UserId,
+        G, KeyId, Media, Members, MessageView, Metadata, Picture, Product, SessionId, Timestamp,
+        User, UserId,
     },
     session::StoredSession,
 };
@@ -74,6 +74,16 @@ pub enum Destination {
         /// What about; kept as it is in the first message.
         product: Box<Product>,
     },
+}
+
+impl Destination {
+    /// Bytes that it holds in memory beside its fixed ones.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Conversation(_) | Self::Direct(_) => 0,
+            Self::Product { product, .. } => product.weight(),
+        }
+    }
 }
 
 impl From<Uuid> for Destination {
@@ -245,6 +255,8 @@ pub enum Command {
     DeleteMessage {
         /// Which.
         message: Uuid,
+        /// The conversation in which it must stand, where the asker names one.
+        within: Option<ConversationRef>,
         /// Who acts.
         by: Option<UserRef>,
     },
@@ -406,7 +418,9 @@ impl Command {
         let metadata = |metadata: &Option<Metadata>| metadata.as_ref().map_or(0, Metadata::weight);
         FIXED
             + match self {
-                Self::Send { body, .. } => body.text.len() + metadata(&body.metadata),
+                Self::Send { to, body, .. } => {
+                    to.weight() + body.text.len() + metadata(&body.metadata)
+                }
                 Self::EditMessage { patch, .. } => {
                     patch.text.as_ref().map_or(0, String::len) + metadata(&patch.metadata)
                 }
@@ -464,6 +478,8 @@ pub enum Reply {
     Sent {
         /// The message.
         message: Arc<MessageView>,
+        /// Who belongs to its conversation; their ids are current, their profiles may be older.
+        members: Members,
         /// True if an earlier send made it.
         repeated: bool,
         /// The conversation, if it began with this message.

@@ -50,6 +50,8 @@ pub enum Happening {
     MessageDeleted {
         /// Its outside id.
         message: Uuid,
+        /// Who deleted it; `None` if the app itself did.
+        by: Option<UserId>,
     },
     /// A member has read everything up to a message.
     Read {

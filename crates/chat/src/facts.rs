@@ -57,7 +57,9 @@ pub struct Facts {
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
     sessions: HashMap<SessionId, Known, RandomState>,
     seen_before: HashMap<(Timestamp, u32), Vec<SessionId>>,
-    leftover: Option<Option<ConversationId>>,
+    /// The one that was found, if any, once it was asked for.
+    leftover: Option<ConversationId>,
+    knows_leftover: bool,
     held: usize,
 }
 
@@ -89,7 +91,7 @@ impl Facts {
         // Sessions are many, and asked for once, when a client comes back.
         self.sessions.clear();
         self.seen_before.clear();
-        self.leftover = None;
+        self.knows_leftover = false;
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }
@@ -296,7 +298,11 @@ impl Facts {
 
     /// A deleted conversation of which something was left when this batch began.
     pub fn leftover(&self) -> Result<Option<ConversationId>, Halt> {
-        self.leftover.ok_or(Halt::Need(Need::Leftover))
+        if self.knows_leftover {
+            Ok(self.leftover)
+        } else {
+            Err(Halt::Need(Need::Leftover))
+        }
     }
 
     /// Whether a session that the store calls old still is after what this batch has changed.
@@ -387,7 +393,9 @@ impl Facts {
             (Need::SessionsSeenBefore(time, limit), Found::Sessions(ids)) => {
                 self.seen_before.insert((time, limit), ids);
             }
-            (Need::Leftover, Found::Leftover(id)) => self.leftover = Some(id),
+            (Need::Leftover, Found::Leftover(id)) => {
+                (self.leftover, self.knows_leftover) = (id, true);
+            }
             // A store that answers another question than the one asked has a bug of its own; the
             // executor gives up on the command because the same need comes again.
             _ => {}

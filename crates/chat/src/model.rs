@@ -317,6 +317,22 @@ pub struct Product {
     pub customer_picture: Option<String>,
 }
 
+impl Product {
+    /// Bytes of text in it.
+    pub fn weight(&self) -> usize {
+        let rest = [
+            &self.name,
+            &self.price,
+            &self.image_url,
+            &self.store_name,
+            &self.store_logo_url,
+            &self.customer_name,
+            &self.customer_picture,
+        ];
+        self.id.len() + rest.into_iter().flatten().map(String::len).sum::<usize>()
+    }
+}
+
 /// What a member may do beyond reading and writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

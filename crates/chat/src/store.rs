@@ -225,7 +225,8 @@ pub enum Change {
         seq: u64,
     },
     /// A session gets what it listens to; stores the session if it is not stored yet. Doing it
-    /// again for the same session, topic and dialect keeps the first `since`. The session was seen.
+    /// again for the same session, topic, dialect and user keeps the first `since`, and its right to
+    /// listen hangs on the new proof. The session was seen.
     Subscription {
         /// The session.
         session: Arc<SessionSeed>,
@@ -438,6 +439,8 @@ pub trait Store: Send + Sync {
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault>;
     /// A user, if there.
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault>;
+    /// Those of the users who are there, in any order, by one read.
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault>;
     /// A file in the media store, if something refers to it.
     fn media(&self, name: &str) -> Result<Option<Media>, Fault>;
     /// Those of the sessions whose recovery ids have these SHA-256 that have not ended, in any order,

@@ -10,6 +10,7 @@ pub mod market;
 pub mod minchat;
 pub mod pair;
 pub mod payload;
+pub mod rest;
 #[cfg(test)]
 mod sample;
 pub mod timestamp;
@@ -67,6 +68,12 @@ pub trait Dialect: Sync {
     /// What others, and the user's own sockets, are told when a user is present now, or no longer.
     fn show_presence(&self, _user: &User, _present: bool) -> Option<Emit> {
         None
+    }
+
+    /// Whether whoever registers through it has brought a token ([`Credential::Token`]). Then a session
+    /// that comes back acts as whom it has registered.
+    fn registers_by_token(&self) -> bool {
+        false
     }
 
     /// Under which id the app knows the person for whom a token speaks. The server puts it into the
@@ -170,6 +177,8 @@ pub enum Credential {
     /// A token of the socket's app: for this event and, once it has succeeded, for what the socket asks
     /// afterwards.
     Token(Secret),
+    /// A token that must be for whoever the socket is already; it changes nothing else.
+    Same(Secret),
 }
 
 /// A file that came with an event.

@@ -6,14 +6,19 @@
 use std::fmt;
 
 use bytes::Bytes;
-use chat::{Refusal, model::Metadata};
+use chat::{ExternalId, Refusal, model::Metadata};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 use wire::socketio::Placeholder;
 
+/// The longest id of the app's own, in UTF-8 bytes.
+pub const MAX_EXTERNAL_ID: usize = 256;
 /// The largest whole number that a JavaScript number holds exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// The longest id of a retry, in UTF-8 bytes.
+pub const MAX_CLIENT_ID: usize = 128;
 
 /// A refusal of `field`; `must` continues the sentence, as in "roomId must be a UUID".
 pub fn invalid(field: &'static str, must: &'static str) -> Refusal {
@@ -140,6 +145,47 @@ impl<'a> Field<'a> {
             .ok_or_else(|| invalid(self.name, "must be a UUID"))
     }
 
+    /// An id of the app's own, in the JSON type in which it comes: a string of 1 to 256 bytes which is
+    /// not blank, or a whole number of which JavaScript knows every digit.
+    pub fn external_id(self) -> Result<ExternalId, Refusal> {
+        const MUST: &str = "must be a whole number or a string of 1 to 256 bytes";
+        let json = self.json()?;
+        let id = if json.starts_with('"') {
+            ExternalId::text(self.text()?)
+        } else {
+            let number = self.number().filter(|number| number.fract() == 0.0);
+            let number = number.filter(|number| number.abs() <= MAX_SAFE_INTEGER);
+            let number = number.ok_or_else(|| invalid(self.name, MUST))?;
+            ExternalId {
+                // Minus zero is zero.
+                text: (number as i64).to_string(),
+                number: true,
+            }
+        };
+        if id.text.trim().is_empty() || id.text.len() > MAX_EXTERNAL_ID {
+            return Err(invalid(self.name, MUST));
+        }
+        Ok(id)
+    }
+
+    /// A string of at most `max` bytes; `must` says so.
+    pub fn label(self, max: usize, must: &'static str) -> Result<String, Refusal> {
+        let text = self.text()?;
+        if text.len() > max {
+            return Err(invalid(self.name, must));
+        }
+        Ok(text)
+    }
+
+    /// A string, or a number as text, of at most `max` bytes; `must` says so.
+    pub fn text_or_number(self, max: usize, must: &'static str) -> Result<String, Refusal> {
+        match self.number().map(|number| number.to_string()) {
+            Some(text) if text.len() <= max => Ok(text),
+            None if self.json()?.starts_with('"') => self.label(max, must),
+            _ => Err(invalid(self.name, must)),
+        }
+    }
+
     /// A string of `1..=max` bytes, if the field is there at all; `must` says so.
     pub fn optional_label(self, max: usize, must: &'static str) -> Result<Option<String>, Refusal> {
         if self.value.is_none() {
@@ -158,17 +204,23 @@ impl<'a> Field<'a> {
         if self.value.is_none() {
             return Ok(None);
         }
-        let json = self.json()?;
-        // What starts like a number is one: the payload has been checked to be JSON.
-        let number = json
-            .starts_with(|first: char| first == '-' || first.is_ascii_digit())
-            .then(|| json.parse::<f64>().ok())
-            .flatten()
+        let number = self
+            .number()
             .filter(|number| number.fract() == 0.0)
             .filter(|number| (f64::from(min)..=MAX_SAFE_INTEGER).contains(number));
         #[expect(clippy::cast_sign_loss, reason = "at least `min`, which has no sign")]
         let whole = number.map(|number| number as u64);
         whole.ok_or_else(|| invalid(self.name, must)).map(Some)
+    }
+
+    /// What it is, if that is a finite number.
+    fn number(self) -> Option<f64> {
+        let json = self.value?.get();
+        // What starts like a number is one: the payload has been checked to be JSON.
+        json.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+            .then(|| json.parse::<f64>().ok())
+            .flatten()
+            .filter(|number| number.is_finite())
     }
 
     fn json(self) -> Result<&'a str, Refusal> {
@@ -332,6 +384,68 @@ mod tests {
                 "id must be a UUID",
                 "{json}"
             );
+        }
+    }
+
+    #[test]
+    fn ids_of_the_apps_own_are_strings_or_whole_numbers() {
+        let id = |json: &str| Field::argument("id", Some(&raw(json))).external_id();
+        for (json, text, number) in [
+            ("2", "2", true),
+            ("-7", "-7", true),
+            ("-0", "0", true),
+            ("2.0", "2", true),
+            ("9007199254740991", "9007199254740991", true),
+            (r#""2""#, "2", false),
+            (r#"" ü ""#, " ü ", false),
+        ] {
+            let id = id(json).unwrap();
+            assert_eq!((id.text.as_str(), id.number), (text, number), "{json}");
+        }
+        assert_eq!(
+            id(&format!("{:?}", "x".repeat(256))).unwrap().text.len(),
+            256
+        );
+        let long = format!("{:?}", "x".repeat(257));
+        for json in [
+            "2.5",
+            "1e999",
+            "9007199254740992",
+            "null",
+            "true",
+            "[2]",
+            "{}",
+            r#""""#,
+            r#"" ""#,
+            &long,
+        ] {
+            assert_eq!(
+                id(json).unwrap_err().to_string(),
+                "id must be a whole number or a string of 1 to 256 bytes",
+                "{json}"
+            );
+        }
+        let missing = Field::argument("id", None).external_id().unwrap_err();
+        assert_eq!(missing.to_string(), "id is missing");
+    }
+
+    #[test]
+    fn a_number_may_stand_for_a_text() {
+        let price = |json: &str| {
+            Field::argument("price", Some(&raw(json))).text_or_number(6, "must be short")
+        };
+        for (json, text) in [
+            ("299", "299"),
+            ("299.99", "299.99"),
+            ("2.5e2", "250"),
+            (r#""""#, ""),
+            (r#""2,9€""#, "2,9€"),
+        ] {
+            assert_eq!(price(json).as_deref(), Ok(text), "{json}");
+        }
+        for json in ["1e999", "1234567", "null", "true", "[]", r#""1234567""#] {
+            let refused = price(json).unwrap_err().to_string();
+            assert_eq!(refused, "price must be short", "{json}");
         }
     }
 

@@ -129,13 +129,14 @@ async fn sweep(hub: Weak<Hub>) {
     }
 }
 
-/// Stops the typing of those who are silent, and stores when users went offline.
+/// Stops the typing of those who are silent, tells who is gone, and stores when users went offline.
 async fn watch_people(hub: Weak<Hub>, queue: Arc<Queue>) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     loop {
         ticks.tick().await;
         let Some(hub) = hub.upgrade() else { break };
         hub.stop_silent_typists();
+        hub.tell_gone();
         let gone = hub.gone_offline();
         let Some(app) = hub.any_app().filter(|_| !gone.is_empty()) else {
             continue;

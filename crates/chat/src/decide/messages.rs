@@ -37,6 +37,7 @@ impl<'a> Draft<'a> {
                 let opened = is_opening.then(|| Box::new(self.refreshed(&view)));
                 return Ok(Reply::Sent {
                     message: Arc::clone(first),
+                    members: Arc::clone(&view.members),
                     repeated: true,
                     opened: opened.filter(|_| !matches!(to, Destination::Conversation(_))),
                 });
@@ -73,6 +74,7 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::Message(Arc::clone(&message)));
         let scene = self.scene(&view);
         self.show(g, scene, Happening::MessageSent(Arc::clone(&message)));
+        let members = Arc::clone(&view.members);
         let opened = is_opening.then(|| {
             let at = self.now;
             Box::new(ConversationView {
@@ -86,6 +88,7 @@ impl<'a> Draft<'a> {
         });
         Ok(Reply::Sent {
             message,
+            members,
             repeated: false,
             opened,
         })
@@ -101,7 +104,11 @@ impl<'a> Draft<'a> {
         match to {
             Destination::Conversation(name) => {
                 let (sender, view) = self.member_at(name, sender)?;
-                if view.conversation.kind == ConversationKind::Direct && view.members.len() < 2 {
+                let is_of_two = matches!(
+                    view.conversation.kind,
+                    ConversationKind::Direct | ConversationKind::Product
+                );
+                if is_of_two && view.members.len() < 2 {
                     // The other one was deleted, and nobody would ever read it.
                     return Err(Refusal::UnknownUser.into());
                 }
@@ -183,17 +190,25 @@ impl<'a> Draft<'a> {
     pub(super) fn delete_message(
         &mut self,
         message: Uuid,
+        within: Option<&ConversationRef>,
         by: Option<&UserRef>,
     ) -> Result<Reply, Halt> {
         let (who, message, view) = self.own_message(message, by)?;
-        let entry = self.entry(view, who.map(|user| user.id));
+        if let Some(within) = within {
+            let named = self.conversation(within)?;
+            if named.is_none_or(|named| named.conversation.id != view.conversation.id) {
+                return Err(Refusal::UnknownMessage.into());
+            }
+        }
+        let by = who.map(|user| user.id);
+        let entry = self.entry(view, by);
         self.changes.push(Change::MessageDeleted {
             entry,
             message: Arc::clone(message),
         });
         let scene = self.scene(view);
         let message = message.message.uuid;
-        self.show(entry.g, scene, Happening::MessageDeleted { message });
+        self.show(entry.g, scene, Happening::MessageDeleted { message, by });
         Ok(Reply::Done)
     }
 

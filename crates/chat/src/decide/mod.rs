@@ -147,7 +147,11 @@ impl<'a> Draft<'a> {
             Command::EditMessage { message, by, patch } => {
                 self.edit_message(*message, by.as_ref(), patch)
             }
-            Command::DeleteMessage { message, by } => self.delete_message(*message, by.as_ref()),
+            Command::DeleteMessage {
+                message,
+                within,
+                by,
+            } => self.delete_message(*message, within.as_ref(), by.as_ref()),
             Command::MarkRead { message, reader } => self.mark_read(*message, reader),
             Command::MarkAllRead {
                 conversation,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chat::{
-    Body, Command, Effect, Happening, Media, MessageView, Refusal, Reply, SessionId, Timestamp,
-    command::BodyPatch, decide::MAX_METADATA, event::Sign, model::MediaKind,
+    Body, Command, ConversationKind, ConversationRef, Effect, Happening, Media, MessageView,
+    Refusal, Reply, SessionId, Timestamp, command::BodyPatch, decide::MAX_METADATA, event::Sign,
+    model::MediaKind,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -160,7 +161,8 @@ fn a_deletion_is_shown_and_leaves_nothing() {
     let message = world.say(chat, "ann", "oops");
     let turn = world.turn(vec![(somebody(1, Some(8)), unsend(message, Some("ann")))]);
     let event = &shown(&turn)[0];
-    assert_eq!(event.happening, Happening::MessageDeleted { message });
+    let by = event.scene.members.first().map(|ann| ann.user.id);
+    assert_eq!(event.happening, Happening::MessageDeleted { message, by });
     assert_eq!((event.g, event.origin), (turn.last_g, Some(SessionId(8))));
     let view = world.view(chat);
     assert_eq!((view.last_g, view.last_seq, view.messages), (event.g, 2, 0));
@@ -172,6 +174,30 @@ fn a_deletion_is_shown_and_leaves_nothing() {
         let refused = world.refused(&anybody(), command);
         assert_eq!(refused, Refusal::UnknownMessage);
     }
+}
+
+#[test]
+fn a_message_is_deleted_in_the_conversation_that_is_named() {
+    let mut world = World::new();
+    let [chat, other] = ["bob", "cho"].map(|to| world.open(&anybody(), "ann", to));
+    let message = world.say(chat.conversation.uuid, "ann", "oops");
+    let unsend_in = |within| Command::DeleteMessage {
+        message,
+        within: Some(within),
+        by: Some(named("ann")),
+    };
+    for within in [
+        ConversationRef::Uuid(other.conversation.uuid),
+        ConversationRef::Direct(named("ann"), named("cho")),
+        ConversationRef::Direct(named("ann"), named("nobody")),
+        ConversationRef::OfKind(chat.conversation.uuid, ConversationKind::Product),
+    ] {
+        let refused = world.refused(&anybody(), unsend_in(within));
+        assert_eq!(refused, Refusal::UnknownMessage);
+    }
+    let within = ConversationRef::Direct(named("bob"), named("ann"));
+    world.one(&anybody(), unsend_in(within)).unwrap();
+    assert_eq!(world.view(chat.conversation.uuid).messages, 0);
 }
 
 #[test]

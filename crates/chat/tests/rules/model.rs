@@ -629,6 +629,12 @@ impl Store for Model {
         }))
     }
 
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        Ok(self.look(|rows| {
+            let users = rows.users.iter().filter(|user| ids.contains(&user.id));
+            users.cloned().collect()
+        }))
+    }
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
         let is_it = |user: &&Arc<User>| match name {
             UserName::External(text) => user.external.text == *text,

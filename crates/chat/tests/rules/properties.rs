@@ -510,6 +510,7 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
             message,
             repeated,
             opened,
+            ..
         }) = &outcome.result
         {
             let uuid = message.message.uuid;
@@ -530,7 +531,7 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
 
 fn deleted(event: &Event) -> Option<Uuid> {
     match event.happening {
-        Happening::MessageDeleted { message } => Some(message),
+        Happening::MessageDeleted { message, .. } => Some(message),
         _ => None,
     }
 }

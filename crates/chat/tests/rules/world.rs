@@ -437,6 +437,7 @@ pub(crate) fn edit(message: Uuid, text: &str, by: Option<&str>) -> Command {
 pub(crate) fn unsend(message: Uuid, by: Option<&str>) -> Command {
     Command::DeleteMessage {
         message,
+        within: None,
         by: by.map(named),
     }
 }

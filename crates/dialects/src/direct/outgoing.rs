@@ -41,7 +41,7 @@ pub(super) fn answer(site: &Site, request: Option<&Request>, answered: &Answered
             }),
         ) => match request.and_then(|request| request.query.as_ref()) {
             Some(Query::History {
-                conversation: ConversationRef::Uuid(_),
+                conversation: ConversationRef::OfKind(..),
                 offset,
                 ..
             }) => more_messages(site, *offset, messages),

@@ -1,17 +1,19 @@
 //! The `market` dialect: customers and vendors talk about a product.
 //!
 //! Its users come with a token whose role tells customers from vendors. On `/presence` they say that
-//! they are there, on `/chat` they talk. `incoming` reads its events, `outgoing` writes them, `objects`
-//! are what they are made of. The contract and what it leaves open are in `docs/dialects/market.md`,
+//! they are there, on `/chat` they talk. `incoming` reads its events, `outgoing` writes them; `objects`
+//! are what it shows, `words` how it explains. The contract and what it leaves open are in `docs/dialects/market.md`,
 //! and `transcripts/` holds it as conversations.
 
 mod incoming;
-mod objects;
+pub mod objects;
 mod outgoing;
+pub mod rest;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
-use chat::{Event, ExternalId, Passing, Refusal, Role, Subject, Topic, User};
+use chat::{Event, ExternalId, Passing, Refusal, Subject, Topic, User};
 
 use crate::{
     Answer, Answered, Dialect, Emit, Incoming, PresenceOf, Rejoin, Request, Seat, Shown, Site,
@@ -60,15 +62,9 @@ impl Dialect for Market {
 
     /// Customer 2 and vendor 2 are different people.
     fn person(&self, subject: &Subject) -> ExternalId {
-        let role = match subject.role {
-            Some(Role::Customer) => "customer",
-            Some(Role::Vendor) => "vendor",
-            Some(Role::Admin) => "admin",
-            None => return subject.id.clone(),
-        };
-        ExternalId {
-            text: format!("{role}:{}", subject.id.text),
-            number: subject.id.number,
+        match subject.role {
+            Some(role) => objects::external(role, &subject.id),
+            None => subject.id.clone(),
         }
     }
 
@@ -83,7 +79,7 @@ impl Dialect for Market {
         result: Result<&Answered, &Refusal>,
     ) -> Answer {
         match result {
-            Ok(answered) => outgoing::answer(site, request, answered),
+            Ok(answered) => outgoing::answer(site, answered),
             Err(refusal) => outgoing::refuse(request, refusal),
         }
     }
@@ -106,6 +102,6 @@ impl Dialect for Market {
 
 const NAME: &str = "market";
 /// Where people talk.
-const CHAT: &str = "/chat";
+pub const CHAT: &str = "/chat";
 /// Where they say that they are there.
 const PRESENCE: &str = "/presence";

@@ -115,7 +115,7 @@ pub(super) fn show(stage: &Stage<'_>, event: &Event) -> Option<Shown> {
             "message.update",
             text(&Message::new(site, view)),
         )),
-        (Happening::MessageDeleted { message }, Audience::Conversation) => {
+        (Happening::MessageDeleted { message, .. }, Audience::Conversation) => {
             Some(shown(MESSAGE_DELETE, "message.delete", text(message)))
         }
         (Happening::Read { message, .. }, Audience::Person(_)) => {

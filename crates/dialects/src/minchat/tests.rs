@@ -111,7 +111,7 @@ fn events_become_commands_and_queries() {
         (
             "room.user.join",
             json!({"channelUserId": A, "apiKey": key}),
-            r#"Register { user: Uuid(00000000-0000-0000-0000-000000000001), dialect: "minchat" }"#,
+            r#"Register { user: Uuid(00000000-0000-0000-0000-000000000001), dialect: "minchat", alone: false }"#,
         ),
         (
             "room.user.leave",
@@ -141,7 +141,7 @@ fn events_become_commands_and_queries() {
         (
             "message.delete",
             json!({"messageId": D, "apiKey": key}),
-            "DeleteMessage { message: 00000000-0000-0000-0000-00000000000d, by: None }",
+            "DeleteMessage { message: 00000000-0000-0000-0000-00000000000d, within: None, by: None }",
         ),
         (
             "message.seen",
@@ -151,12 +151,12 @@ fn events_become_commands_and_queries() {
         (
             "typing.start",
             json!({"channelId": C, "user": user, "apiKey": key}),
-            "Typing { conversation: 00000000-0000-0000-0000-00000000000c, user: Uuid(00000000-0000-0000-0000-000000000001), writes: true }",
+            "Typing { conversation: Uuid(00000000-0000-0000-0000-00000000000c), user: Uuid(00000000-0000-0000-0000-000000000001), writes: true }",
         ),
         (
             "typing.stop",
             json!({"channelId": C, "user": user, "apiKey": key}),
-            "Typing { conversation: 00000000-0000-0000-0000-00000000000c, user: Uuid(00000000-0000-0000-0000-000000000001), writes: false }",
+            "Typing { conversation: Uuid(00000000-0000-0000-0000-00000000000c), user: Uuid(00000000-0000-0000-0000-000000000001), writes: false }",
         ),
     ] {
         let request = read(name, &payload).unwrap();
@@ -372,7 +372,13 @@ fn edits_and_deletions_are_shown_in_the_chat_and_receipts_in_person() {
     assert_eq!(shown(&edited, Audience::Person(UserId(2))), None);
 
     let message = uuid(0xd);
-    let deleted = sample::event(&place, Happening::MessageDeleted { message });
+    let deleted = sample::event(
+        &place,
+        Happening::MessageDeleted {
+            message,
+            by: Some(UserId(1)),
+        },
+    );
     assert_eq!(
         shown(&deleted, Audience::Conversation),
         Some((3, "message.delete", json!(D), false))

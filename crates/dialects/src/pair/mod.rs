@@ -8,7 +8,7 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use chat::{Event, Passing, Refusal, Topic};
+use chat::{Event, Passing, Query, Refusal, Topic};
 
 use crate::{Answer, Answered, Dialect, Emit, Incoming, Rejoin, Request, Seat, Shown, Site, Stage};
 
@@ -23,6 +23,10 @@ impl Dialect for Pair {
 
     fn namespaces(&self) -> &'static [&'static str] {
         &["/"]
+    }
+
+    fn registers_by_token(&self) -> bool {
+        true
     }
 
     fn claims(&self, event: &Incoming) -> bool {
@@ -45,9 +49,13 @@ impl Dialect for Pair {
         }
     }
 
-    /// Who comes back is registered still, and the page does not wait for it.
-    fn rejoin(&self, _namespace: &str, _place: Topic) -> Option<Rejoin> {
-        None
+    /// Registering is answered again by its "OK", for which nothing has to be looked up.
+    fn rejoin(&self, _namespace: &str, place: Topic) -> Option<Rejoin> {
+        let Topic::Person(_) = place else { return None };
+        Some(Rejoin {
+            query: Query::Users { users: Vec::new() },
+            events: outgoing::EVENTS_OF_REGISTERING,
+        })
     }
 
     fn show(&self, stage: &Stage<'_>, event: &Event) -> Vec<Shown> {

@@ -1,18 +1,24 @@
 //! Who may come in: reads what a CONNECT brings and checks it, before anything is made for it.
 //!
-//! A refusal is told by CONNECT_ERROR, after which a client does not try again by itself.
+//! A refusal is told by CONNECT_ERROR, after which a client does not try again by itself; where a
+//! dialect demands a token, by the dialect's own error event behind the answer to CONNECT.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use chat::{
-    App, SessionId,
+    App, Refusal, SessionId,
     model::{KeyId, Scope},
 };
+use dialects::Dialect;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::{Hub, returning::Claim};
-use crate::{identity, listen::Peer, writer};
+use crate::{
+    identity::{self, TokenError},
+    listen::Peer,
+    writer,
+};
 
 /// What a client may bring with a CONNECT. What else it brings is for the page's own use.
 #[derive(Default, Deserialize)]
@@ -29,6 +35,8 @@ struct Credentials {
 /// A client that may come in.
 pub(super) struct Admitted {
     pub(super) namespace: &'static str,
+    /// What it speaks, where the namespace says so.
+    pub(super) dialect: Option<&'static dyn Dialect>,
     pub(super) app: Arc<App>,
     /// The key that it brought.
     pub(super) key: Option<KeyId>,
@@ -48,14 +56,15 @@ pub(super) fn admit(
     namespace: &str,
     auth: Option<&serde_json::value::RawValue>,
 ) -> Result<Admitted, TurnedDown> {
-    let mut spoken = hub
-        .config
-        .dialects
-        .iter()
-        .flat_map(|dialect| dialect.namespaces());
-    let Some(&namespace) = spoken.find(|spoken| **spoken == namespace) else {
+    let spoken = |dialect: &&'static dyn Dialect| {
+        let mut namespaces = dialect.namespaces().iter();
+        Some((*dialect, *namespaces.find(|spoken| **spoken == namespace)?))
+    };
+    let Some((dialect, namespace)) = hub.config.dialects.iter().find_map(spoken) else {
         return Err(TurnedDown::Namespace);
     };
+    // On the main one the first event says what is spoken.
+    let dialect = (namespace != "/").then_some(dialect);
     let credentials: Credentials = match auth {
         None => Credentials::default(),
         Some(auth) => serde_json::from_str(auth.get()).map_err(TurnedDown::Auth)?,
@@ -72,12 +81,25 @@ pub(super) fn admit(
         }
         None => (hub.directory.default_app().ok_or(TurnedDown::NoApp)?, None),
     };
-    let verified = match &credentials.token {
-        None => None,
-        Some(token) => {
-            let verified = identity::verify(&app, token, writer::now());
-            Some(verified.map_err(TurnedDown::Token)?)
+    let verified = match dialect.filter(|dialect| dialect.demands_token()) {
+        Some(dialect) => {
+            let token = credentials.token.as_deref().or(peer.token.as_deref());
+            match prove(&app, dialect, namespace, token) {
+                Ok(verified) => Some(verified),
+                Err(refusal) => {
+                    let pid = credentials.pid;
+                    let told = Told { refusal, pid };
+                    return Err(TurnedDown::Told { dialect, told });
+                }
+            }
         }
+        None => match &credentials.token {
+            None => None,
+            Some(token) => {
+                let verified = identity::verify(&app, token, writer::now());
+                Some(verified.map_err(TurnedDown::Token)?)
+            }
+        },
     };
     let breaks = |agent: &str| {
         let mut prefixes = hub.config.without_recovery.iter();
@@ -88,6 +110,7 @@ pub(super) fn admit(
         || peer.user_agent.as_deref().is_some_and(breaks);
     Ok(Admitted {
         namespace,
+        dialect,
         app,
         key,
         verified,
@@ -95,6 +118,26 @@ pub(super) fn admit(
         pid: credentials.pid,
         offset: credentials.offset,
     })
+}
+
+/// Who comes in where a dialect demands a token: the person whom the dialect makes of its subject.
+pub(crate) fn prove(
+    app: &App,
+    dialect: &dyn Dialect,
+    namespace: &str,
+    token: Option<&str>,
+) -> Result<identity::Verified, Refusal> {
+    let token = token.ok_or(Refusal::TokenRequired)?;
+    let mut verified =
+        identity::verify(app, token, writer::now()).map_err(|error| match error {
+            TokenError::Missing => Refusal::TokenRequired,
+            other => Refusal::TokenRefused {
+                why: other.to_string(),
+            },
+        })?;
+    dialect.admit(namespace, Some(&verified.subject))?;
+    verified.subject.id = dialect.person(&verified.subject);
+    Ok(verified)
 }
 
 impl Admitted {
@@ -143,8 +186,21 @@ impl Names {
     }
 }
 
-/// Why a CONNECT is answered by CONNECT_ERROR. The code goes with the words, as `data.code`.
+/// What a client is told by its dialect.
+pub(super) struct Told {
+    pub(super) refusal: Refusal,
+    /// The recovery id that it brought.
+    pub(super) pid: Option<String>,
+}
+
+/// Why a client does not come in. CONNECT is answered by CONNECT_ERROR, with the code as `data.code`
+/// beside the words, unless its dialect tells it.
 pub(super) enum TurnedDown {
+    /// Its dialect tells it, by an event between the answer to CONNECT and a DISCONNECT.
+    Told {
+        dialect: &'static dyn Dialect,
+        told: Told,
+    },
     /// No dialect is spoken in this namespace.
     Namespace,
     /// `auth` is not of its form.
@@ -164,6 +220,7 @@ pub(super) enum TurnedDown {
 impl TurnedDown {
     pub(super) fn code(&self) -> &'static str {
         match self {
+            Self::Told { told, .. } => told.refusal.code(),
             Self::Namespace => "unknown_namespace",
             Self::Auth(_) => "invalid_auth",
             Self::UnknownKey => "unknown_key",
@@ -178,6 +235,7 @@ impl TurnedDown {
 impl fmt::Display for TurnedDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Told { told, .. } => told.refusal.fmt(f),
             // The words of the reference server, for which clients may look.
             Self::Namespace => f.write_str("Invalid namespace"),
             Self::Auth(error) => write!(

@@ -5,7 +5,9 @@ use std::{sync::Arc, task::Poll, time::Instant};
 
 use bytes::Bytes;
 use chat::{Actor, Proof, SessionSeed, model::Scope};
+use dialects::{Dialect, Emit};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock};
+use serde_json::json;
 use tokio::sync::oneshot;
 use wire::{
     engineio::Message,
@@ -15,10 +17,11 @@ use wire::{
 
 use super::{
     Hub,
-    admission::{self, Admitted, Names, TurnedDown},
+    admission::{self, Admitted, Names, Told, TurnedDown},
     offset::Key,
+    present::Standing,
     returning::Returning,
-    seat::Seat,
+    seat::{Seat, Voice},
     session::Session,
     socket::{Delivery, Socket},
     stream::Stream,
@@ -56,6 +59,7 @@ impl Accept for Door {
             seats,
             connecting: None,
             notices,
+            put_out: false,
             limiter,
             paused: None,
         }))
@@ -73,6 +77,8 @@ struct Connection {
     connecting: Option<Box<Connecting>>,
     /// Frames outside any stream: answers to CONNECT, and DISCONNECT.
     notices: Vec<u8>,
+    /// It was put out of a namespace, and goes if it is in no other.
+    put_out: bool,
     limiter: Option<Box<DefaultDirectRateLimiter>>,
     /// The client was too fast and is not read before this.
     paused: Option<Instant>,
@@ -94,6 +100,8 @@ impl Driver for Connection {
             None => {}
             Some(Input::Connect { namespace, auth }) => {
                 self.connect(&namespace, auth.as_deref(), now)?;
+                // A greeting asks for as much as an event does.
+                self.pace(&namespace, now);
             }
             Some(Input::Event(event)) => {
                 let mut seats = self.seats.iter_mut();
@@ -134,7 +142,10 @@ impl Driver for Connection {
             }
         }
         if self.seats.iter().any(Seat::is_dismissed) {
-            return self.dismiss(now, out);
+            self.dismiss(now, out);
+        }
+        if self.put_out && self.seats.is_empty() && self.connecting.is_none() {
+            return Poll::Ready(Err(Close::Dismissed));
         }
         if out.bytes() > before {
             return Poll::Ready(Ok(()));
@@ -191,20 +202,16 @@ impl Connection {
         }
     }
 
-    /// Puts out the sockets that must go, and the whole client when none is left.
-    fn dismiss(&mut self, now: Instant, out: &mut Outgoing) -> Poll<Result<(), Close>> {
+    /// Puts out the sockets that must go.
+    fn dismiss(&mut self, now: Instant, out: &mut Outgoing) {
         let mut bytes = Vec::new();
         for seat in self.seats.extract_if(.., |seat| seat.is_dismissed()) {
             frame::write_disconnect(&mut bytes, seat.namespace());
             self.session.leave(seat.namespace(), now);
             seat.end_session();
         }
+        self.put_out = true;
         out.push(bytes.into());
-        Poll::Ready(if self.seats.is_empty() {
-            Err(Close::Dismissed)
-        } else {
-            Ok(())
-        })
     }
 
     fn connect(
@@ -227,11 +234,34 @@ impl Connection {
     ) -> Result<(), Close> {
         let code = turned_down.code();
         self.hub.metrics.count_connect_refused(code);
-        let data = format!(r#"{{"code":"{code}"}}"#);
-        let words = turned_down.to_string();
-        frame::write_connect_error(&mut self.notices, namespace, &words, Some(&data));
+        if let TurnedDown::Told { dialect, told } = turned_down {
+            match Names::random() {
+                Ok(names) => self.tell(namespace, *dialect, told, &names.sid),
+                Err(fault) => return self.turn_down(namespace, &fault, now),
+            }
+        } else {
+            let data = format!(r#"{{"code":"{code}"}}"#);
+            let words = turned_down.to_string();
+            frame::write_connect_error(&mut self.notices, namespace, &words, Some(&data));
+        }
         let rejected = self.session.reject(namespace, now);
         rejected.map_err(|violation| Close::Protocol(violation.to_string().into()))
+    }
+
+    /// Has a dialect tell why a client does not come in, as if it had been in for a moment. The
+    /// recovery id that it brought stays its own: it may come with it again, and a better token.
+    fn tell(&mut self, namespace: &str, dialect: &dyn Dialect, told: &Told, sid: &str) {
+        let answer = match &told.pid {
+            Some(pid) => json!({ "sid": sid, "pid": pid }),
+            None => json!({ "sid": sid }),
+        };
+        frame::write_connect(&mut self.notices, namespace, &answer.to_string());
+        let site = &self.hub.config.site;
+        for Emit { name, args } in dialect.answer(site, None, Err(&told.refusal)).events {
+            frame::write_event(&mut self.notices, namespace, name, &args, None);
+        }
+        frame::write_disconnect(&mut self.notices, namespace);
+        self.put_out = true;
     }
 
     /// Lets a client in, at once if memory can tell whether it was here before.
@@ -268,7 +298,7 @@ impl Connection {
         returning: Returning,
         now: Instant,
     ) -> Result<(), Close> {
-        let namespace = admitted.namespace;
+        let (namespace, returns) = (admitted.namespace, admitted.pid.is_some());
         let names = match Names::random() {
             Ok(names) => names,
             Err(turned_down) => return self.turn_down(namespace, &turned_down, now),
@@ -276,7 +306,7 @@ impl Connection {
         if !self.session.accept(namespace) {
             return Ok(());
         }
-        let seat = match returning {
+        let mut seat = match returning {
             Returning::Resume(session, from) => self.resume(admitted, &session, from),
             Returning::Inherit(old) => {
                 let (mut seat, welcome) = self.begin(admitted, names);
@@ -289,6 +319,7 @@ impl Connection {
                 seat
             }
         };
+        seat.begin(returns);
         // Most connections have one; room for four would be most of what an idle one holds.
         self.seats.reserve_exact(1);
         self.seats.push(seat);
@@ -325,7 +356,7 @@ impl Connection {
     /// come before the answer would neither count nor be forgotten by the client.
     fn resume(&mut self, admitted: Admitted, session: &Arc<Session>, from: Key) -> Seat {
         let pid = admitted.pid.as_deref().unwrap_or_default();
-        let answer = serde_json::json!({ "sid": session.seed.sid, "pid": pid }).to_string();
+        let answer = json!({ "sid": session.seed.sid, "pid": pid }).to_string();
         frame::write_connect(&mut self.notices, admitted.namespace, &answer);
         self.hub.metrics.recovered.inc();
         let mut seat = self.seat(admitted, session, from);
@@ -337,6 +368,7 @@ impl Connection {
         let hub = &self.hub;
         let Admitted {
             namespace,
+            dialect,
             app,
             key,
             verified,
@@ -358,6 +390,9 @@ impl Connection {
             // Since it was found.
             socket.deliver(Delivery::Close(Close::Fault));
         }
+        if let Some(dialect) = dialect {
+            session.speak(dialect);
+        }
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
@@ -374,7 +409,12 @@ impl Connection {
             proof: Proof::default(),
             session: Some(Arc::clone(&session.seed)),
         });
-        let stream = Stream::new(Arc::clone(hub), socket, recovery, from);
-        Seat::new(Arc::clone(hub), actor, stream, permits, pending)
+        let standing = dialect.zip(actor.subject.as_ref());
+        let standing = standing.and_then(|(dialect, subject)| {
+            Standing::of(dialect, namespace, (actor.app.id, subject.id.text.clone()))
+        });
+        let stream = Stream::new(Arc::clone(hub), socket, standing, recovery, from);
+        let voice = Voice { actor, dialect };
+        Seat::new(Arc::clone(hub), voice, stream, permits, pending)
     }
 }

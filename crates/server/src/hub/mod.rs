@@ -11,6 +11,7 @@ mod offset;
 mod passing;
 mod permits;
 mod presence;
+mod present;
 mod returning;
 mod reviving;
 mod seat;
@@ -43,6 +44,7 @@ use dialects::{Dialect, Site};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+pub(crate) use self::admission::prove;
 pub use self::{
     connection::Door,
     presence::Presence,
@@ -52,6 +54,7 @@ use self::{
     offset::{Epochs, Key},
     passing::Typists,
     permits::Permits,
+    present::Notices,
     reviving::{Ended, Lookups},
     session::{Session, Sessions},
     socket::Delivery,
@@ -153,6 +156,9 @@ pub struct Hub {
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
     presence: Arc<Presence>,
+    notices: Notices,
+    /// When the server started.
+    started: Instant,
     typists: Typists,
     ended: Mutex<Ended>,
     permits: Arc<Permits>,
@@ -226,6 +232,8 @@ impl Hub {
             touched: Mutex::default(),
             topic_bytes: Arc::default(),
             presence,
+            notices: Notices::default(),
+            started: timers::now(),
             typists: Typists::default(),
             ended: Mutex::default(),
             permits,
@@ -303,9 +311,13 @@ impl Hub {
             }
         };
         for session in meant {
-            if session.unlisten(end)
-                && let Some(socket) = session.socket()
-            {
+            if !session.unlisten(end) {
+                continue;
+            }
+            if let chat::Topic::Person(user) = end.topic {
+                session.unidentify(user);
+            }
+            if let Some(socket) = session.socket() {
                 socket.detach(end.topic, Key::end_of(end.until));
                 socket.handle.wake();
             }

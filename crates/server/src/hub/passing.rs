@@ -8,11 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chat::{ConversationId, Passing, SessionId, Topic, UserId, event::Sign};
+use chat::{ConversationId, Passing, SessionId, UserId, event::Sign};
+use dialects::Emit;
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::{Hub, timers};
+use super::{Hub, socket::Socket, timers, topic::Topic};
 
 /// How long somebody writes who does not say so again.
 const WRITING: Duration = Duration::from_secs(6);
@@ -74,21 +75,36 @@ impl Hub {
     }
 
     fn tell_passing(&self, passing: &Passing) {
-        let conversation = Topic::Conversation(passing.scene.conversation.id);
-        for place in iter::once(conversation).chain(passing.people().map(Topic::Person)) {
-            let topics = self.topics.lock().get(&place).cloned().unwrap_or_default();
-            for topic in topics {
-                let Some(emit) = topic.dialect.pass(&topic.stage(&self.config.site), passing)
-                else {
-                    continue;
-                };
-                let mut frame = Vec::new();
-                wire::frame::write_event(&mut frame, topic.namespace, emit.name, &emit.args, None);
-                topic.pass(&frame.into(), |socket| {
-                    let session = &socket.session;
-                    passing.origin != Some(session.seed.id) && !session.is(passing.user.id)
-                });
-            }
+        let conversation = chat::Topic::Conversation(passing.scene.conversation.id);
+        let people = passing.people().map(chat::Topic::Person);
+        for place in iter::once(conversation).chain(people) {
+            let words = |topic: &Topic| {
+                let stage = topic.stage(&self.config.site);
+                topic.dialect.pass(&stage, passing)
+            };
+            self.pass_at(place, words, |socket| {
+                let session = &socket.session;
+                passing.origin != Some(session.seed.id) && !session.is(passing.user.id)
+            });
+        }
+    }
+
+    /// Shows something that passes, where there are words for it, to those who listen to a place and
+    /// are to see it.
+    pub(super) fn pass_at(
+        &self,
+        place: chat::Topic,
+        words: impl Fn(&Topic) -> Option<Emit>,
+        sees: impl Fn(&Socket) -> bool,
+    ) {
+        let topics = self.topics.lock().get(&place).cloned().unwrap_or_default();
+        for topic in topics {
+            let Some(emit) = words(&topic) else {
+                continue;
+            };
+            let mut frame = Vec::new();
+            wire::frame::write_event(&mut frame, topic.namespace, emit.name, &emit.args, None);
+            topic.pass(&frame.into(), &sees);
         }
     }
 }

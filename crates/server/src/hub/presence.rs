@@ -1,40 +1,35 @@
-//! Who is online: a user with any socket that has said who it is, in any dialect. And who is present:
-//! a user with a socket by which a dialect tells others so ([`PresenceOf::Announced`]).
+//! Who is online: a user with any socket that has said who it is, in any dialect. Who is present, by a
+//! socket that tells others so, is in `present`.
 //!
 //! Somebody who lost the connection stays for a moment, so that a reconnect shows nobody a blink;
 //! somebody who said goodbye does not.
-//!
-//! [`PresenceOf::Announced`]: dialects::PresenceOf::Announced
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     time::{Duration, Instant},
 };
 
-use chat::{AppId, Timestamp, User, UserId};
+use chat::{Timestamp, User, UserId};
 use parking_lot::Mutex;
 
-use super::{Hub, timers};
+use super::{Hub, present::Present, timers};
 use crate::writer;
 
 /// How long a user stays without a socket.
-const GRACE: Duration = Duration::from_secs(15);
+pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// All who are online, and all who are present.
 #[derive(Default)]
 pub struct Presence {
     /// Known once the writer has said who they are.
-    pub(super) online: Table<UserId>,
+    pub(super) online: Online,
     /// Known by their token alone, as soon as they come in.
-    pub(super) present: Table<Person>,
+    pub(super) present: Present,
 }
 
-/// A user as a token names them: by app and the app's own id.
-pub(super) type Person = (AppId, String);
-
-/// Who is here, by the number of their sockets.
-pub(super) struct Table<K>(Mutex<HashMap<K, Seen>>);
+/// Who is online, by the number of their sockets.
+#[derive(Default)]
+pub(super) struct Online(Mutex<HashMap<UserId, Seen>>);
 
 struct Seen {
     sockets: u32,
@@ -51,15 +46,9 @@ pub(super) enum Going {
     Goodbye,
 }
 
-impl<K> Default for Table<K> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Eq + Hash> Table<K> {
+impl Online {
     /// One more socket is this one's.
-    pub(super) fn enter(&self, who: K) {
+    pub(super) fn enter(&self, who: UserId) {
         let mut seen = self.0.lock();
         let seen = seen.entry(who).or_insert(Seen {
             sockets: 0,
@@ -70,9 +59,9 @@ impl<K: Eq + Hash> Table<K> {
     }
 
     /// One socket fewer is this one's.
-    pub(super) fn leave(&self, who: &K, going: Going) {
+    pub(super) fn leave(&self, who: UserId, going: Going) {
         let mut all = self.0.lock();
-        let Some(seen) = all.get_mut(who) else {
+        let Some(seen) = all.get_mut(&who) else {
             return;
         };
         seen.sockets = seen.sockets.saturating_sub(1);
@@ -87,15 +76,15 @@ impl<K: Eq + Hash> Table<K> {
     }
 
     /// Whether somebody is here.
-    pub(super) fn has(&self, who: &K) -> bool {
+    pub(super) fn has(&self, who: UserId) -> bool {
         let now = timers::now();
         let all = self.0.lock();
-        all.get(who)
+        all.get(&who)
             .is_some_and(|seen| seen.gone.is_none_or(|(until, _)| now < until))
     }
 
     /// Those who have gone since the last time that this was asked, and when they went.
-    fn take_gone(&self) -> Vec<(K, Timestamp)> {
+    fn take_gone(&self) -> Vec<(UserId, Timestamp)> {
         let now = timers::now();
         let mut all = self.0.lock();
         let gone = all.extract_if(|_, seen| seen.gone.is_some_and(|(until, _)| until <= now));
@@ -106,7 +95,7 @@ impl<K: Eq + Hash> Table<K> {
 
 impl chat::Presence for Presence {
     fn is_online(&self, user: &User) -> bool {
-        self.online.has(&user.id)
+        self.online.has(user.id)
     }
 
     fn is_present(&self, user: &User) -> bool {

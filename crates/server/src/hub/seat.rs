@@ -1,20 +1,18 @@
-//! One socket as its connection sees it: reads its events in the dialect that it speaks, submits
-//! what they ask for, and holds back what comes before the socket has said who it is.
+//! One socket as its connection sees it: reads its events in the dialect that it speaks, and submits
+//! what they ask for. Who asks is in `asking`; what comes too early is held back in `early`.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod asking;
+mod early;
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use chat::{
-    Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
-};
-use dialects::{Credential, Dialect, Request};
+use chat::{Actor, Asker, Command, Outcome, Refusal, Submission, UserRef, model::Secret};
+use dialects::{Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
 
+use self::early::Early;
 use super::{
     Hub,
     offset::Key,
@@ -22,40 +20,44 @@ use super::{
     presence::Going,
     session::{Portrait, Session},
     stream::Stream,
-    timers,
     upload::Uploading,
 };
-use crate::{
-    identity::credential,
-    listen::{Close, Outgoing},
-    writer,
-};
+use crate::listen::{Close, Outgoing};
 
 /// Commands of one socket that may be open at once.
 const OPEN_TICKETS: usize = 512;
 /// Bytes that those may hold, and also those that wait for the socket to say who it is.
 const OPEN_BYTES: usize = 256 << 10;
-/// Events that may wait for the socket to say who it is.
-const EARLY_EVENTS: usize = 64;
-/// How long they may.
-const EARLY_WAIT: Duration = Duration::from_secs(2);
+/// Who asks at a socket, and in which words.
+pub(super) struct Voice {
+    /// Who asks, where a payload does not say it.
+    pub(super) actor: Arc<Actor>,
+    /// What it speaks, if that is known.
+    pub(super) dialect: Option<&'static dyn Dialect>,
+}
 
 /// A socket, with what only its connection touches.
 pub(super) struct Seat {
     hub: Arc<Hub>,
-    /// Who asks, as far as the handshake says.
-    actor: Arc<Actor>,
+    /// Whom the handshake names.
+    home: Arc<Actor>,
+    voice: Voice,
     /// Who asked last with a key or token in the payload, and that key or token.
     bearer: Option<(Secret, Arc<Actor>)>,
     /// Who it has said it is, last.
     claimed: Option<UserRef>,
-    dialect: Option<&'static dyn Dialect>,
     stream: Stream,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
+    /// Its user is not present. It waits for that until then, and all that it is asked.
+    absent_until: Option<Instant>,
+    /// It must go once what was asked is answered.
+    leaves: bool,
     /// What it said last, if that is on its way to the disk. It is not read meanwhile.
     uploading: Option<Uploading>,
     timers: Vec<AbortHandle>,
+    /// The end of the token with which somebody has registered.
+    expiry: Option<AbortHandle>,
     before: Option<Before>,
 }
 
@@ -67,18 +69,10 @@ struct Before {
     pings: u32,
 }
 
-/// An event that waits until the socket has said who it is.
-struct Early {
-    ack: Option<u64>,
-    request: Result<Request, Refusal>,
-    weight: usize,
-    until: Instant,
-}
-
 impl Seat {
     pub(super) fn new(
         hub: Arc<Hub>,
-        actor: Arc<Actor>,
+        voice: Voice,
         stream: Stream,
         permits: Arc<Permits>,
         timers: Vec<AbortHandle>,
@@ -86,24 +80,30 @@ impl Seat {
         let early = VecDeque::new();
         Self {
             hub,
-            actor,
+            home: Arc::clone(&voice.actor),
+            voice,
             bearer: None,
             claimed: None,
-            dialect: None,
             stream,
             permits,
             early,
+            absent_until: None,
+            leaves: false,
             uploading: None,
             timers,
+            expiry: None,
             before: None,
         }
     }
 
     /// Goes on with its session after `from`.
     pub(super) fn resume(&mut self, from: Key) {
-        if let Some(dialect) = self.stream.resume(from) {
+        let portrait = self.stream.socket.session.portrait(from);
+        if let Some(dialect) = portrait.dialect {
             self.speak(dialect);
         }
+        self.adopt();
+        self.stream.resume(from, portrait, &self.voice);
     }
 
     /// Takes over who an old session was and what it listened to, from now on. The client is
@@ -121,15 +121,37 @@ impl Seat {
             socket.take_over();
         }
         self.stream.identify(&identities);
+        if let Some(user) = old.registered() {
+            self.stream.socket.session.register(&user);
+        }
         // Also if it listens to nothing that we know of: joins may be waiting for the writer, and
         // this is decided after them.
         let inherit = Command::InheritSession { from: old.seed.id };
-        self.submit_command(&self.actor, inherit);
+        self.submit_command(&self.voice.actor, inherit);
         self.stream.welcome_when_decided(welcome);
         self.before = Some(Before {
             session: Arc::clone(old),
             pings: 0,
         });
+    }
+
+    /// Has its client told what its dialect tells those who come in. Nothing happens if that was done
+    /// in this session.
+    fn greet(&mut self) {
+        let Some(dialect) = self.voice.dialect else {
+            return;
+        };
+        let greeting = dialect.greet(self.namespace());
+        if greeting.is_empty() || !self.stream.socket.session.begin_greeting() {
+            return;
+        }
+        for request in greeting {
+            let actor = Arc::clone(&self.voice.actor);
+            if let Some(command) = &request.command {
+                self.submit_command(&actor, command.clone());
+            }
+            self.stream.greet(dialect, actor, request);
+        }
     }
 
     /// A heartbeat goes out now.
@@ -153,14 +175,10 @@ impl Seat {
         self.stream.socket.namespace
     }
 
-    /// Who asked last.
-    pub(super) fn asker(&self) -> &Actor {
-        self.bearer.as_ref().map_or(&self.actor, |(_, actor)| actor)
-    }
-
-    /// Whether it may ask for more.
+    /// Whether it may ask for more. While somebody registers with a token it is not known who asks.
     pub(super) fn has_room(&self) -> bool {
         self.uploading.is_none()
+            && !self.stream.is_registering()
             && !self.stream.socket.is_closed()
             && self.stream.open_tickets() < OPEN_TICKETS
             && self.stream.open_bytes() < OPEN_BYTES
@@ -174,23 +192,36 @@ impl Seat {
 
     /// Whether it must go, for good.
     pub(super) fn is_dismissed(&self) -> bool {
-        self.stream.dismissed
+        self.stream.dismissed || (self.leaves && self.stream.open_tickets() == 0)
     }
 
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
         self.poll_upload();
+        self.await_presence();
         self.release_early(now);
-        self.stream.collect(self.dialect, out)
+        let is_registering = self.stream.is_registering();
+        self.stream.collect(&self.voice, out)?;
+        if self.stream.take_registered() {
+            self.adopt();
+        } else if !is_registering {
+            return Ok(());
+        }
+        // What has waited for that goes on.
+        self.release_early(now);
+        self.stream.collect(&self.voice, out)
     }
 
     /// Takes an event of its client.
     pub(super) fn receive(&mut self, event: &Event, now: Instant) {
+        if self.leaves {
+            return;
+        }
         // Clients send no event before they have the answer to CONNECT.
         if self.stream.is_welcomed() {
             self.end_before();
         }
-        if self.dialect.is_none() {
+        if self.voice.dialect.is_none() {
             let speaks = |dialect: &&&dyn Dialect| {
                 dialect.namespaces().contains(&self.namespace()) && dialect.claims(event)
             };
@@ -198,11 +229,12 @@ impl Seat {
                 self.speak(*dialect);
             }
         }
-        let request = match self.dialect.filter(|dialect| dialect.claims(event)) {
+        // From now on the event's name alone counts: which fields it needs is said by the dialect.
+        let request = match self.voice.dialect {
             Some(dialect) => {
                 let seat = dialects::Seat {
-                    app: &self.actor.app,
-                    subject: self.actor.subject.as_ref(),
+                    app: &self.voice.actor.app,
+                    subject: self.voice.actor.subject.as_ref(),
                     claimed: self.claimed.as_ref(),
                 };
                 dialect.read(&seat, event)
@@ -216,7 +248,7 @@ impl Seat {
                 _ => {}
             }
         }
-        let name = self.dialect.map_or("none", |dialect| dialect.name());
+        let name = self.voice.dialect.map_or("none", |dialect| dialect.name());
         self.hub.metrics.count_event(name);
         if self.must_wait(request.as_ref()) {
             self.wait(event.ack, request, now);
@@ -249,95 +281,23 @@ impl Seat {
     fn submit_end(&self, session: &Session) {
         let session = session.seed.id;
         self.hub.queue.submit(Submission {
-            actor: Arc::clone(&self.actor),
+            actor: Arc::clone(&self.voice.actor),
             command: Command::EndSession { session },
             asker: Arc::new(Nobody),
         });
     }
 
-    /// The socket speaks this dialect from now on.
-    fn speak(&mut self, dialect: &'static dyn Dialect) {
-        self.dialect = Some(dialect);
-        self.stream.socket.session.speak(dialect);
-        if let Some(subject) = &self.actor.subject {
-            let subject = Subject {
-                id: dialect.person(subject),
-                ..subject.clone()
-            };
-            self.actor = Arc::new(Actor {
-                subject: Some(subject),
-                ..Actor::clone(&self.actor)
-            });
-        }
-    }
-
-    /// socket.io-client sends what was typed offline before the page can say who it is. So what
-    /// needs that waits a moment, and all the rest waits behind it, but for saying who one is.
-    fn must_wait(&self, request: Result<&Request, &Refusal>) -> bool {
-        if self.stream.is_identified() {
-            return false;
-        }
-        match request {
-            Ok(request) if request.needs_identity => true,
-            Ok(Request {
-                command: Some(command),
-                ..
-            }) if command.identifies().is_some() => false,
-            _ => !self.early.is_empty(),
-        }
-    }
-
-    fn wait(&mut self, ack: Option<u64>, request: Result<Request, Refusal>, now: Instant) {
-        let command = request
-            .as_ref()
-            .ok()
-            .and_then(|request| request.command.as_ref());
-        let weight = command.map_or(0, Command::weight);
-        let waiting: usize = self.early.iter().map(|early| early.weight).sum();
-        if self.early.len() == EARLY_EVENTS || waiting + weight > OPEN_BYTES {
-            let refusal = Refusal::NotIdentified;
-            self.stream.refuse(self.dialect, ack, request.ok(), refusal);
-            return;
-        }
-        timers::wake_later(&self.stream.socket.handle, EARLY_WAIT);
-        self.early.push_back(Early {
-            ack,
-            request,
-            weight,
-            until: now + EARLY_WAIT,
-        });
-    }
-
-    /// Goes on with what waited: for good if the socket has said who it is, as refusals if it did
-    /// not in time.
-    fn release_early(&mut self, now: Instant) {
-        let identified = !self.early.is_empty() && self.stream.is_identified();
-        while self.uploading.is_none()
-            && let Some(Early { ack, request, .. }) = self
-                .early
-                .pop_front_if(|early| identified || early.until <= now)
-        {
-            match request {
-                Ok(request) if request.needs_identity && !identified => {
-                    self.stream
-                        .refuse(self.dialect, ack, Some(request), Refusal::NotIdentified);
-                }
-                request => self.submit(ack, request),
-            }
-        }
-    }
-
     fn submit(&mut self, ack: Option<u64>, request: Result<Request, Refusal>) {
         let request = match request {
             Ok(request) => request,
-            Err(refusal) => return self.stream.refuse(self.dialect, ack, None, refusal),
+            Err(refusal) => return self.stream.refuse(self.voice.dialect, ack, None, refusal),
         };
         let actor = match self.actor_of(&request) {
             Ok(actor) => actor,
             Err(refusal) => {
                 return self
                     .stream
-                    .refuse(self.dialect, ack, Some(request), refusal);
+                    .refuse(self.voice.dialect, ack, Some(request), refusal);
             }
         };
         if request.upload.is_none() {
@@ -346,7 +306,7 @@ impl Seat {
         let (media, handle) = (self.hub.config.media.as_ref(), &self.stream.socket.handle);
         match Uploading::begin(media, handle, ack, actor, request) {
             Ok(uploading) => self.uploading = Some(uploading),
-            Err(refusal) => self.stream.refuse(self.dialect, ack, None, refusal),
+            Err(refusal) => self.stream.refuse(self.voice.dialect, ack, None, refusal),
         }
     }
 
@@ -370,7 +330,7 @@ impl Seat {
             Some(Err(refusal)) => {
                 let Uploading { ack, request, .. } = uploading;
                 self.stream
-                    .refuse(self.dialect, ack, Some(request), refusal);
+                    .refuse(self.voice.dialect, ack, Some(request), refusal);
             }
         }
     }
@@ -379,41 +339,7 @@ impl Seat {
         if let Some(command) = &request.command {
             self.submit_command(&actor, command.clone());
         }
-        self.stream.ask(self.dialect, ack, actor, request);
-    }
-
-    /// Who asks: whom the key or token in the payload names, where the dialect has it there.
-    fn actor_of(&mut self, request: &Request) -> Result<Arc<Actor>, Refusal> {
-        let Some(Credential::Key(credential) | Credential::Token(credential)) = &request.credential
-        else {
-            return Ok(Arc::clone(&self.actor));
-        };
-        let now = writer::now();
-        if let Some((known, actor)) = &self.bearer {
-            let Proof { key, until } = actor.proof;
-            let works = key.is_none_or(|key| self.hub.directory.works(key));
-            if known == credential && works && until.is_none_or(|until| now < until) {
-                return Ok(Arc::clone(actor));
-            }
-        }
-        let home = Some(&self.actor.app);
-        let opened = credential::open(&self.hub.directory, home, &credential.0, now)?;
-        let person = |subject: Subject| match self.dialect {
-            Some(dialect) => Subject {
-                id: dialect.person(&subject),
-                ..subject
-            },
-            None => subject,
-        };
-        let actor = Arc::new(Actor {
-            app: opened.app,
-            subject: opened.subject.map(person),
-            scope: opened.scope,
-            proof: opened.proof,
-            session: self.actor.session.clone(),
-        });
-        self.bearer = Some((credential.clone(), Arc::clone(&actor)));
-        Ok(actor)
+        self.stream.ask(self.voice.dialect, ack, actor, request);
     }
 
     /// Submits a command for which the stream takes a ticket.
@@ -429,7 +355,8 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.timers.iter().for_each(AbortHandle::abort);
+        let timers = self.timers.iter().chain(&self.expiry);
+        timers.for_each(AbortHandle::abort);
     }
 }
 

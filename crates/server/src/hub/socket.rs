@@ -84,8 +84,8 @@ pub(crate) enum Delivery {
 
 const MORE: u32 = 63;
 
-/// Things that pass which may wait for one socket.
-const PASSING: usize = 16;
+/// Things that pass which may wait for one socket: as many as happen at once around one user.
+const PASSING: usize = 128;
 
 impl Socket {
     pub(crate) fn new(
@@ -226,16 +226,21 @@ impl Asker for Socket {
     fn answered(&self, outcome: Outcome) {
         self.permits.release();
         let joined = match &outcome.result {
-            Ok(Reply::Opened { conversation, .. }) => Some(conversation.conversation.id),
+            Ok(Reply::Opened { conversation, .. }) => {
+                Some(chat::Topic::Conversation(conversation.conversation.id))
+            }
+            Ok(Reply::Registered { user, .. }) => Some(chat::Topic::Person(user.id)),
             _ => None,
         };
+        if let Ok(Reply::Registered { user, .. }) = &outcome.result {
+            self.session.register(user);
+        }
         let at = outcome.g;
         if self.deliver(Delivery::Decided(outcome)) {
             return;
         }
         // Who has taken over listens to it already, and will not join again by itself.
-        if let (Some(conversation), Some(heir)) = (joined, self.session.socket()) {
-            let place = chat::Topic::Conversation(conversation);
+        if let (Some(place), Some(heir)) = (joined, self.session.socket()) {
             heir.deliver(Delivery::Joined { place, at });
         }
     }

@@ -16,6 +16,8 @@ use super::{
     Hub,
     offset::Key,
     presence::Going,
+    present::Standing,
+    seat::Voice,
     session::Portrait,
     socket::{Delivery, Socket},
     ticket::Ticket,
@@ -44,6 +46,12 @@ pub(crate) struct Stream {
     pinged: [Key; 2],
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
+    /// How many are about to register with a token.
+    registering: usize,
+    /// Somebody has registered since this was last asked.
+    registered: bool,
+    /// What it has to do with who is present.
+    standing: Option<Standing>,
     /// How the socket will go.
     pub(crate) going: Going,
 }
@@ -58,7 +66,16 @@ struct Subscription {
 
 impl Stream {
     /// A stream that begins after `written`.
-    pub(crate) fn new(hub: Arc<Hub>, socket: Arc<Socket>, offsets: bool, written: Key) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        socket: Arc<Socket>,
+        standing: Option<Standing>,
+        offsets: bool,
+        written: Key,
+    ) -> Self {
+        if let Some(Standing { person, .. }) = standing.as_ref().filter(|own| own.announces) {
+            hub.presence.present.enter(person);
+        }
         Self {
             socket,
             hub,
@@ -72,19 +89,22 @@ impl Stream {
             dismissed: false,
             pinged: [Key::default(); 2],
             identities: Vec::new(),
+            registering: 0,
+            registered: false,
+            standing,
             going: Going::Lost,
         }
     }
 
     /// Goes on after `from`: listens to what the session listened to, says again what may not have
-    /// arrived, each thing at the place that it had. Gives the dialect that it spoke.
-    pub(crate) fn resume(&mut self, from: Key) -> Option<&'static dyn Dialect> {
+    /// arrived, each thing at the place that it had.
+    pub(crate) fn resume(&mut self, from: Key, portrait: Portrait, voice: &Voice) {
         let Portrait {
-            dialect,
             identities,
             places,
             answers,
-        } = self.socket.session.portrait(from);
+            ..
+        } = portrait;
         self.identify(&identities);
         let mut again: Vec<Ticket> = Vec::new();
         for (topic, since) in places {
@@ -94,8 +114,8 @@ impl Stream {
                 self.socket
                     .detach(topic.place, Key::end_of(self.hub.barrier()));
             }
-            let namespace = self.socket.namespace;
-            let rejoin = dialect.and_then(|dialect| dialect.rejoin(namespace, topic.place));
+            let (dialect, namespace) = (topic.dialect, self.socket.namespace);
+            let rejoin = dialect.rejoin(namespace, topic.place);
             let is_kept = |(key, _): &(Key, Bytes)| key.g == since;
             let last = Key {
                 g: since,
@@ -103,8 +123,14 @@ impl Stream {
                 r: rejoin.map_or(0, |rejoin| rejoin.events.saturating_sub(1)),
             };
             if from < last && !answers.iter().any(is_kept) {
-                let ticket = |dialect| Ticket::rejoin(dialect, namespace, topic.place, since);
-                again.extend(dialect.and_then(ticket));
+                let actor = Arc::clone(&voice.actor);
+                again.extend(Ticket::rejoin(
+                    dialect,
+                    actor,
+                    namespace,
+                    topic.place,
+                    since,
+                ));
             }
         }
         again.extend(
@@ -116,7 +142,19 @@ impl Stream {
         for ticket in again {
             self.push(ticket);
         }
-        dialect
+        self.announce();
+    }
+
+    /// Its user is known to the store: others may be told that it has come.
+    fn announce(&self) {
+        if let Some(standing) = &self.standing {
+            self.hub.announce(&self.socket, standing);
+        }
+    }
+
+    /// What it has to do with who is present.
+    pub(super) fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
     }
 
     /// The socket is these users.
@@ -135,7 +173,7 @@ impl Stream {
         self.socket.session.unidentify(user);
         if let Some(place) = self.identities.iter().position(|known| *known == user) {
             self.identities.swap_remove(place);
-            self.hub.presence.online.leave(&user, Going::Goodbye);
+            self.hub.presence.online.leave(user, Going::Goodbye);
         }
     }
 
@@ -167,6 +205,16 @@ impl Stream {
         !self.identities.is_empty() || self.tickets.iter().any(Ticket::identifies)
     }
 
+    /// Whether somebody is about to register with a token.
+    pub(super) fn is_registering(&self) -> bool {
+        self.registering > 0
+    }
+
+    /// Whether somebody has registered since this was last asked.
+    pub(super) fn take_registered(&mut self) -> bool {
+        std::mem::take(&mut self.registered)
+    }
+
     /// Whether the session may have something in the store: it listens to something, or has asked to.
     pub(crate) fn has_stored_session(&self) -> bool {
         !self.subscriptions.is_empty() || self.is_identified() || !self.is_welcomed()
@@ -180,7 +228,19 @@ impl Stream {
         actor: Arc<Actor>,
         request: Request,
     ) {
-        self.push(Ticket::asked(dialect, ack, actor, request));
+        let ticket = Ticket::asked(dialect, ack, actor, request);
+        self.registering += usize::from(ticket.registers_by_token());
+        self.push(ticket);
+    }
+
+    /// Takes a ticket for what its client is told when it comes in.
+    pub(crate) fn greet(
+        &mut self,
+        dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
+        request: Request,
+    ) {
+        self.push(Ticket::greeting(dialect, actor, request));
     }
 
     /// Takes a ticket for an event that is refused already; the words keep their place.
@@ -213,12 +273,8 @@ impl Stream {
     }
 
     /// Moves what may be written now into `out`; what passes comes last, if there is room.
-    pub(crate) fn collect(
-        &mut self,
-        dialect: Option<&'static dyn Dialect>,
-        out: &mut Outgoing,
-    ) -> Result<(), Close> {
-        self.collect_lasting(dialect, out)?;
+    pub(crate) fn collect(&mut self, voice: &Voice, out: &mut Outgoing) -> Result<(), Close> {
+        self.collect_lasting(voice, out)?;
         if !out.is_full() && self.is_welcomed() {
             for frame in self.socket.take_passing() {
                 out.push(frame);
@@ -227,15 +283,11 @@ impl Stream {
         Ok(())
     }
 
-    fn collect_lasting(
-        &mut self,
-        dialect: Option<&'static dyn Dialect>,
-        out: &mut Outgoing,
-    ) -> Result<(), Close> {
+    fn collect_lasting(&mut self, voice: &Voice, out: &mut Outgoing) -> Result<(), Close> {
         // In this order: what the barrier covers is then in the marks and in the inbox.
         let barrier = self.hub.barrier();
         self.socket.take_dirty(&mut self.dirty);
-        self.take_inbox(dialect)?;
+        self.take_inbox(Some(voice))?;
         self.dirty.extend(&self.ending);
         loop {
             let cap = self.cap(barrier);
@@ -273,7 +325,7 @@ impl Stream {
 
     /// Takes in all that was left, also behind a reason to close: what it is attached to must be
     /// let go of again. The first reason counts.
-    fn take_inbox(&mut self, dialect: Option<&'static dyn Dialect>) -> Result<(), Close> {
+    fn take_inbox(&mut self, voice: Option<&Voice>) -> Result<(), Close> {
         let mut result = Ok(());
         for delivery in self.socket.take_inbox() {
             match delivery {
@@ -303,13 +355,20 @@ impl Stream {
                         self.ending.push(slot);
                     }
                 }
-                Delivery::Joined { place, at } => self.join_late(dialect, place, at),
-                Delivery::Decided(outcome) => result = result.and(self.decided(outcome)),
+                Delivery::Joined { place, at } => {
+                    if let Some(voice) = voice {
+                        self.join_late(voice, place, at);
+                    }
+                }
+                Delivery::Decided(outcome) => result = result.and(self.decided(outcome, voice)),
                 Delivery::Found(found) => self.found(found),
                 Delivery::Lost => result = result.and(Err(Close::Fault)),
                 Delivery::Dismissed => self.dismissed = true,
                 Delivery::Close(reason) => result = result.and(Err(reason)),
-                Delivery::Expired => self.refuse(dialect, None, None, Refusal::TokenExpired),
+                Delivery::Expired => {
+                    let dialect = voice.and_then(|voice| voice.dialect);
+                    self.refuse(dialect, None, None, Refusal::TokenExpired);
+                }
             }
         }
         result
@@ -435,7 +494,17 @@ impl Drop for Stream {
         }
         self.socket.session.detach(&self.socket);
         for user in &self.identities {
-            self.hub.presence.online.leave(user, self.going);
+            self.hub.presence.online.leave(*user, self.going);
+        }
+        if let Some(Standing {
+            person, announces, ..
+        }) = &self.standing
+        {
+            let (present, session) = (&self.hub.presence.present, &self.socket.session);
+            match announces {
+                true => present.leave(person, self.going),
+                false => present.stop_waiting(person, session.seed.id),
+            }
         }
         self.hub.stop_typists_of(self.socket.session.seed.id);
         if !self.offsets {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chat::{Actor, Command, G, Refusal, Reply};
-use dialects::{Answered, Dialect, Request};
+use dialects::{Answered, Credential, Dialect, Request};
 
 use super::offset::Key;
 
@@ -24,6 +24,8 @@ pub(super) struct Ticket {
     pub(super) state: State,
     /// It was answered before, and the answer may not have arrived.
     pub(super) again: bool,
+    /// Nobody asked for it: its client comes in.
+    pub(super) greets: bool,
     /// The answer to CONNECT, if that is what waits for the outcome.
     pub(super) welcome: Option<Bytes>,
 }
@@ -45,6 +47,20 @@ pub(super) enum State {
 }
 
 impl Ticket {
+    fn new(weight: usize, state: State) -> Self {
+        Self {
+            ack: None,
+            dialect: None,
+            actor: None,
+            request: None,
+            weight,
+            state,
+            again: false,
+            greets: false,
+            welcome: None,
+        }
+    }
+
     /// For an event that was read.
     pub(super) fn asked(
         dialect: Option<&'static dyn Dialect>,
@@ -52,11 +68,9 @@ impl Ticket {
         actor: Arc<Actor>,
         request: Request,
     ) -> Self {
-        let weight = request
-            .command
-            .as_ref()
-            .map_or(LEAST_WEIGHT, Command::weight);
-        let state = match &request.command {
+        let command = request.command.as_ref();
+        let weight = command.map_or(LEAST_WEIGHT, Command::weight);
+        let state = match command {
             Some(_) => State::Submitted,
             None => State::Asking {
                 at: None,
@@ -68,10 +82,19 @@ impl Ticket {
             dialect,
             actor: Some(actor),
             request: Some(request),
-            weight,
-            state,
-            again: false,
-            welcome: None,
+            ..Self::new(weight, state)
+        }
+    }
+
+    /// For what a client is told when it comes in, as if it had asked.
+    pub(super) fn greeting(
+        dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
+        request: Request,
+    ) -> Self {
+        Self {
+            greets: true,
+            ..Self::asked(Some(dialect), None, actor, request)
         }
     }
 
@@ -89,62 +112,45 @@ impl Ticket {
         Self {
             ack,
             dialect,
-            actor: None,
             request,
-            weight: LEAST_WEIGHT,
-            state,
-            again: false,
-            welcome: None,
+            ..Self::new(LEAST_WEIGHT, state)
         }
     }
 
     /// For a CONNECT that is answered when its session is stored.
     pub(super) fn welcome(frame: Bytes) -> Self {
         Self {
-            ack: None,
-            dialect: None,
-            actor: None,
-            request: None,
-            weight: LEAST_WEIGHT,
-            state: State::Submitted,
-            again: false,
             welcome: Some(frame),
+            ..Self::new(LEAST_WEIGHT, State::Submitted)
         }
     }
 
     /// Answers a join again. `None` where the dialect answers none.
     pub(super) fn rejoin(
         dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
         namespace: &str,
         place: chat::Topic,
         since: G,
     ) -> Option<Self> {
         let request = Request::query(dialect.rejoin(namespace, place)?.query);
+        let state = State::Asking {
+            at: Some(since),
+            reply: None,
+        };
         Some(Self {
-            ack: None,
             dialect: Some(dialect),
-            actor: None,
+            actor: Some(actor),
             request: Some(request),
-            weight: LEAST_WEIGHT,
-            state: State::Asking {
-                at: Some(since),
-                reply: None,
-            },
             again: true,
-            welcome: None,
+            ..Self::new(LEAST_WEIGHT, state)
         })
     }
 
     pub(super) fn kept(key: Key, frame: Bytes) -> Self {
         Self {
-            ack: None,
-            dialect: None,
-            actor: None,
-            request: None,
-            weight: frame.len(),
-            state: State::Kept { key, frame },
             again: true,
-            welcome: None,
+            ..Self::new(frame.len(), State::Kept { key, frame })
         }
     }
 
@@ -164,6 +170,12 @@ impl Ticket {
             State::Kept { .. } => true,
             State::Submitted | State::Asking { .. } | State::Reading { .. } => false,
         }
+    }
+
+    /// Whether it lets somebody register with a token.
+    pub(super) fn registers_by_token(&self) -> bool {
+        let credential = self.request.as_ref().map(|request| &request.credential);
+        self.identifies() && matches!(credential, Some(Some(Credential::Token(_))))
     }
 
     pub(super) fn identifies(&self) -> bool {

@@ -182,20 +182,31 @@ impl Backlog {
     }
 }
 
-/// One vectored write; never `Ok(0)`.
+/// One write, of a single chunk or of several; never `Ok(0)`.
 fn poll_write<'a, S: AsyncWrite + Unpin>(
     socket: &mut S,
     context: &mut Context<'_>,
-    chunks: impl Iterator<Item = &'a [u8]>,
+    mut chunks: impl Iterator<Item = &'a [u8]>,
 ) -> Poll<io::Result<usize>> {
-    let mut slices = [IoSlice::new(&[]); SLICES];
-    let mut used = 0;
-    for (slot, chunk) in slices.iter_mut().zip(chunks) {
-        *slot = IoSlice::new(chunk);
-        used += 1;
-    }
-    let slices = slices.get(..used).unwrap_or_default();
-    match ready!(Pin::new(socket).poll_write_vectored(context, slices))? {
+    let socket = Pin::new(socket);
+    let first = chunks.next().unwrap_or_default();
+    let written = match chunks.next() {
+        None => socket.poll_write(context, first),
+        Some(second) => {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut used = 0;
+            for (slot, chunk) in slices
+                .iter_mut()
+                .zip([first, second].into_iter().chain(chunks))
+            {
+                *slot = IoSlice::new(chunk);
+                used += 1;
+            }
+            let slices = slices.get(..used).unwrap_or_default();
+            socket.poll_write_vectored(context, slices)
+        }
+    };
+    match ready!(written)? {
         0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
         count => Poll::Ready(Ok(count)),
     }

@@ -11,7 +11,10 @@ use chat::{
 use serde_json::{Value, json, value::RawValue};
 
 use super::*;
-use crate::sample::{self, site};
+use crate::{
+    rest::Call as _,
+    sample::{self, site},
+};
 
 const A: &str = "00000000-0000-0000-0000-000000000001";
 const B: &str = "00000000-0000-0000-0000-000000000002";
@@ -116,13 +119,13 @@ fn two_people_in_json_are_their_chat_and_all_else_is_a_group() {
     assert_eq!(
         query(&call),
         format!(
-            r#"History {{ conversation: Opened, viewer: Some(Both({A}, "ada")), offset: 0, limit: 1 }}"#
+            r#"History {{ conversation: Opened, viewer: Some(Both({A}, "ada")), before: None, offset: 0, limit: 1 }}"#
         )
     );
     let anonymous = body(&json!({"usernames": ["ada", "bob"]}), open_chat).unwrap();
     assert!(command(&anonymous).starts_with(r#"OpenDirect { user: Known("ada")"#));
 
-    let group = r#"members: [Known("bob")], details: Details { title: None, avatar: None, metadata: None } }"#;
+    let group = r#"members: [Known("bob")], details: Details { title: None, avatar: None, metadata: None, product: None } }"#;
     let multipart = form(&[("user_id", A), ("usernames", "ada"), ("usernames", "bob")]);
     let call = open_chat(Input::Form(&multipart)).unwrap();
     assert_eq!(
@@ -154,11 +157,13 @@ fn pages_begin_at_1() {
         let mut texts = vec![("user_id", A), ("chat_id", C)];
         texts.extend(page.map(|page| ("page", page)));
         let chats = list_chats(&form(&texts)).unwrap();
-        let expected = format!("Conversations {{ user: Uuid({A}), offset: {offset}, limit: 25 }}");
+        let expected = format!(
+            "Conversations {{ user: Uuid({A}), kind: None, offset: {offset}, limit: 25, message_offset: 0, message_limit: 1 }}"
+        );
         assert_eq!(query(&chats), expected);
         let messages = list_messages(&form(&texts)).unwrap();
         let expected = format!(
-            "History {{ conversation: Uuid({C}), viewer: Some(Uuid({A})), offset: {offset}, limit: 25 }}"
+            "History {{ conversation: Uuid({C}), viewer: Some(Uuid({A})), before: None, offset: {offset}, limit: 25 }}"
         );
         assert_eq!(query(&messages), expected);
     }
@@ -181,6 +186,14 @@ fn the_other_endpoints_ask_what_they_say() {
     let id = json!({"user_id": B});
     for (call, expected) in [
         (delete_user(A), format!("DeleteUser {{ user: Uuid({A}) }}")),
+        (
+            block(A, B),
+            format!("Block {{ user: Uuid({A}), whom: Uuid({B}) }}"),
+        ),
+        (
+            unblock(A, B),
+            format!("Unblock {{ user: Uuid({A}), whom: Uuid({B}) }}"),
+        ),
         (
             body(&json!({"metadata": {"a": 1}}), |body| update_chat(C, body)),
             format!(
@@ -213,7 +226,7 @@ fn the_other_endpoints_ask_what_they_say() {
         ),
         (
             delete_message(D),
-            format!("DeleteMessage {{ message: {D}, by: None }}"),
+            format!("DeleteMessage {{ message: {D}, within: None, by: None }}"),
         ),
         (
             body(&id, |body| mark_seen(D, body)),
@@ -222,6 +235,8 @@ fn the_other_endpoints_ask_what_they_say() {
     ] {
         assert_eq!(command(&call.unwrap()), expected);
     }
+    let blocks = list_blocks(A).unwrap();
+    assert_eq!(query(&blocks), format!("Blocks {{ user: Uuid({A}) }}"));
     let by_id = get_user(&form(&[("id", A), ("username", "ada")])).unwrap();
     assert_eq!(query(&by_id), format!("Users {{ users: [Uuid({A})] }}"));
     let by_name = get_user(&form(&[("username", "ada")])).unwrap();
@@ -319,7 +334,14 @@ fn bad_input_is_refused_by_the_field_that_is_bad() {
 
 #[test]
 fn an_id_in_a_path_that_can_be_none_names_nothing() {
-    assert_eq!(delete_user("x").unwrap_err(), Refusal::UnknownUser);
+    for call in [
+        delete_user("x"),
+        list_blocks("x"),
+        block("x", A),
+        unblock(A, "x"),
+    ] {
+        assert_eq!(call.unwrap_err(), Refusal::UnknownUser);
+    }
     assert_eq!(delete_chat("x").unwrap_err(), Refusal::UnknownConversation);
     assert_eq!(delete_message("x").unwrap_err(), Refusal::UnknownMessage);
     assert_eq!(
@@ -339,7 +361,32 @@ fn refusals_of_the_core_speak_of_the_callers_own_fields() {
     let messages = list_messages(&form(&[("chat_id", C), ("user_id", A)])).unwrap();
     let user = get_user(&form(&[("username", "x")])).unwrap();
     let put = body(&json!({"username": "x"}), put_user).unwrap();
+    let (blocked, blocks) = (block(A, B).unwrap(), list_blocks(A).unwrap());
     for (call, refusal, status, message) in [
+        (
+            &blocked,
+            Refusal::SamePerson,
+            422,
+            "id and other_id must be two different people",
+        ),
+        (
+            &blocked,
+            Refusal::UnknownUser,
+            404,
+            "id or other_id is not a user of this app",
+        ),
+        (
+            &blocked,
+            Refusal::NotTheTokensSubject,
+            403,
+            "id is not the user of your key",
+        ),
+        (
+            &blocks,
+            Refusal::UnknownUser,
+            404,
+            "id is not a user of this app",
+        ),
         (
             &pair,
             Refusal::SamePerson,
@@ -549,6 +596,7 @@ fn answers_have_their_objects_in_their_envelopes() {
     let sent = body(&sent, |body| send_message(body, None)).unwrap();
     let reply = Reply::Sent {
         message: Arc::new(message),
+        members: Arc::new([]),
         repeated: false,
         opened: None,
     };

@@ -7,14 +7,15 @@ use bytes::Bytes;
 use chat::{
     Actor, G, Outcome, Refusal, Reply, View,
     query::{self, QueryError, Reader, Sources},
-    session::StoredSession,
+    session::{StoredSession, StoredSubscription},
 };
-use dialects::{Answer, Answered, Dialect, Emit, Request};
+use dialects::{Answer, Answered, Emit, Request};
 
 use super::Stream;
 use crate::{
     hub::{
         offset::{Key, Offset},
+        seat::Voice,
         socket::Delivery,
         ticket::{State, Ticket},
     },
@@ -24,22 +25,32 @@ use crate::{
 
 impl Stream {
     /// Outcomes come in the order of submission, so this one is the first submitted ticket's.
-    pub(super) fn decided(&mut self, outcome: Outcome) -> Result<(), Close> {
+    pub(super) fn decided(&mut self, outcome: Outcome, voice: Option<&Voice>) -> Result<(), Close> {
         let is_submitted = |ticket: &Ticket| matches!(ticket.state, State::Submitted);
         let Some(place) = self.tickets.iter().position(is_submitted) else {
             return Ok(());
         };
-        let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
+        let ticket = self.tickets.get(place);
+        let identifies = ticket.is_some_and(Ticket::identifies);
+        self.registering -= usize::from(ticket.is_some_and(Ticket::registers_by_token));
         match &outcome.result {
             Ok(Reply::Registered { user, replaced }) => {
-                replaced.iter().for_each(|other| self.unidentify(*other));
+                for other in replaced {
+                    self.unidentify(*other);
+                }
                 self.identify(&[user.id]);
+                self.registered = true;
+                self.announce();
             }
             Ok(Reply::Opened {
                 user: Some(user), ..
             }) if identifies => self.identify(&[user.id]),
             Ok(Reply::Deregistered { user: Some(user) }) => self.unidentify(*user),
-            Ok(Reply::Inherited { session }) => self.join_again(place, session),
+            Ok(Reply::Inherited { session }) => {
+                if let Some(voice) = voice {
+                    self.join_again(voice, place, session);
+                }
+            }
             Ok(_) => {}
             Err(refusal) => self.hub.metrics.count_refusal(refusal),
         }
@@ -50,12 +61,21 @@ impl Stream {
         if let Some(media) = &self.hub.config.media
             && !is_in_use(&outcome.result)
         {
-            placed.iter().for_each(|file| media.discard(&file.name));
+            for file in placed {
+                media.discard(file);
+            }
         }
-        if ticket.welcome.is_some() && matches!(outcome.result, Err(Refusal::Unavailable)) {
-            // Its client must not hear of a session that is not stored. It comes back with the one
-            // that it knows.
-            return Err(Close::Fault);
+        if matches!(outcome.result, Err(Refusal::Unavailable)) {
+            if ticket.welcome.is_some() {
+                // Its client must not hear of a session that is not stored. It comes back with the
+                // one that it knows.
+                return Err(Close::Fault);
+            }
+            if ticket.greets {
+                // It would hear of nothing and never ask again. It comes back.
+                self.socket.session.owe_greeting();
+                return Err(Close::Fault);
+            }
         }
         let at = Some(outcome.g);
         let has_query = |request: &Request| request.query.is_some();
@@ -82,15 +102,20 @@ impl Stream {
 
     /// A join of the connection before is answered here, at its place. If that was done already, its
     /// keys are not newer than what was written, and nothing is written twice.
-    pub(super) fn join_late(
-        &mut self,
-        dialect: Option<&'static dyn Dialect>,
-        place: chat::Topic,
-        at: G,
-    ) {
-        self.identify(&self.socket.session.identities());
-        let Some(ticket) =
-            dialect.and_then(|dialect| Ticket::rejoin(dialect, self.socket.namespace, place, at))
+    pub(super) fn join_late(&mut self, voice: &Voice, place: chat::Topic, at: G) {
+        let identities = self.socket.session.identities();
+        let replaced = self.identities.iter().copied();
+        let replaced: Vec<_> = replaced.filter(|user| !identities.contains(user)).collect();
+        replaced.into_iter().for_each(|user| self.unidentify(user));
+        self.identify(&identities);
+        if matches!(place, chat::Topic::Person(_)) {
+            self.registered = true;
+            self.announce();
+        }
+        let (actor, namespace) = (Arc::clone(&voice.actor), self.socket.namespace);
+        let Some(ticket) = voice
+            .dialect
+            .and_then(|dialect| Ticket::rejoin(dialect, actor, namespace, place, at))
         else {
             return;
         };
@@ -102,13 +127,18 @@ impl Stream {
     }
 
     /// The session has taken over what an earlier one listened to. Its page will not join again by
-    /// itself, so each join is answered anew, behind the ticket at `place`.
-    fn join_again(&mut self, place: usize, session: &StoredSession) {
+    /// itself, so each join is answered anew, behind the ticket at `place`; a greeting is one.
+    fn join_again(&mut self, voice: &Voice, place: usize, session: &StoredSession) {
+        self.registered = true;
         self.identify(&session.identities());
         let joins = session.subscriptions.iter().filter_map(|subscription| {
             let dialect = dialects::by_name(&subscription.dialect)?;
-            let namespace = self.socket.namespace;
-            Ticket::rejoin(dialect, namespace, subscription.topic, subscription.since)
+            if !dialect.greet(self.socket.namespace).is_empty() {
+                return None;
+            }
+            let (actor, namespace) = (Arc::clone(&voice.actor), self.socket.namespace);
+            let StoredSubscription { topic, since, .. } = *subscription;
+            Ticket::rejoin(dialect, actor, namespace, topic, since)
         });
         for (count, ticket) in joins.enumerate() {
             self.open_bytes += ticket.weight;

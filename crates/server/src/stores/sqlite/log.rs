@@ -132,7 +132,7 @@ enum What {
     Sent(Box<Message>),
     /// The message with this number was edited, and had been read by then or not.
     Edited(i64, bool),
-    Deleted(Uuid),
+    Deleted(Uuid, Option<UserId>),
     Read(UserId, Uuid),
     /// Nobody is told.
     Silent,
@@ -155,7 +155,7 @@ fn changed(row: &Row<'_>) -> Result<Entry> {
             let data = row.get_ref(7)?.as_str_or_null()?;
             What::Edited(row.get(5)?, data == Some(messages::SEEN))
         }
-        "delete" => What::Deleted(uuid(row.get(6)?)),
+        "delete" => What::Deleted(uuid(row.get(6)?), row.get::<_, Option<i64>>(3)?.map(UserId)),
         "receipt" => What::Read(UserId(row.get(3)?), uuid(row.get(6)?)),
         _ => What::Silent,
     };
@@ -286,7 +286,7 @@ impl Teller<'_> {
                 };
                 Happening::MessageEdited(self.view(&scene, message, seen)?)
             }
-            What::Deleted(message) => Happening::MessageDeleted { message },
+            What::Deleted(message, by) => Happening::MessageDeleted { message, by },
             What::Read(reader, message) => {
                 let Some(reader) = self.people.find(self.connection, reader)? else {
                     return Ok(None);

@@ -162,6 +162,7 @@ pub(super) fn the_log_tells_of_edits_deletions_and_receipts(place: &dyn Place) {
             Some(7),
             Happening::MessageDeleted {
                 message: said[1].message.uuid,
+                by: Some(scene.ann.id),
             },
         ),
     ];

@@ -293,6 +293,7 @@ impl History {
             },
             Ask::Delete(which) => Command::DeleteMessage {
                 message: message(*which).unwrap_or_default(),
+                within: None,
                 by: None,
             },
             Ask::Read(which, reader) => Command::MarkRead {

@@ -352,9 +352,10 @@ impl Ledger {
         let happening = match &event.happening {
             Happening::MessageSent(shown) => Happening::MessageSent(current(shown)?),
             Happening::MessageEdited(shown) => Happening::MessageEdited(current(shown)?),
-            Happening::MessageDeleted { message } => {
-                Happening::MessageDeleted { message: *message }
-            }
+            Happening::MessageDeleted { message, by } => Happening::MessageDeleted {
+                message: *message,
+                by: *by,
+            },
             Happening::Read { reader, message } => Happening::Read {
                 reader: Arc::clone(self.users.get(&reader.id)?),
                 message: *message,
@@ -450,6 +451,9 @@ impl Store for Tap {
     }
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
         self.store.user(app, name)
+    }
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        self.store.users(ids)
     }
     fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
         self.store.media(name)

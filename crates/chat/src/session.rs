@@ -60,11 +60,13 @@ impl StoredSession {
     }
 
     fn subscribe(&mut self, new: StoredSubscription) {
-        let same = |old: &StoredSubscription| {
+        let is_same = |old: &&mut StoredSubscription| {
             (old.topic, old.dialect.as_str()) == (new.topic, new.dialect.as_str())
         };
-        if !self.subscriptions.iter().any(same) {
-            self.subscriptions.push(new);
+        match self.subscriptions.iter_mut().find(is_same) {
+            Some(old) if old.user == new.user => old.proof = new.proof,
+            Some(_) => {}
+            None => self.subscriptions.push(new),
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum Need {
     Session(SessionId),
     /// Sessions last seen before a time, the longest forgotten first, so many at most.
     SessionsSeenBefore(Timestamp, u32),
+    /// A deleted conversation of which something is left to erase.
+    Leftover,
 }
 
 /// What [`Store::load`] found. The variant is that of the [`Need`].
@@ -80,6 +82,8 @@ pub enum Found {
     Session(Option<Arc<StoredSession>>),
     /// For [`Need::SessionsSeenBefore`].
     Sessions(Vec<SessionId>),
+    /// For [`Need::Leftover`].
+    Leftover(Option<ConversationId>),
 }
 
 /// What names a message.
@@ -153,9 +157,13 @@ pub enum Change {
         /// What it is called now.
         details: Arc<Details>,
     },
-    /// A conversation is gone, with all that was in it. Its key and its outside id name nothing any
-    /// longer.
+    /// A conversation is gone, with all that was in it: nothing of it is found any longer, by any
+    /// name, and its key is free. Where much was in it, the rest of that is erased by
+    /// [`Change::Erased`].
     ConversationDeleted(ConversationId, Timestamp),
+    /// So many more rows of a deleted conversation are erased, at most. A file is there until the
+    /// message is erased that refers to it.
+    Erased(ConversationId, u32),
     /// Somebody belongs to a conversation now.
     MemberAdded {
         /// Where it stands in the log.
@@ -210,7 +218,8 @@ pub enum Change {
         seq: u64,
     },
     /// A session gets what it listens to; stores the session if it is not stored yet. Doing it
-    /// again for the same session, topic and dialect keeps the first `since`. The session was seen.
+    /// again for the same session, topic, dialect and user keeps the first `since`, and its right to
+    /// listen hangs on the new proof. The session was seen.
     Subscription {
         /// The session.
         session: Arc<SessionSeed>,
@@ -423,6 +432,8 @@ pub trait Store: Send + Sync {
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault>;
     /// A user, if there.
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault>;
+    /// Those of the users who are there, in any order, by one read.
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault>;
     /// A file in the media store, if something refers to it.
     fn media(&self, name: &str) -> Result<Option<Media>, Fault>;
     /// Those of the sessions whose recovery ids have these SHA-256 that have not ended, in any order,

@@ -70,6 +70,12 @@ pub trait Dialect: Sync {
         None
     }
 
+    /// Whether whoever registers through it has brought a token ([`Credential::Token`]). Then a session
+    /// that comes back acts as whom it has registered.
+    fn registers_by_token(&self) -> bool {
+        false
+    }
+
     /// Under which id the app knows the person for whom a token speaks. The server puts it into the
     /// actor once the socket's dialect is known; ids in payloads are compared with it.
     fn person(&self, subject: &Subject) -> ExternalId {

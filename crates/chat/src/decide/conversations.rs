@@ -20,6 +20,9 @@ use crate::{
 /// The most members that a group may have.
 pub const MAX_MEMBERS: usize = 1_000;
 
+/// Rows erased in one step: a few milliseconds of the writer's time.
+const ERASE_STEP: u32 = 500;
+
 impl<'a> Draft<'a> {
     pub(super) fn join(
         &mut self,
@@ -320,6 +323,15 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::ConversationDeleted(id, self.now));
         self.end_listening(view, Whose::Everybody);
         Ok(Reply::Done)
+    }
+
+    pub(super) fn erase_leftovers(&mut self) -> Result<Reply, Halt> {
+        let leftover = self.facts.leftover()?;
+        let step = leftover.map(|id| Change::Erased(id, ERASE_STEP));
+        self.changes.extend(step);
+        // Whether that was the last of it the next step finds out.
+        let more = leftover.is_some();
+        Ok(Reply::Forgotten { more })
     }
 
     pub(super) fn add_member(

@@ -49,6 +49,8 @@ pub(crate) struct Rows {
     pub(crate) conversations: Vec<ConversationView>,
     pub(crate) messages: Vec<Arc<MessageView>>,
     pub(crate) reads: Vec<(ConversationId, UserId, u64)>,
+    /// Deleted conversations, and how much is left of each.
+    pub(crate) leftovers: Vec<(ConversationId, usize)>,
     /// Who blocks whom.
     pub(crate) blocks: Vec<(UserId, UserId)>,
     /// Up to where what each missed was handed out, the newest last.
@@ -190,6 +192,7 @@ impl Rows {
                 Found::Key(key.cloned().map(Arc::new))
             }
             Need::Session(id) => Found::Session(self.session(id.0).cloned().map(Arc::new)),
+            Need::Leftover => Found::Leftover(self.leftovers.first().map(|(id, _)| *id)),
             Need::SessionsSeenBefore(time, limit) => {
                 let mut old: Vec<_> = self.sessions.iter().collect();
                 old.retain(|row| row.seen_at < *time);
@@ -276,7 +279,15 @@ impl Rows {
                 Change::ConversationDeleted(id, _) => {
                     self.conversations
                         .retain(|view| view.conversation.id != *id);
+                    let before = self.messages.len();
                     self.messages.retain(|view| view.conversation.id != *id);
+                    self.leftovers.push((*id, before - self.messages.len()));
+                }
+                Change::Erased(id, rows) => {
+                    for (_, left) in self.leftovers.iter_mut().filter(|(own, _)| own == id) {
+                        *left = left.saturating_sub(*rows as usize);
+                    }
+                    self.leftovers.retain(|(_, left)| *left > 0);
                 }
                 Change::MemberAdded { entry, member } => {
                     let view = self.log(entry);
@@ -602,6 +613,12 @@ impl Store for Model {
         }))
     }
 
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        Ok(self.look(|rows| {
+            let users = rows.users.iter().filter(|user| ids.contains(&user.id));
+            users.cloned().collect()
+        }))
+    }
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
         let is_it = |user: &&Arc<User>| match name {
             UserName::External(text) => user.external.text == *text,

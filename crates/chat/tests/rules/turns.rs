@@ -271,6 +271,9 @@ impl Store for Confused {
     fn user(&self, _: AppId, _: &UserName) -> Result<Option<Arc<User>>, Fault> {
         Ok(None)
     }
+    fn users(&self, _: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        Ok(Vec::new())
+    }
     fn sessions(&self, _: &[[u8; 32]]) -> Result<Vec<StoredSession>, Fault> {
         Ok(Vec::new())
     }

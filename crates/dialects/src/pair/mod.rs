@@ -25,6 +25,10 @@ impl Dialect for Pair {
         &["/"]
     }
 
+    fn registers_by_token(&self) -> bool {
+        true
+    }
+
     fn claims(&self, event: &Incoming) -> bool {
         incoming::claims(event)
     }

@@ -311,9 +311,13 @@ impl Hub {
             }
         };
         for session in meant {
-            if session.unlisten(end)
-                && let Some(socket) = session.socket()
-            {
+            if !session.unlisten(end) {
+                continue;
+            }
+            if let chat::Topic::Person(user) = end.topic {
+                session.unidentify(user);
+            }
+            if let Some(socket) = session.socket() {
                 socket.detach(end.topic, Key::end_of(end.until));
                 socket.handle.wake();
             }

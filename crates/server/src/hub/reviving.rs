@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chat::{Fault, G, StoredSession, event::Unsubscribe};
+use chat::{Fault, G, StoredSession, StoredSubscription, User, UserId, event::Unsubscribe};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, oneshot},
@@ -118,15 +118,29 @@ impl Hub {
             self.metrics.store_reads.inc();
             let read_at = self.entering.load(Ordering::Acquire);
             let found = self.store.sessions(hashes);
-            for stored in found.map_err(|fault| report(&fault))? {
-                self.revive_one(stored, read_at);
+            let found = found.map_err(|fault| report(&fault))?;
+            let users = self.registered_in(&found);
+            let users = users.map_err(|fault| report(&fault))?;
+            for stored in found {
+                self.revive_one(stored, &users, read_at);
             }
         }
         Ok(())
     }
 
+    /// Those who have registered in sessions with a token.
+    fn registered_in(&self, found: &[StoredSession]) -> Result<Vec<Arc<User>>, Fault> {
+        let subscriptions = found.iter().flat_map(|session| &session.subscriptions);
+        let users: Vec<_> = subscriptions.filter_map(registrant).collect();
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.metrics.store_reads.inc();
+        self.store.users(&users)
+    }
+
     /// Takes in a session as the store knew it at `read_at` or later.
-    fn revive_one(&self, stored: StoredSession, read_at: G) {
+    fn revive_one(&self, stored: StoredSession, users: &[Arc<User>], read_at: G) {
         let session = Arc::new(Session::new(stored.seed, stored.seen_at));
         // What is stored of it began with that.
         session.begin_greeting();
@@ -143,6 +157,10 @@ impl Hub {
                 continue;
             };
             session.speak(dialect);
+            let user = registrant(&subscription);
+            if let Some(user) = users.iter().find(|known| Some(known.id) == user) {
+                session.register(user);
+            }
             let namespace = &session.seed.namespace;
             let floor = || self.entering.load(Ordering::Acquire);
             let topic = self.topic(subscription.topic, dialect, namespace, floor);
@@ -154,6 +172,15 @@ impl Hub {
         for end in self.ended.lock().since(read_at) {
             session.unlisten(&end);
         }
+    }
+}
+
+/// Who has registered with a token, if a subscription says so.
+fn registrant(subscription: &StoredSubscription) -> Option<UserId> {
+    let dialect = dialects::by_name(&subscription.dialect)?;
+    match subscription.topic {
+        chat::Topic::Person(user) if dialect.registers_by_token() => Some(user),
+        _ => None,
     }
 }
 

@@ -1,14 +1,13 @@
 //! One socket as its connection sees it: reads its events in the dialect that it speaks, and submits
-//! what they ask for. What comes too early is held back in `early`.
+//! what they ask for. Who asks is in `asking`; what comes too early is held back in `early`.
 
+mod asking;
 mod early;
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use chat::{
-    Actor, Asker, Command, Outcome, Proof, Refusal, Subject, Submission, UserRef, model::Secret,
-};
+use chat::{Actor, Asker, Command, Outcome, Refusal, Submission, UserRef, model::Secret};
 use dialects::{Credential, Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
@@ -20,14 +19,11 @@ use super::{
     permits::Permits,
     presence::Going,
     session::{Portrait, Session},
+    socket::Registering,
     stream::Stream,
     upload::Uploading,
 };
-use crate::{
-    identity::credential,
-    listen::{Close, Outgoing},
-    writer,
-};
+use crate::listen::{Close, Outgoing};
 
 /// Commands of one socket that may be open at once.
 const OPEN_TICKETS: usize = 512;
@@ -35,7 +31,7 @@ const OPEN_TICKETS: usize = 512;
 const OPEN_BYTES: usize = 256 << 10;
 /// Who asks at a socket, and in which words.
 pub(super) struct Voice {
-    /// Who asks, as far as the handshake says.
+    /// Who asks, where a payload does not say it.
     pub(super) actor: Arc<Actor>,
     /// What it speaks, if that is known.
     pub(super) dialect: Option<&'static dyn Dialect>,
@@ -44,6 +40,8 @@ pub(super) struct Voice {
 /// A socket, with what only its connection touches.
 pub(super) struct Seat {
     hub: Arc<Hub>,
+    /// Whom the handshake names.
+    home: Arc<Actor>,
     voice: Voice,
     /// Who asked last with a key or token in the payload, and that key or token.
     bearer: Option<(Secret, Arc<Actor>)>,
@@ -59,6 +57,8 @@ pub(super) struct Seat {
     /// What it said last, if that is on its way to the disk. It is not read meanwhile.
     uploading: Option<Uploading>,
     timers: Vec<AbortHandle>,
+    /// The end of the token with which somebody has registered.
+    expiry: Option<AbortHandle>,
     before: Option<Before>,
 }
 
@@ -81,6 +81,7 @@ impl Seat {
         let early = VecDeque::new();
         Self {
             hub,
+            home: Arc::clone(&voice.actor),
             voice,
             bearer: None,
             claimed: None,
@@ -91,6 +92,7 @@ impl Seat {
             leaves: false,
             uploading: None,
             timers,
+            expiry: None,
             before: None,
         }
     }
@@ -101,6 +103,7 @@ impl Seat {
         if let Some(dialect) = portrait.dialect {
             self.speak(dialect);
         }
+        self.adopt();
         self.stream.resume(from, portrait, &self.voice);
     }
 
@@ -119,6 +122,9 @@ impl Seat {
             socket.take_over();
         }
         self.stream.identify(&identities);
+        if let Some(user) = old.registered() {
+            self.stream.socket.session.register(&user);
+        }
         // Also if it listens to nothing that we know of: joins may be waiting for the writer, and
         // this is decided after them.
         let inherit = Command::InheritSession { from: old.seed.id };
@@ -170,16 +176,10 @@ impl Seat {
         self.stream.socket.namespace
     }
 
-    /// Who asked last.
-    pub(super) fn asker(&self) -> &Actor {
-        self.bearer
-            .as_ref()
-            .map_or(&self.voice.actor, |(_, actor)| actor)
-    }
-
-    /// Whether it may ask for more.
+    /// Whether it may ask for more. While somebody registers with a token it is not known who asks.
     pub(super) fn has_room(&self) -> bool {
         self.uploading.is_none()
+            && !self.stream.socket.is_registering()
             && !self.stream.socket.is_closed()
             && self.stream.open_tickets() < OPEN_TICKETS
             && self.stream.open_bytes() < OPEN_BYTES
@@ -198,10 +198,18 @@ impl Seat {
 
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
+        self.look(now);
+        self.stream.collect(&self.voice, out)
+    }
+
+    /// Sees whether it may go on with what it waits for, whether or not anything can be written.
+    pub(super) fn look(&mut self, now: Instant) {
         self.poll_upload();
         self.await_presence();
+        if self.stream.socket.take_registered() {
+            self.adopt();
+        }
         self.release_early(now);
-        self.stream.collect(&self.voice, out)
     }
 
     /// Takes an event of its client.
@@ -209,6 +217,7 @@ impl Seat {
         if self.leaves {
             return;
         }
+        self.look(now);
         // Clients send no event before they have the answer to CONNECT.
         if self.stream.is_welcomed() {
             self.end_before();
@@ -279,25 +288,6 @@ impl Seat {
         });
     }
 
-    /// The socket speaks this dialect from now on. Where its namespace says so it does already.
-    fn speak(&mut self, dialect: &'static dyn Dialect) {
-        if self.voice.dialect.is_some() {
-            return;
-        }
-        self.voice.dialect = Some(dialect);
-        self.stream.socket.session.speak(dialect);
-        if let Some(subject) = &self.voice.actor.subject {
-            let subject = Subject {
-                id: dialect.person(subject),
-                ..subject.clone()
-            };
-            self.voice.actor = Arc::new(Actor {
-                subject: Some(subject),
-                ..Actor::clone(&self.voice.actor)
-            });
-        }
-    }
-
     fn submit(&mut self, ack: Option<u64>, request: Result<Request, Refusal>) {
         let request = match request {
             Ok(request) => request,
@@ -348,59 +338,36 @@ impl Seat {
 
     fn submit_as(&mut self, ack: Option<u64>, actor: Arc<Actor>, request: Request) {
         if let Some(command) = &request.command {
-            self.submit_command(&actor, command.clone());
+            match &request.credential {
+                Some(Credential::Token(_)) => {
+                    let asker = Registering::begin(&self.stream.socket);
+                    self.submit_for(asker, &actor, command.clone());
+                }
+                _ => self.submit_command(&actor, command.clone()),
+            }
         }
         self.stream.ask(self.voice.dialect, ack, actor, request);
     }
 
-    /// Who asks: whom the key or token in the payload names, where the dialect has it there.
-    fn actor_of(&mut self, request: &Request) -> Result<Arc<Actor>, Refusal> {
-        let Some(Credential::Key(credential) | Credential::Token(credential)) = &request.credential
-        else {
-            return Ok(Arc::clone(&self.voice.actor));
-        };
-        let now = writer::now();
-        if let Some((known, actor)) = &self.bearer {
-            let Proof { key, until } = actor.proof;
-            let works = key.is_none_or(|key| self.hub.directory.works(key));
-            if known == credential && works && until.is_none_or(|until| now < until) {
-                return Ok(Arc::clone(actor));
-            }
-        }
-        let home = Some(&self.voice.actor.app);
-        let opened = credential::open(&self.hub.directory, home, &credential.0, now)?;
-        let person = |subject: Subject| match self.voice.dialect {
-            Some(dialect) => Subject {
-                id: dialect.person(&subject),
-                ..subject
-            },
-            None => subject,
-        };
-        let actor = Arc::new(Actor {
-            app: opened.app,
-            subject: opened.subject.map(person),
-            scope: opened.scope,
-            proof: opened.proof,
-            session: self.voice.actor.session.clone(),
-        });
-        self.bearer = Some((credential.clone(), Arc::clone(&actor)));
-        Ok(actor)
-    }
-
     /// Submits a command for which the stream takes a ticket.
     fn submit_command(&self, actor: &Arc<Actor>, command: Command) {
+        self.submit_for(Arc::clone(&self.stream.socket) as _, actor, command);
+    }
+
+    fn submit_for(&self, asker: Arc<dyn Asker>, actor: &Arc<Actor>, command: Command) {
         self.permits.take();
         self.hub.queue.submit(Submission {
             actor: Arc::clone(actor),
             command,
-            asker: Arc::clone(&self.stream.socket) as _,
+            asker,
         });
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.timers.iter().for_each(AbortHandle::abort);
+        let timers = self.timers.iter().chain(&self.expiry);
+        timers.for_each(AbortHandle::abort);
     }
 }
 

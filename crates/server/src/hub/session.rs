@@ -12,7 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use chat::{
-    AppId, G, KeyId, Proof, SessionId, StoredSubscription, Subject, Timestamp, UserId,
+    AppId, ExternalId, G, KeyId, Proof, SessionId, StoredSubscription, Subject, Timestamp, User,
+    UserId,
     actor::SessionSeed,
     event::{Unsubscribe, Whose},
 };
@@ -94,6 +95,8 @@ struct State {
     /// What its dialect greets with was asked for.
     greeted: bool,
     identities: Vec<UserId>,
+    /// Who has registered last, if that is known.
+    registered: Option<Arc<User>>,
     places: Vec<Place>,
     answers: VecDeque<(Key, Bytes)>,
     answer_bytes: usize,
@@ -226,15 +229,35 @@ impl Session {
         self.state.lock().identities.clone()
     }
 
-    /// It listens to a topic. Listening twice changes nothing.
+    /// Somebody has registered.
+    pub(crate) fn register(&self, user: &Arc<User>) {
+        self.state.lock().registered = Some(Arc::clone(user));
+    }
+
+    /// Who has registered last, if that is known.
+    pub(crate) fn registered(&self) -> Option<Arc<User>> {
+        self.state.lock().registered.clone()
+    }
+
+    /// Who has registered with a token, as long as that gives the right to listen, and the token.
+    pub(crate) fn proven(&self) -> Option<(ExternalId, Proof)> {
+        let state = self.state.lock();
+        let user = state.registered.as_ref()?;
+        let place = state.places.iter().find(|place| {
+            let is_own = place.topic.place == chat::Topic::Person(user.id);
+            is_own && place.topic.dialect.registers_by_token()
+        });
+        Some((user.external.clone(), place?.proof))
+    }
+
+    /// It listens to a topic. Listening twice as the same user renews the right to it.
     pub(crate) fn listen(&self, topic: &Arc<Topic>, joined: &StoredSubscription) {
         let mut state = self.state.lock();
-        if !state
-            .places
-            .iter()
-            .any(|place| Arc::ptr_eq(&place.topic, topic))
-        {
-            state.places.push(Place::new(topic, joined));
+        let mut places = state.places.iter_mut();
+        match places.find(|place| Arc::ptr_eq(&place.topic, topic)) {
+            Some(place) if place.user == joined.user => place.proof = joined.proof,
+            Some(_) => {}
+            None => state.places.push(Place::new(topic, joined)),
         }
     }
 
@@ -252,10 +275,19 @@ impl Session {
         keys.any(is_meant)
     }
 
-    /// It listens no longer to anything but what it still has a right to.
+    /// It listens no longer to anything but what it still has a right to, and is no longer those users
+    /// as whom it listened by that alone.
     pub(crate) fn keep_proven(&self, holds: impl Fn(&Proof) -> bool) {
-        let mut state = self.state.lock();
-        state.places.retain(|place| holds(&place.proof));
+        let State {
+            places, identities, ..
+        } = &mut *self.state.lock();
+        let lost = places.extract_if(.., |place| !holds(&place.proof));
+        let lost: Vec<_> = lost.filter_map(|place| place.user).collect();
+        let is_left = |user: &UserId| {
+            let mut users = places.iter().filter_map(|place| place.user);
+            !lost.contains(user) || users.any(|kept| kept == *user)
+        };
+        identities.retain(is_left);
     }
 
     /// It listens no longer, if it is meant. True if it did.

@@ -189,6 +189,9 @@ impl Store for Gate {
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
         self.store.user(app, name)
     }
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        self.store.users(ids)
+    }
     fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
         self.store.media(name)
     }

@@ -18,6 +18,7 @@ mod leaving;
 mod market;
 mod memories;
 mod overload;
+mod pair;
 mod people;
 mod rates;
 mod returning;

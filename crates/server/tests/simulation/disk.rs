@@ -240,6 +240,9 @@ impl Store for Disk {
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
         self.read(|rows| rows.user(app, name))
     }
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        self.read(|rows| rows.users(ids))
+    }
     fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
         self.read(|rows| rows.media(name))
     }

@@ -127,7 +127,8 @@ impl Seat {
     /// Goes on with what waited: for good if the socket has said who it is, as refusals if it did
     /// not in time.
     pub(super) fn release_early(&mut self, now: Instant) {
-        if self.absent_until.is_some() {
+        // Who asks is known once it is decided whether a token's holder has registered.
+        if self.absent_until.is_some() || self.stream.socket.is_registering() {
             return;
         }
         let identified = !self.early.is_empty() && self.stream.is_identified();

@@ -100,7 +100,11 @@ impl Stream {
     /// A join of the connection before is answered here, at its place. If that was done already, its
     /// keys are not newer than what was written, and nothing is written twice.
     pub(super) fn join_late(&mut self, voice: &Voice, place: chat::Topic, at: G) {
-        self.identify(&self.socket.session.identities());
+        let identities = self.socket.session.identities();
+        let replaced = self.identities.iter().copied();
+        let replaced: Vec<_> = replaced.filter(|user| !identities.contains(user)).collect();
+        replaced.into_iter().for_each(|user| self.unidentify(user));
+        self.identify(&identities);
         if matches!(place, chat::Topic::Person(_)) {
             self.announce();
         }

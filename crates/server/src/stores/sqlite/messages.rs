@@ -34,15 +34,18 @@ macro_rules! select {
 pub(super) const BY_G: &str = select!("WHERE g = ?1");
 const BY_UUID: &str = select!("WHERE uuid = ?1");
 const BY_CLIENT_ID: &str = select!("WHERE conversation = ?1 AND sender = ?2 AND client_id = ?3");
-const HISTORY: &str =
-    select!("WHERE conversation = ?1 AND g <= ?2 ORDER BY seq DESC LIMIT ?3 OFFSET ?4");
+const HISTORY: &str = select!(
+    "WHERE conversation = ?1 AND g <= ?2 AND EXISTS (SELECT 1 FROM conversation
+        WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT ?3 OFFSET ?4"
+);
 /// From a place in a conversation on, oldest first.
 pub(super) const FROM: &str =
     select!("WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3");
 const READERS: &str = "SELECT user, read_seq FROM member
      WHERE conversation = ?1 AND left_g IS NULL AND read_seq > 0";
 const NEWEST_OF_OTHERS: &str = "SELECT seq, uuid FROM message
-     WHERE conversation = ?1 AND sender <> ?2 ORDER BY seq DESC LIMIT 1";
+     WHERE conversation = ?1 AND sender <> ?2 AND EXISTS (SELECT 1 FROM conversation
+        WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT 1";
 pub(super) const MISSED: &str = select!(
     "WHERE recipient_online = 0 AND conversation = ?1 AND g > ?2 AND g <= ?3 AND sender <> ?4
      ORDER BY g DESC LIMIT ?5"
@@ -189,8 +192,9 @@ pub(super) fn sent(
     let Some(found) = one(connection, BY_CLIENT_ID, params, message)? else {
         return Ok(None);
     };
-    let view = conversations::by_id(connection, place)?;
-    let view = view.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let Some(view) = conversations::by_id(connection, place)? else {
+        return Ok(None);
+    };
     let shown = Look::at(connection, &view)?.view(found)?;
     Ok(Some(shown))
 }

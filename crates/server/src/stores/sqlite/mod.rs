@@ -276,6 +276,10 @@ impl Store for Sqlite {
         })
     }
 
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        self.read("reading users", |connection| users::by_ids(connection, ids))
+    }
+
     fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
         self.read("looking up a file", |connection| {
             media::by_name(connection, name)

@@ -33,7 +33,7 @@ macro_rules! stands {
         "CASE topic \
             WHEN 'person' THEN EXISTS (SELECT 1 FROM user WHERE id = topic_id) \
             ELSE CASE WHEN subscription.user IS NULL \
-                THEN EXISTS (SELECT 1 FROM conversation WHERE id = topic_id) \
+                THEN EXISTS (SELECT 1 FROM conversation WHERE id = topic_id AND deleted_at IS NULL) \
                 ELSE EXISTS (SELECT 1 FROM member WHERE member.user = subscription.user \
                     AND member.conversation = topic_id AND left_g IS NULL \
                     AND member.since_g < subscription.since_g) \
@@ -47,15 +47,17 @@ const SUBSCRIPTIONS: &str = concat!(
      WHERE session IN (SELECT value FROM json_each(?1)) AND ",
     stands!()
 );
-/// What counts already keeps its place.
+/// What counts already keeps its place; the right to it hangs on what was brought last.
 const SUBSCRIBE: &str = concat!(
     "INSERT INTO subscription
         (session, topic, topic_id, dialect, user, since_g, created_at, key, until)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
      ON CONFLICT (session, topic, topic_id, dialect) DO UPDATE SET user = excluded.user,
-        since_g = excluded.since_g, created_at = excluded.created_at, key = excluded.key,
+        since_g = iif(",
+    stands!(),
+    ", since_g, excluded.since_g), created_at = excluded.created_at, key = excluded.key,
         until = excluded.until
-     WHERE NOT (",
+     WHERE user IS excluded.user OR NOT (",
     stands!(),
     ")"
 );

@@ -34,6 +34,8 @@ macro_rules! select {
 }
 
 const BY_ID: &str = select!("WHERE id = ?1");
+// Many at once: a JSON array is the one list that a statement takes as a parameter.
+const BY_IDS: &str = select!("WHERE id IN (SELECT value FROM json_each(?1))");
 const BY_EXTERNAL: &str = select!("WHERE app = ?1 AND external = ?2");
 const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2");
 const COLLECTED: &str = "SELECT collected_g FROM user WHERE id = ?1";
@@ -46,10 +48,16 @@ const BLOCKED: &str = concat!(
 
 /// For the test of plans.
 #[cfg(test)]
-pub(super) const LOOKUPS: &[&str] = &[BY_ID, BY_EXTERNAL, BY_UUID, COLLECTED, BLOCKED];
+pub(super) const LOOKUPS: &[&str] = &[BY_ID, BY_IDS, BY_EXTERNAL, BY_UUID, COLLECTED, BLOCKED];
 
 pub(super) fn by_id(connection: &Connection, id: UserId) -> Result<Option<Arc<User>>> {
     Ok(one(connection, BY_ID, [id.0], user)?.map(Arc::new))
+}
+
+pub(super) fn by_ids(connection: &Connection, ids: &[UserId]) -> Result<Vec<Arc<User>>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.0).collect();
+    let found = all(connection, BY_IDS, [format!("{ids:?}")], user)?;
+    Ok(found.into_iter().map(Arc::new).collect())
 }
 
 pub(super) fn by_external(

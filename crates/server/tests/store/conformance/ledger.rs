@@ -138,7 +138,7 @@ impl Ledger {
             Change::Unsubscription { session, .. } | Change::SessionEnded(session) => {
                 self.apply_to(*session, change);
             }
-            Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) => {}
+            Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) | Change::Erased(..) => {}
         }
     }
 
@@ -444,6 +444,9 @@ impl Store for Tap {
     }
     fn user(&self, app: AppId, name: &UserName) -> Result<Option<Arc<User>>, Fault> {
         self.store.user(app, name)
+    }
+    fn users(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, Fault> {
+        self.store.users(ids)
     }
     fn media(&self, name: &str) -> Result<Option<Media>, Fault> {
         self.store.media(name)

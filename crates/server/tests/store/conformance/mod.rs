@@ -2,6 +2,7 @@
 //! at `suite!` below.
 
 mod edits;
+mod erasing;
 mod groups;
 mod histories;
 mod ledger;
@@ -18,7 +19,8 @@ use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
 
 use self::{
-    edits::*, groups::*, histories::*, log::*, messages::*, products::*, records::*, sessions::*,
+    edits::*, erasing::*, groups::*, histories::*, log::*, messages::*, products::*, records::*,
+    sessions::*,
 };
 use crate::child;
 
@@ -107,6 +109,8 @@ macro_rules! suite {
             a_person_is_told_from_the_joining_on
             a_deleted_user_leaves_nothing
             a_deleted_conversation_leaves_nothing
+            a_large_conversation_is_gone_at_once_and_erased_in_steps
+            erasing_goes_on_after_a_start
             a_batch_that_erases_is_stored_whole_or_not_at_all
             messages_change_and_go
             the_log_tells_of_edits_deletions_and_receipts

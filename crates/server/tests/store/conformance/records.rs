@@ -100,6 +100,7 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Newest(found) => found.is_none(),
         Found::Users(found) => found.is_empty(),
         Found::CollectedUpTo(found) => found == 0,
+        Found::Leftover(found) => found.is_none(),
     };
     let direct = ConversationKind::Direct;
     for need in [
@@ -121,6 +122,7 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::Blocks(UserId(9)),
         Need::CollectedUpTo(ann.id),
         Need::CollectedUpTo(UserId(9)),
+        Need::Leftover,
         Need::AppByName("SHOP".to_owned()),
         Need::Key(chat::model::KeyId(1)),
         Need::Session(chat::SessionId(1)),

@@ -246,7 +246,9 @@ impl Credentials for Palaver {
     fn user_key(&self, subject: Option<&Value>) -> Result<String, String> {
         let app = self.app(None)?;
         match (app.app.identity, subject) {
-            (Identity::Verified, Some(subject)) => self.token(subject, None, false),
+            (Identity::Verified, Some(subject)) | (_, Some(subject @ Value::Object(_))) => {
+                self.token(subject, None, false)
+            }
             _ => Ok(app.key.clone()),
         }
     }

@@ -30,16 +30,13 @@ impl Stream {
         let Some(place) = self.tickets.iter().position(is_submitted) else {
             return Ok(());
         };
-        let ticket = self.tickets.get(place);
-        let identifies = ticket.is_some_and(Ticket::identifies);
-        self.registering -= usize::from(ticket.is_some_and(Ticket::registers_by_token));
+        let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
         match &outcome.result {
             Ok(Reply::Registered { user, replaced }) => {
                 for other in replaced {
                     self.unidentify(*other);
                 }
                 self.identify(&[user.id]);
-                self.registered = true;
                 self.announce();
             }
             Ok(Reply::Opened {
@@ -109,7 +106,6 @@ impl Stream {
         replaced.into_iter().for_each(|user| self.unidentify(user));
         self.identify(&identities);
         if matches!(place, chat::Topic::Person(_)) {
-            self.registered = true;
             self.announce();
         }
         let (actor, namespace) = (Arc::clone(&voice.actor), self.socket.namespace);
@@ -129,7 +125,6 @@ impl Stream {
     /// The session has taken over what an earlier one listened to. Its page will not join again by
     /// itself, so each join is answered anew, behind the ticket at `place`; a greeting is one.
     fn join_again(&mut self, voice: &Voice, place: usize, session: &StoredSession) {
-        self.registered = true;
         self.identify(&session.identities());
         let joins = session.subscriptions.iter().filter_map(|subscription| {
             let dialect = dialects::by_name(&subscription.dialect)?;

@@ -4,14 +4,17 @@ import assert from "node:assert/strict";
 import { Client } from "./client.mjs";
 import { join, person } from "./direct.mjs";
 import { within } from "./inbox.mjs";
+import { token } from "./tokens.mjs";
 
 export class Bystanders {
-  static async start(url) {
+  /** `secret` is that of a verified app. */
+  static async start(url, secret) {
     const game = new Bystanders();
     const [a, b] = [person(), person()];
+    const auth = (sub) => (secret ? { token: token(secret, { sub }) } : {});
     game.players = [
-      await Client.open(url, { name: "ping", transports: ["websocket"] }),
-      await Client.open(url, { name: "pong", transports: ["polling"] }),
+      await Client.open(url, { name: "ping", transports: ["websocket"], auth: auth(a) }),
+      await Client.open(url, { name: "pong", transports: ["polling"], auth: auth(b) }),
     ];
     const { roomId } = await join(game.players[0], a, b);
     await join(game.players[1], b, a);

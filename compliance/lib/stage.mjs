@@ -19,7 +19,7 @@ export const clients = new Clients(() => server.url);
 export function serve(options) {
   before(async () => {
     server = await Server.start({ label: "bad-input", ...options });
-    game = await Bystanders.start(server.url);
+    game = await Bystanders.start(server.url, options?.identity === "verified" ? server.app.secret : undefined);
     await game.check();
   });
   after(async () => {

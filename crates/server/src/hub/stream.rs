@@ -101,10 +101,13 @@ impl Stream {
         } = portrait;
         self.identify(&identities);
         let mut again: Vec<Ticket> = Vec::new();
+        for (topic, since) in &places {
+            topic.add(&self.socket, from.max(Key::end_of(*since)));
+        }
+        // Some may have ended since the portrait was drawn, when the socket was not in there yet.
+        let standing = self.socket.session.listening();
         for (topic, since) in places {
-            topic.add(&self.socket, from.max(Key::end_of(since)));
-            // It may have ended since the portrait was drawn, when the socket was not in there yet.
-            if !self.socket.session.listens(&topic) {
+            if !standing.contains(&Arc::as_ptr(&topic)) {
                 self.socket
                     .detach(topic.place, Key::end_of(self.hub.barrier()));
             }
@@ -196,7 +199,7 @@ impl Stream {
 
     /// Whether the socket has said who it is, or is about to.
     pub(crate) fn is_identified(&self) -> bool {
-        !self.identities.is_empty() || self.tickets.iter().any(Ticket::identifies)
+        !self.identities.is_empty() || self.tickets.iter().any(Ticket::may_identify)
     }
 
     /// Whether the session may have something in the store: it listens to something, or has asked to.
@@ -235,6 +238,12 @@ impl Stream {
     ) {
         self.hub.metrics.count_refusal(&refusal);
         self.push(Ticket::refused(dialect, ack, request, refusal));
+    }
+
+    /// Takes a ticket for something that is said to this connection alone.
+    pub(crate) fn notice(&mut self, dialect: Option<&'static dyn Dialect>, refusal: Refusal) {
+        self.hub.metrics.count_refusal(&refusal);
+        self.push(Ticket::notice(dialect, refusal));
     }
 
     /// Takes a ticket for a CONNECT that is answered when what was submitted for it is decided.
@@ -349,7 +358,7 @@ impl Stream {
                 Delivery::Close(reason) => result = result.and(Err(reason)),
                 Delivery::Expired => {
                     let dialect = voice.and_then(|voice| voice.dialect);
-                    self.refuse(dialect, None, None, Refusal::TokenExpired);
+                    self.notice(dialect, Refusal::TokenExpired);
                 }
             }
         }

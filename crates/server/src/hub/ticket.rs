@@ -26,6 +26,8 @@ pub(super) struct Ticket {
     pub(super) again: bool,
     /// Nobody asked for it: its client comes in.
     pub(super) greets: bool,
+    /// It is for this connection alone: whoever comes back is not told again.
+    pub(super) passes: bool,
     /// The answer to CONNECT, if that is what waits for the outcome.
     pub(super) welcome: Option<Bytes>,
 }
@@ -57,6 +59,7 @@ impl Ticket {
             state,
             again: false,
             greets: false,
+            passes: false,
             welcome: None,
         }
     }
@@ -117,6 +120,14 @@ impl Ticket {
         }
     }
 
+    /// For what ends with the connection.
+    pub(super) fn notice(dialect: Option<&'static dyn Dialect>, refusal: Refusal) -> Self {
+        Self {
+            passes: true,
+            ..Self::refused(dialect, None, None, refusal)
+        }
+    }
+
     /// For a CONNECT that is answered when its session is stored.
     pub(super) fn welcome(frame: Bytes) -> Self {
         Self {
@@ -170,6 +181,11 @@ impl Ticket {
             State::Kept { .. } => true,
             State::Submitted | State::Asking { .. } | State::Reading { .. } => false,
         }
+    }
+
+    /// Whether it may yet turn out to say who is at the socket.
+    pub(super) fn may_identify(&self) -> bool {
+        matches!(self.state, State::Submitted) && self.identifies()
     }
 
     pub(super) fn identifies(&self) -> bool {

@@ -199,7 +199,7 @@ impl Stream {
 
     /// Whether the socket has said who it is, or is about to.
     pub(crate) fn is_identified(&self) -> bool {
-        !self.identities.is_empty() || self.tickets.iter().any(Ticket::may_identify)
+        !self.identities.is_empty() || self.tickets.iter().any(Ticket::identifies)
     }
 
     /// Whether the session may have something in the store: it listens to something, or has asked to.

@@ -183,16 +183,13 @@ impl Ticket {
         }
     }
 
-    /// Whether it may yet turn out to say who is at the socket.
-    pub(super) fn may_identify(&self) -> bool {
-        matches!(self.state, State::Submitted) && self.identifies()
-    }
-
+    /// Whether it says who is at the socket, and is not refused.
     pub(super) fn identifies(&self) -> bool {
         let command = self
             .request
             .as_ref()
             .and_then(|request| request.command.as_ref());
-        command.is_some_and(|command| command.identifies().is_some())
+        let is_refused = matches!(self.state, State::Done { result: Err(_), .. });
+        !is_refused && command.is_some_and(|command| command.identifies().is_some())
     }
 }

@@ -366,6 +366,12 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        // Its client cannot know the new session, whatever becomes of what was written to it.
+        if self.before.is_some() && !self.stream.is_welcomed() {
+            let session = &self.stream.socket.session;
+            self.submit_end(session);
+            session.end();
+        }
         let timers = self.timers.iter().chain(&self.expiry);
         timers.for_each(AbortHandle::abort);
     }

@@ -2,7 +2,7 @@
 //! have arrived. A client that comes back finds it here, or, after a restart, in the store.
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     sync::{
         Arc, Weak,
         atomic::{AtomicI64, Ordering},
@@ -261,11 +261,11 @@ impl Session {
         }
     }
 
-    /// Whether it listens to a topic.
-    pub(crate) fn listens(&self, topic: &Arc<Topic>) -> bool {
+    /// The topics to which it listens, by where they are.
+    pub(crate) fn listening(&self) -> HashSet<*const Topic> {
         let state = self.state.lock();
-        let mut places = state.places.iter();
-        places.any(|place| Arc::ptr_eq(&place.topic, topic))
+        let places = state.places.iter();
+        places.map(|place| Arc::as_ptr(&place.topic)).collect()
     }
 
     /// Whether it listens to something by a key that `is_meant`.

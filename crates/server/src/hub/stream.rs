@@ -101,10 +101,13 @@ impl Stream {
         } = portrait;
         self.identify(&identities);
         let mut again: Vec<Ticket> = Vec::new();
+        for (topic, since) in &places {
+            topic.add(&self.socket, from.max(Key::end_of(*since)));
+        }
+        // Some may have ended since the portrait was drawn, when the socket was not in there yet.
+        let standing = self.socket.session.listening();
         for (topic, since) in places {
-            topic.add(&self.socket, from.max(Key::end_of(since)));
-            // It may have ended since the portrait was drawn, when the socket was not in there yet.
-            if !self.socket.session.listens(&topic) {
+            if !standing.contains(&Arc::as_ptr(&topic)) {
                 self.socket
                     .detach(topic.place, Key::end_of(self.hub.barrier()));
             }
@@ -237,6 +240,12 @@ impl Stream {
         self.push(Ticket::refused(dialect, ack, request, refusal));
     }
 
+    /// Takes a ticket for something that is said to this connection alone.
+    pub(crate) fn notice(&mut self, dialect: Option<&'static dyn Dialect>, refusal: Refusal) {
+        self.hub.metrics.count_refusal(&refusal);
+        self.push(Ticket::notice(dialect, refusal));
+    }
+
     /// Takes a ticket for a CONNECT that is answered when what was submitted for it is decided.
     pub(crate) fn welcome_when_decided(&mut self, welcome: Bytes) {
         self.push(Ticket::welcome(welcome));
@@ -349,7 +358,7 @@ impl Stream {
                 Delivery::Close(reason) => result = result.and(Err(reason)),
                 Delivery::Expired => {
                     let dialect = voice.and_then(|voice| voice.dialect);
-                    self.refuse(dialect, None, None, Refusal::TokenExpired);
+                    self.notice(dialect, Refusal::TokenExpired);
                 }
             }
         }

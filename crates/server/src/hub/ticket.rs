@@ -26,6 +26,8 @@ pub(super) struct Ticket {
     pub(super) again: bool,
     /// Nobody asked for it: its client comes in.
     pub(super) greets: bool,
+    /// It is for this connection alone: whoever comes back is not told again.
+    pub(super) passes: bool,
     /// The answer to CONNECT, if that is what waits for the outcome.
     pub(super) welcome: Option<Bytes>,
 }
@@ -57,6 +59,7 @@ impl Ticket {
             state,
             again: false,
             greets: false,
+            passes: false,
             welcome: None,
         }
     }
@@ -114,6 +117,14 @@ impl Ticket {
             dialect,
             request,
             ..Self::new(LEAST_WEIGHT, state)
+        }
+    }
+
+    /// For what ends with the connection.
+    pub(super) fn notice(dialect: Option<&'static dyn Dialect>, refusal: Refusal) -> Self {
+        Self {
+            passes: true,
+            ..Self::refused(dialect, None, None, refusal)
         }
     }
 

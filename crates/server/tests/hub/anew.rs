@@ -53,6 +53,24 @@ async fn nobody_is_told_of_a_session_that_is_not_stored() {
 }
 
 #[tokio::test]
+async fn a_session_that_nobody_was_told_of_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (gate, core) = gated_core(folder.path(), config()).await;
+    let mut client = Client::connect(&core).await;
+    client.join(2, 1).await;
+    let known = client.pid.clone();
+    gate.hold();
+    let mut back = come_back_lost(client, &core);
+    gate.reached().await;
+    back.cut();
+    until("its connection is lost", || core.metrics.sockets.get() == 0).await;
+    gate.open();
+    until("it is ended", || gate.heirs() == 0).await;
+    assert!(is_stored(&core, known.as_deref()));
+    core.stop().await;
+}
+
+#[tokio::test]
 async fn a_join_under_way_is_inherited_too() {
     let folder = tempfile::tempdir().unwrap();
     let (gate, core) = gated_core(folder.path(), config()).await;

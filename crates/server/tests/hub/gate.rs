@@ -1,6 +1,7 @@
 //! A store whose commits can be held up or made to fail, and whose reads can fail, so that a test decides what happens.
 
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{
         Arc,
@@ -11,12 +12,12 @@ use std::{
 
 use chat::{
     AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, Media, MessageView,
-    Store, Topic, User, UserId,
+    SessionId, Store, Topic, User, UserId,
     model::{ApiKey, App},
     session::StoredSession,
     store::{
-        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, ListPage,
-        Need, Page, UserName,
+        Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Found,
+        ListPage, Need, Page, UserName,
     },
 };
 use parking_lot::{Condvar, Mutex};
@@ -36,6 +37,8 @@ pub(crate) struct Gate {
     waiting: Mutex<usize>,
     next: Mutex<Option<Failure>>,
     reads_fail: AtomicBool,
+    /// Sessions that inherited from another and have not ended.
+    heirs: Mutex<HashSet<SessionId>>,
 }
 
 /// How a commit fails.
@@ -56,6 +59,7 @@ impl Gate {
             waiting: Mutex::new(0),
             next: Mutex::new(None),
             reads_fail: AtomicBool::new(false),
+            heirs: Mutex::default(),
         }
     }
 
@@ -73,6 +77,11 @@ impl Gate {
     /// Whether sessions can be looked up.
     pub(crate) fn fail_reads(&self, fail: bool) {
         self.reads_fail.store(fail, Ordering::Relaxed);
+    }
+
+    /// How many sessions that inherited from another have not ended.
+    pub(crate) fn heirs(&self) -> usize {
+        self.heirs.lock().len()
     }
 
     /// Has the next commit fail.
@@ -112,6 +121,13 @@ impl Store for Gate {
         }
         *self.waiting.lock() -= 1;
         drop(held);
+        for change in &batch.changes {
+            match change {
+                Change::SessionBegun(session) => drop(self.heirs.lock().insert(session.seed.id)),
+                Change::SessionEnded(session) => drop(self.heirs.lock().remove(session)),
+                _ => {}
+            }
+        }
         let fault = || Fault::new("committing", "as the test wants it");
         match self.next.lock().take() {
             None => self.store.commit(batch),

@@ -68,8 +68,7 @@ impl Seat {
         } else if until <= timers::now() {
             self.absent_until = None;
             self.early.clear();
-            let refusal = Refusal::NotPresent;
-            self.stream.refuse(self.voice.dialect, None, None, refusal);
+            self.stream.notice(self.voice.dialect, Refusal::NotPresent);
             self.leaves = true;
         }
     }

@@ -254,7 +254,7 @@ impl Stream {
             let key = self.next_answer(cap, ticket.again.then_some(count));
             if key > self.written {
                 self.written = key;
-                self.write_answer(key, emit, out);
+                self.write_answer(key, emit, !ticket.passes, out);
             }
         }
         if let Some(id) = ticket.ack {
@@ -279,14 +279,14 @@ impl Stream {
         }
     }
 
-    fn write_answer(&self, key: Key, emit: &Emit, out: &mut Outgoing) {
+    fn write_answer(&self, key: Key, emit: &Emit, keeps: bool, out: &mut Outgoing) {
         let offset = self.offsets.then(|| self.hub.epochs.offset(key));
         let offset = offset.as_ref().map(Offset::as_str);
         let mut bytes = Vec::new();
         let namespace = self.socket.namespace;
         wire::frame::write_event(&mut bytes, namespace, emit.name, &emit.args, offset);
         let frame = Bytes::from(bytes);
-        if self.offsets {
+        if self.offsets && keeps {
             self.socket.session.keep_answer(key, frame.clone());
         }
         out.push(frame);

@@ -142,6 +142,21 @@ async fn a_shutdown_never_puts_the_close_packet_beside_events() {
 }
 
 #[tokio::test]
+async fn a_shutdown_does_not_wait_for_a_client_that_polls_no_more() {
+    let server = start(ListenConfig {
+        shutdown_timeout: Duration::from_hours(1),
+        ..config()
+    })
+    .await;
+    handshake(server.address).await;
+    let script = server.next_script().await;
+    script.say("4for nobody");
+    server.stop();
+    server.ended().await;
+    assert_eq!(script.closed(), Some(Close::Shutdown));
+}
+
+#[tokio::test]
 async fn a_shutdown_does_not_wait_for_ever_for_a_client_that_takes_nothing() {
     let server = start(ListenConfig {
         shutdown_timeout: Duration::from_millis(200),

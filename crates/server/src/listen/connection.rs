@@ -68,6 +68,8 @@ pub(super) struct Core {
     reason: Option<Close>,
     /// The driver has given its last output.
     said_all: bool,
+    /// It is to be told that this server stops, and has no poll to be told by.
+    expects_poll: bool,
     /// The client could not answer a ping in time for a reason of ours.
     excused: bool,
     ping_at: Option<Instant>,
@@ -108,6 +110,7 @@ impl Connection {
             driver: Some(driver),
             reason: None,
             said_all: false,
+            expects_poll: false,
             excused: false,
             ping_at: Some(listener.deadlines.ping.set(shared, now)),
             pong_at: None,
@@ -162,6 +165,9 @@ impl Connection {
             let read = self.poll_input(context, now);
             self.core.check_deadlines(now, read == Flow::Paused);
             let wrote = self.poll_output(context, now);
+            if let (Some(polling), None) = (&self.polling, &self.link) {
+                self.core.expect_poll(!polling.is_waiting());
+            }
             self.core.end_flush();
             if self.core.driver.is_none() {
                 return self.poll_farewell(context);
@@ -431,6 +437,21 @@ impl Core {
             let patience = self.listener.config.shutdown_timeout;
             self.timer = Some(Box::pin(tokio::time::sleep(patience)));
         }
+    }
+
+    /// While everybody waits for this server to stop, a client that does not come for what is left for it is gone.
+    fn expect_poll(&mut self, expects: bool) {
+        let stops = self.reason == Some(Close::Shutdown) && self.driver.is_some();
+        if !stops || expects == self.expects_poll {
+            return;
+        }
+        self.expects_poll = expects;
+        let patience = if expects {
+            LAST_FAREWELL_TIME
+        } else {
+            self.listener.config.shutdown_timeout
+        };
+        self.timer = Some(Box::pin(tokio::time::sleep(patience)));
     }
 
     /// Ends the connection if all was written that had to be.

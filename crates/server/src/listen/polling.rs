@@ -110,6 +110,11 @@ impl Polling {
         }
     }
 
+    /// Whether a poll waits for an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.poll.is_some()
+    }
+
     /// Receives what was posted, as long as the client may be read.
     pub(super) fn receive_posts(&mut self, core: &mut Core, now: Instant) -> Flow {
         while let Some(post) = self.posts.front_mut() {

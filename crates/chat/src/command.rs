@@ -360,6 +360,9 @@ pub enum Command {
         /// Those last seen earlier than this.
         before: Timestamp,
     },
+    /// Erases what deleted conversations have left behind: one step of it, so that others need not
+    /// wait. The server itself says so.
+    EraseLeftovers,
     /// Forgets a session and its subscriptions: its client has said goodbye.
     EndSession {
         /// Which.
@@ -508,7 +511,7 @@ pub enum Reply {
         /// As of the G of this reply.
         session: Arc<StoredSession>,
     },
-    /// A step of forgetting is done.
+    /// A step of forgetting or erasing is done.
     Forgotten {
         /// Whether another step would find more.
         more: bool,

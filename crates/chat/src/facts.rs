@@ -38,6 +38,8 @@ impl From<Refusal> for Halt {
 #[derive(Default)]
 pub struct Facts {
     users: HashMap<UserId, Arc<User>, RandomState>,
+    /// Who went offline in this batch, which the store does not know yet.
+    went_offline: HashMap<UserId, Timestamp, RandomState>,
     by_external: HashMap<AppId, HashMap<String, Option<UserId>>>,
     by_user_uuid: HashMap<(AppId, Uuid), Option<UserId>, RandomState>,
     by_key: HashMap<(AppId, ConversationKind, String), Option<ConversationId>>,
@@ -54,6 +56,7 @@ pub struct Facts {
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
     sessions: HashMap<SessionId, Known, RandomState>,
     seen_before: HashMap<(Timestamp, u32), Vec<SessionId>>,
+    leftover: Option<Option<ConversationId>>,
     held: usize,
 }
 
@@ -76,6 +79,7 @@ impl Facts {
         // messages.
         self.sent.clear();
         self.messages.clear();
+        self.went_offline.clear();
         self.read_up_to.clear();
         self.newest_of_others.clear();
         self.collected_up_to.clear();
@@ -83,6 +87,7 @@ impl Facts {
         // Sessions are many, and asked for once, when a client comes back.
         self.sessions.clear();
         self.seen_before.clear();
+        self.leftover = None;
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }
@@ -279,6 +284,11 @@ impl Facts {
             .ok_or(Halt::Need(Need::SessionsSeenBefore(time, limit)))
     }
 
+    /// A deleted conversation of which something was left when this batch began.
+    pub fn leftover(&self) -> Result<Option<ConversationId>, Halt> {
+        self.leftover.ok_or(Halt::Need(Need::Leftover))
+    }
+
     /// Whether a session that the store calls old still is after what this batch has changed.
     pub fn is_still_older(&self, id: SessionId, time: Timestamp) -> bool {
         match self.sessions.get(&id) {
@@ -364,6 +374,7 @@ impl Facts {
             (Need::SessionsSeenBefore(time, limit), Found::Sessions(ids)) => {
                 self.seen_before.insert((time, limit), ids);
             }
+            (Need::Leftover, Found::Leftover(id)) => self.leftover = Some(id),
             // A store that answers another question than the one asked has a bug of its own; the
             // executor gives up on the command because the same need comes again.
             _ => {}
@@ -375,7 +386,13 @@ impl Facts {
     fn meet<'u>(&mut self, users: impl Iterator<Item = &'u Arc<User>>) {
         for user in users {
             let known = self.users.entry(user.id);
-            known.or_insert_with(|| Arc::clone(user));
+            known.or_insert_with(|| match self.went_offline.get(&user.id) {
+                Some(at) => Arc::new(User {
+                    last_active: *at,
+                    ..User::clone(user)
+                }),
+                None => Arc::clone(user),
+            });
             self.by_user_uuid
                 .insert((user.app, user.uuid), Some(user.id));
             let externals = self.by_external.entry(user.app).or_default();
@@ -409,6 +426,7 @@ impl Facts {
                 self.users.insert(user.id, Arc::clone(user));
             }
             Change::UserWentOffline(user, at) => {
+                self.went_offline.insert(*user, *at);
                 if let Some(user) = self.users.get_mut(user) {
                     Arc::make_mut(user).last_active = *at;
                 }
@@ -426,8 +444,8 @@ impl Facts {
             Change::MissedCollected { user, up_to } => {
                 self.collected_up_to.insert(*user, *up_to);
             }
-            // Nothing is decided by it.
-            Change::ConversationHidden { .. } => {}
+            // Nothing is decided by these.
+            Change::ConversationHidden { .. } | Change::Erased(..) => {}
             Change::Conversation(view) => self.remember(Some(view.clone())),
             Change::ConversationUpdated { entry, details } => {
                 if let Some(view) = self.log(entry) {
@@ -553,7 +571,6 @@ impl Facts {
 fn newest(view: &MessageView) -> Newest {
     let message = &view.message;
     Newest {
-        g: message.g,
         seq: message.seq,
         uuid: message.uuid,
     }

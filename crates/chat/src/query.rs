@@ -373,7 +373,7 @@ impl Look<'_> {
         Ok(here.ok_or(Refusal::UnknownMessage)?.message)
     }
 
-    /// The user as whom the reader may look.
+    /// The user as whom the reader may look. Whom a token proves need not be a user yet.
     fn viewer(&self, name: &UserRef) -> Result<Option<Arc<User>>, QueryError> {
         let is_proven = self.reader.subject.is_some();
         if !is_proven && (*name == UserRef::Subject || !self.reader.is_believed) {
@@ -381,7 +381,10 @@ impl Look<'_> {
         }
         let user = self.user(name)?;
         let is_subject = |user: &Arc<User>| Some(&user.external) == self.reader.subject;
-        if !self.reader.is_believed && !user.as_ref().is_some_and(is_subject) {
+        let is_allowed = self.reader.is_believed
+            || *name == UserRef::Subject
+            || user.as_ref().is_some_and(is_subject);
+        if !is_allowed {
             return Err(Refusal::NotTheTokensSubject.into());
         }
         Ok(user)

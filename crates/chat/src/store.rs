@@ -49,6 +49,8 @@ pub enum Need {
     Session(SessionId),
     /// Sessions last seen before a time, the longest forgotten first, so many at most.
     SessionsSeenBefore(Timestamp, u32),
+    /// A deleted conversation of which something is left to erase.
+    Leftover,
 }
 
 /// What [`Store::load`] found. The variant is that of the [`Need`].
@@ -80,13 +82,13 @@ pub enum Found {
     Session(Option<Arc<StoredSession>>),
     /// For [`Need::SessionsSeenBefore`].
     Sessions(Vec<SessionId>),
+    /// For [`Need::Leftover`].
+    Leftover(Option<ConversationId>),
 }
 
-/// What names a message, in each way.
+/// What names a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Newest {
-    /// Its number on the node.
-    pub g: G,
     /// Its number in the conversation.
     pub seq: u64,
     /// Its outside id.
@@ -155,9 +157,13 @@ pub enum Change {
         /// What it is called now.
         details: Arc<Details>,
     },
-    /// A conversation is gone, with all that was in it. Its key and its outside id name nothing any
-    /// longer.
+    /// A conversation is gone, with all that was in it: nothing of it is found any longer, by any
+    /// name, and its key is free. Where much was in it, the rest of that is erased by
+    /// [`Change::Erased`].
     ConversationDeleted(ConversationId, Timestamp),
+    /// So many more rows of a deleted conversation are erased, at most. A file is there until the
+    /// message is erased that refers to it.
+    Erased(ConversationId, u32),
     /// Somebody belongs to a conversation now.
     MemberAdded {
         /// Where it stands in the log.
@@ -206,8 +212,8 @@ pub enum Change {
         entry: Entry,
         /// Who.
         reader: UserId,
-        /// The number of the message.
-        message: G,
+        /// The outside id of the message, which may be gone by now.
+        message: Uuid,
         /// Its number in the conversation.
         seq: u64,
     },

@@ -10,6 +10,7 @@ pub mod market;
 pub mod minchat;
 pub mod pair;
 pub mod payload;
+pub mod rest;
 #[cfg(test)]
 mod sample;
 pub mod timestamp;

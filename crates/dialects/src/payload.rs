@@ -13,9 +13,12 @@ use uuid::Uuid;
 use wire::socketio::Placeholder;
 
 /// The longest id of the app's own, in UTF-8 bytes.
-const MAX_EXTERNAL_ID: usize = 256;
+pub const MAX_EXTERNAL_ID: usize = 256;
 /// The largest whole number that a JavaScript number holds exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+
+/// The longest id of a retry, in UTF-8 bytes.
+pub const MAX_CLIENT_ID: usize = 128;
 
 /// A refusal of `field`; `must` continues the sentence, as in "roomId must be a UUID".
 pub fn invalid(field: &'static str, must: &'static str) -> Refusal {

@@ -25,7 +25,7 @@ use chat::{
     Identity, Message, MessageView, Proof, SessionId, SessionSeed, Store, Timestamp, Topic, User,
     UserId,
     model::{Details, Member, MemberRole, Profile, Secret, pair_key},
-    store::{Batch, Change, Entry, Found, Need},
+    store::{Batch, Change, Entry, Found, ListPage, Need, Page},
 };
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
@@ -106,7 +106,7 @@ fn read(store: &Sqlite, world: &mut World) -> String {
     let mut found = 0;
     for chat in chats() {
         let chat = &chat.conversation;
-        found += store.history(chat, u64::MAX, 0, 50).unwrap().len();
+        found += store.history(chat, u64::MAX, &page(50)).unwrap().len();
     }
     let history = begun.elapsed() / ROUNDS;
     let begun = Instant::now();
@@ -185,12 +185,27 @@ fn come_back(folder: &Path) {
     let begun = Instant::now();
     let rounds = 20;
     for _ in 0..rounds {
-        let (page, total) = store.conversations(agent, 0, 25).unwrap();
-        assert_eq!((page.len(), total), (25, 10_000));
+        let newest = ListPage {
+            kind: None,
+            offset: 0,
+            limit: 25,
+            messages: page(1),
+        };
+        let (listed, total) = store.conversations(agent, &newest).unwrap();
+        assert_eq!((listed.len(), total), (25, 10_000));
     }
     let each = ms(begun.elapsed() / rounds);
     println!("\nThe 25 newest of 10,000 conversations: {each:.3} ms");
     change_and_erase(&store, &mut world);
+}
+
+/// The newest messages, so many at most.
+fn page(limit: u32) -> Page {
+    Page {
+        offset: 0,
+        limit,
+        bytes: usize::MAX,
+    }
 }
 
 /// What is no message, and the end of users and conversations.
@@ -217,7 +232,7 @@ fn change_and_erase(store: &Sqlite, world: &mut World) {
         Change::Read {
             entry,
             reader,
-            message: 1,
+            message: Uuid::from_u128(1),
             seq: *seq - 1,
         }
     });

@@ -46,6 +46,10 @@ pub struct Core {
 const SESSIONS_AT_ONCE: usize = 200;
 /// Pause between two such commands, so that sends do not notice.
 const BETWEEN_SESSIONS: Duration = Duration::from_secs(1);
+/// How often it is looked for what deleted conversations have left behind.
+const BETWEEN_ERASURES: Duration = Duration::from_secs(10);
+/// Between the steps of erasing it: the writer is there for others most of the time.
+const BETWEEN_STEPS: Duration = Duration::from_millis(20);
 const MINUTE: Duration = Duration::from_mins(1);
 
 impl Core {
@@ -81,6 +85,7 @@ impl Core {
         tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
         tokio::spawn(sweep(Arc::downgrade(&hub)));
         tokio::spawn(watch_people(Arc::downgrade(&hub), Arc::clone(&queue)));
+        tokio::spawn(erase_leftovers(Arc::downgrade(&hub), Arc::clone(&queue)));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
         let sequencer =
             tokio::spawn(Sequencer::new(Arc::clone(&hub), Strides::default()).run(incoming));
@@ -142,6 +147,24 @@ async fn watch_people(hub: Weak<Hub>, queue: Arc<Queue>) {
             let _ = queue
                 .run(Arc::clone(&actor), Command::UserWentOffline { user, at })
                 .await;
+        }
+    }
+}
+
+/// Erases what large conversations have left behind, also what an earlier start did not get to: step
+/// by step, so that whoever writes meanwhile waits for one of them at most.
+async fn erase_leftovers(hub: Weak<Hub>, queue: Arc<Queue>) {
+    let mut ticks = tokio::time::interval(BETWEEN_ERASURES);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(hub) = hub.upgrade() else { break };
+        let Some(app) = hub.any_app() else { continue };
+        drop(hub);
+        let actor = of_the_server(app);
+        let step = || queue.run(Arc::clone(&actor), Command::EraseLeftovers);
+        while let Ok(Reply::Forgotten { more: true }) = step().await {
+            tokio::time::sleep(BETWEEN_STEPS).await;
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::{
 /// The most members that a group may have.
 pub const MAX_MEMBERS: usize = 1_000;
 
+/// Rows erased in one step: a few milliseconds of the writer's time.
+const ERASE_STEP: u32 = 500;
+
 impl<'a> Draft<'a> {
     pub(super) fn join(
         &mut self,
@@ -65,7 +68,7 @@ impl<'a> Draft<'a> {
         metadata: Option<&Metadata>,
         dialect: Option<&'static str>,
     ) -> Result<Reply, Halt> {
-        let (user, _, view) = self.direct(user, other, metadata)?;
+        let (user, _, view) = self.direct(user, other, metadata, false)?;
         let conversation = self.refreshed(&view);
         if let Some(dialect) = dialect {
             let topic = Topic::Conversation(conversation.conversation.id);
@@ -77,7 +80,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// The direct conversation of the one who acts with another, made if there is none.
+    /// The direct conversation of the one who acts with another, made if there is none; `to_write`
+    /// in it, the other must take messages.
     #[expect(
         clippy::type_complexity,
         reason = "three things that were looked up together"
@@ -87,12 +91,16 @@ impl<'a> Draft<'a> {
         user: &UserRef,
         other: &UserRef,
         metadata: Option<&Metadata>,
+        to_write: bool,
     ) -> Result<(Arc<User>, Arc<User>, Cow<'a, ConversationView>), Halt> {
         let (user, other) = self.two_people(user, user, other)?;
         let key = pair_key(user.id, other.id);
         let kind = ConversationKind::Direct;
         if let Some(view) = self.spoken_before(kind, &key)? {
             return Ok((user, other, Cow::Borrowed(view)));
+        }
+        if to_write {
+            self.check_may_begin(&other, &user)?;
         }
         let details = Details {
             metadata: merged(None, metadata)?,
@@ -108,25 +116,31 @@ impl<'a> Draft<'a> {
         Ok((user, other, Cow::Owned(view)))
     }
 
-    /// The conversation of a vendor and a customer, one of whom acts, about a product; made if there
-    /// is none.
-    #[expect(
-        clippy::type_complexity,
-        reason = "three things that were looked up together"
-    )]
+    /// Who acts, and the conversation of a vendor and a customer, one of whom that is, about a product;
+    /// made if there is none, to write in it.
     pub(super) fn product(
         &mut self,
         acting: &UserRef,
         vendor: &UserRef,
         customer: &UserRef,
         product: &Product,
-    ) -> Result<(Arc<User>, Arc<User>, Cow<'a, ConversationView>), Halt> {
+    ) -> Result<(Arc<User>, Cow<'a, ConversationView>), Halt> {
+        self.check_acts_as(acting)?;
+        // Looked up before anybody is made, like the two.
+        self.find(acting)?;
         let (vendor, customer) = self.two_people(acting, vendor, customer)?;
+        let sender = self.find_or_make(acting)?;
+        let other = match sender.id {
+            id if id == vendor.id => &customer,
+            id if id == customer.id => &vendor,
+            _ => return Err(Refusal::NotAllowed.into()),
+        };
         let key = product_key(&product.id, vendor.id, customer.id);
         let kind = ConversationKind::Product;
         if let Some(view) = self.spoken_before(kind, &key)? {
-            return Ok((vendor, customer, Cow::Borrowed(view)));
+            return Ok((sender, Cow::Borrowed(view)));
         }
+        self.check_may_begin(other, &sender)?;
         let details = Details {
             title: product.name.clone(),
             product: Some(Box::new(product.clone())),
@@ -134,7 +148,7 @@ impl<'a> Draft<'a> {
         };
         let members = vec![member(&vendor), member(&customer)];
         let view = self.new_conversation(kind, Some(key), details, members);
-        Ok((vendor, customer, Cow::Owned(view)))
+        Ok((sender, Cow::Owned(view)))
     }
 
     /// Two people, one of whom acts, made at first mention.
@@ -171,6 +185,15 @@ impl<'a> Draft<'a> {
         } else {
             Ok(None)
         }
+    }
+
+    /// Whether a user takes messages from one with whom there is no conversation yet. Nobody has
+    /// anything against a user made just now.
+    fn check_may_begin(&self, user: &User, sender: &User) -> Result<(), Halt> {
+        if self.changes.is_empty() {
+            self.check_takes_messages(user.id, sender.id)?;
+        }
+        Ok(())
     }
 
     pub(super) fn create_group(
@@ -300,6 +323,15 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::ConversationDeleted(id, self.now));
         self.end_listening(view, Whose::Everybody);
         Ok(Reply::Done)
+    }
+
+    pub(super) fn erase_leftovers(&mut self) -> Result<Reply, Halt> {
+        let leftover = self.facts.leftover()?;
+        let step = leftover.map(|id| Change::Erased(id, ERASE_STEP));
+        self.changes.extend(step);
+        // Whether that was the last of it the next step finds out.
+        let more = leftover.is_some();
+        Ok(Reply::Forgotten { more })
     }
 
     pub(super) fn add_member(

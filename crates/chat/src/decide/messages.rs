@@ -26,7 +26,7 @@ impl<'a> Draft<'a> {
         let is_opening = view.last_seq == 0 && !matches!(to, Destination::Conversation(_));
         let other = view.other(sender.id);
         self.check_body(body)?;
-        // Users and conversations made just now have neither a past nor anything against each other.
+        // A conversation made just now has no past, and was looked at when it was made.
         if self.changes.is_empty() {
             if let Some(client_id) = client_id
                 && let Some(first) = self
@@ -83,7 +83,7 @@ impl<'a> Draft<'a> {
                 messages: 1,
                 updated_at: at,
                 last_message_at: Some(at),
-                ..view.into_owned()
+                ..self.refreshed(&view)
             })
         });
         Ok(Reply::Sent {
@@ -117,7 +117,7 @@ impl<'a> Draft<'a> {
             Destination::Direct(other) => {
                 // Nothing is made for a message that is refused.
                 self.check_body(body)?;
-                let (sender, _, view) = self.direct(sender, other, None)?;
+                let (sender, _, view) = self.direct(sender, other, None, true)?;
                 Ok((sender, view))
             }
             Destination::Product {
@@ -126,13 +126,7 @@ impl<'a> Draft<'a> {
                 product,
             } => {
                 self.check_body(body)?;
-                let (vendor_is_sender, customer_is_sender) = (sender == vendor, sender == customer);
-                let (vendor, customer, view) = self.product(sender, vendor, customer, product)?;
-                match (vendor_is_sender, customer_is_sender) {
-                    (true, false) => Ok((vendor, view)),
-                    (false, true) => Ok((customer, view)),
-                    _ => Err(Refusal::NotAllowed.into()),
-                }
+                self.product(sender, vendor, customer, product)
             }
         }
     }
@@ -140,11 +134,16 @@ impl<'a> Draft<'a> {
     /// Where only two are, each may refuse the other.
     fn check_not_blocked(&self, view: &ConversationView, sender: UserId) -> Result<(), Halt> {
         match view.other(sender) {
-            Some(other) if self.facts.blocks(other.id)?.contains(&sender) => {
-                Err(Refusal::Blocked.into())
-            }
-            _ => Ok(()),
+            Some(other) => self.check_takes_messages(other.id, sender),
+            None => Ok(()),
         }
+    }
+
+    pub(super) fn check_takes_messages(&self, user: UserId, sender: UserId) -> Result<(), Halt> {
+        if self.facts.blocks(user)?.contains(&sender) {
+            return Err(Refusal::Blocked.into());
+        }
+        Ok(())
     }
 
     pub(super) fn edit_message(
@@ -230,7 +229,7 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::Read {
             entry,
             reader: reader.id,
-            message: message.message.g,
+            message: message.message.uuid,
             seq,
         });
         let scene = self.scene(view);
@@ -259,7 +258,7 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::Read {
             entry,
             reader: reader.id,
-            message: newest.g,
+            message: newest.uuid,
             seq: newest.seq,
         });
         let (scene, message, reader) = (self.scene(view), newest.uuid, Arc::clone(reader));

@@ -183,6 +183,7 @@ impl<'a> Draft<'a> {
                 Ok(Reply::Done)
             }
             Command::ForgetSessions { before } => self.forget_sessions(*before),
+            Command::EraseLeftovers => self.erase_leftovers(),
             Command::EndSession { session } => {
                 self.changes.push(Change::SessionEnded(*session));
                 Ok(Reply::Done)

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use chat::{
     Actor, Command, Effect, ExternalId, Happening, Identity, Proof, Refusal, Reply, SessionId,
     Subject, Timestamp, Topic, UserId, UserRef,
-    decide::decide,
+    decide::{Moment, decide},
     facts::{Facts, Halt},
     mint::Mint,
     model::{ApiKey, App, AppId, KeyId, Scope},
+    query::Nobody,
     store::{Change, Counters, Need},
 };
 use uuid::Uuid;
@@ -18,7 +19,10 @@ use crate::world::{
     verified,
 };
 
-const NOW: Timestamp = Timestamp(1);
+const MOMENT: Moment<'_> = Moment {
+    now: Timestamp(1),
+    presence: &Nobody,
+};
 
 #[test]
 fn a_fence_needs_and_changes_nothing() {
@@ -450,7 +454,7 @@ fn api_key(app: AppId) -> ApiKey {
         scope: Scope::Client,
         hash: [1; 32],
         prefix: "pk_".to_owned(),
-        created_at: NOW,
+        created_at: MOMENT.now,
         revoked_at: None,
     }
 }
@@ -561,12 +565,21 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::UnknownUser,
         Refusal::NotAllowed,
         Refusal::FixedMembers,
+        Refusal::Blocked,
+        Refusal::TooManyBlocks { limit: 5 },
         Refusal::NotAMember,
         Refusal::MetadataTooLarge { limit: 5 },
         Refusal::FileTooLarge { limit: 5 },
         Refusal::TooManyMembers { limit: 5 },
         Refusal::NotIdentified,
         Refusal::TokenRequired,
+        Refusal::TokenRefused {
+            why: "no".to_owned(),
+        },
+        Refusal::WrongRole {
+            must: "must be \"customer\" or \"vendor\"",
+        },
+        Refusal::NotPresent,
         Refusal::TokenExpired,
         Refusal::NotTheTokensSubject,
         Refusal::UnknownEvent,

@@ -121,6 +121,20 @@ fn what_a_batch_changed_is_newer_than_what_the_store_says() {
 }
 
 #[test]
+fn who_went_offline_before_being_looked_up_went_offline() {
+    let mut facts = Facts::default();
+    let last_active = |facts: &Facts| facts.user(APP, "ann").unwrap().unwrap().last_active;
+    facts.apply(&Change::UserWentOffline(UserId(1), Timestamp(7)));
+    let need = Need::User(APP, "ann".to_owned());
+    facts.learn(need, Found::User(Some(user(1, "ann"))));
+    assert_eq!(last_active(&facts), Timestamp(7));
+    facts.trim();
+    assert_eq!(last_active(&facts), Timestamp(7));
+    facts.apply(&Change::UserWentOffline(UserId(1), Timestamp(9)));
+    assert_eq!(last_active(&facts), Timestamp(9));
+}
+
+#[test]
 fn an_answer_to_another_question_is_not_believed() {
     let mut facts = Facts::default();
     let need = Need::User(APP, "ann".to_owned());

@@ -241,3 +241,73 @@ fn who_leaves_the_socket_is_not_told_in_person_any_longer() {
     assert!(turn.effects.is_empty());
     assert_eq!(world.store.rows().users.len(), 2);
 }
+
+#[test]
+fn who_comes_alone_puts_out_whoever_was_at_the_socket() {
+    let mut world = World::new();
+    let alone = |user: &str| Command::Register {
+        user: named(user),
+        dialect: DIALECT,
+        alone: true,
+    };
+    let replaced = |result: Result<Reply, Refusal>| match result {
+        Ok(Reply::Registered { user, replaced }) => (user.external.text.clone(), replaced),
+        other => panic!("registered, got {other:?}"),
+    };
+    let me = || somebody(1, Some(8));
+    for user in ["ann", "bob"] {
+        world.one(&me(), register(user)).unwrap();
+    }
+    let [ann, bob] = ["ann", "bob"].map(|name| world.user(name).id);
+    let place = Topic::Conversation(world.group("ann", &["bob"]).conversation.id);
+    let club = world.store.rows().conversations[0].conversation.uuid;
+    world.one(&me(), join(club, Some("ann"))).unwrap();
+    let topics = |world: &World, session| -> Vec<Topic> {
+        let rows = world.store.rows();
+        let all = rows.session(session).unwrap().subscriptions.iter();
+        all.map(|one| one.topic).collect()
+    };
+    let turn = world.turn(vec![(me(), alone("cid"))]);
+    let cid = world.user("cid").id;
+    let result = turn.answers[0].1.result.clone();
+    assert_eq!(replaced(result), ("cid".to_owned(), vec![ann, bob]));
+    let over: Vec<_> = ended(&turn)
+        .iter()
+        .map(|end| (end.whose, end.topic))
+        .collect();
+    let mine = Whose::Session(SessionId(8));
+    assert_eq!(
+        over,
+        [(mine, Topic::Person(ann)), (mine, Topic::Person(bob))]
+    );
+    // What was joined is not what one is told in person.
+    assert_eq!(topics(&world, 8), [place, Topic::Person(cid)]);
+    // Whoever carries on with the session gets nothing of those before.
+    let carried = Command::InheritSession { from: SessionId(8) };
+    world.one(&somebody(1, Some(9)), carried).unwrap();
+    assert_eq!(topics(&world, 9), [place, Topic::Person(cid)]);
+    // Oneself again, and in the same batch.
+    assert_eq!(
+        replaced(world.one(&me(), alone("cid"))),
+        ("cid".to_owned(), vec![])
+    );
+    let results = world.all(vec![
+        (me(), alone("dan")),
+        (me(), alone("ann")),
+        (me(), alone("ann")),
+    ]);
+    let dan = world.user("dan").id;
+    let due = [("dan", vec![cid]), ("ann", vec![dan]), ("ann", vec![])];
+    let due = due.map(|(name, who)| (name.to_owned(), who));
+    assert!(results.into_iter().map(replaced).eq(due));
+    assert_eq!(topics(&world, 8), [place, Topic::Person(ann)]);
+    // Other sockets are as they were, and one that is refused is too.
+    assert_eq!(topics(&world, 9), [place, Topic::Person(cid)]);
+    let refused = world.refused(&verified(None), alone("eve"));
+    assert_eq!(refused, Refusal::TokenRequired);
+    // Without a session there is nobody to put out.
+    assert_eq!(
+        replaced(world.one(&somebody(1, None), alone("bob"))),
+        ("bob".to_owned(), vec![])
+    );
+}

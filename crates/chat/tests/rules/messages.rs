@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat::{
     Body, Command, ConversationKind, ConversationRef, Effect, Happening, Media, MessageView,
-    Refusal, Reply, SessionId, Timestamp, command::BodyPatch, decide::MAX_METADATA,
+    Refusal, Reply, SessionId, Timestamp, command::BodyPatch, decide::MAX_METADATA, event::Sign,
     model::MediaKind,
 };
 use serde_json::json;
@@ -403,10 +403,10 @@ fn who_writes_is_told_and_leaves_no_trace() {
     let [Effect::Pass(passing)] = &*turn.effects else {
         panic!("something that passes, got {:?}", turn.effects);
     };
-    assert_eq!(passing.conversation, view.conversation);
+    assert_eq!(passing.scene.conversation, view.conversation);
     assert_eq!(passing.origin, Some(SessionId(8)));
     assert_eq!(passing.user.external.text, "ann");
-    assert!(passing.writes);
+    assert_eq!(passing.sign, Sign::Writing);
     assert_eq!((world.store.commits(), turn.last_g), (commits, last_g));
     for (conversation, user) in [(chat, "eve"), (NOTHING, "ann"), (NOTHING, "eve")] {
         let refused = world.refused(&anybody(), typing(conversation, user));

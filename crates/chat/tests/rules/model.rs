@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use chat::{
-    AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, Happening, Media,
-    MessageView, SessionId, Store, StoredSession, StoredSubscription, Topic, User, UserId,
+    AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
+    Happening, Media, MessageView, SessionId, Store, StoredSession, StoredSubscription, Topic,
+    User, UserId,
     event::Scene,
     model::{ApiKey, App, MemberRole},
     store::{
         Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
-        Found, Need, UserName,
+        Found, ListPage, Need, Newest, Page, UserName,
     },
 };
 use parking_lot::Mutex;
@@ -48,6 +49,14 @@ pub(crate) struct Rows {
     pub(crate) conversations: Vec<ConversationView>,
     pub(crate) messages: Vec<Arc<MessageView>>,
     pub(crate) reads: Vec<(ConversationId, UserId, u64)>,
+    /// Deleted conversations, and how much is left of each.
+    pub(crate) leftovers: Vec<(ConversationId, usize)>,
+    /// Who blocks whom.
+    pub(crate) blocks: Vec<(UserId, UserId)>,
+    /// Up to where what each missed was handed out, the newest last.
+    pub(crate) collected: Vec<(UserId, G)>,
+    /// Up to where each does not list it, the newest last.
+    pub(crate) hidden: Vec<(ConversationId, UserId, G)>,
     pub(crate) sessions: Vec<StoredSession>,
     pub(crate) last_commit: Vec<Change>,
 }
@@ -131,6 +140,25 @@ impl Rows {
                 let read = self.reads.iter().filter(of).map(|(_, _, seq)| *seq);
                 Found::ReadUpTo(read.max().unwrap_or(0))
             }
+            Need::NewestOfOthers(conversation, user) => {
+                let is_meant = |view: &&Arc<MessageView>| {
+                    view.conversation.id == *conversation && view.sender.id != *user
+                };
+                let newest = self.messages.iter().rev().find(is_meant);
+                Found::Newest(newest.map(|view| Newest {
+                    seq: view.message.seq,
+                    uuid: view.message.uuid,
+                }))
+            }
+            Need::Blocks(user) => {
+                let own = self.blocks.iter().filter(|(who, _)| who == user);
+                Found::Users(own.map(|(_, whom)| *whom).collect())
+            }
+            Need::CollectedUpTo(user) => {
+                let mut own = self.collected.iter().rev();
+                let last = own.find(|(who, _)| who == user);
+                Found::CollectedUpTo(last.map_or(0, |(_, up_to)| *up_to))
+            }
             Need::ConversationsOf(user) => {
                 let mine = self.conversations.iter().filter(|view| view.has(*user));
                 Found::Conversations(mine.map(|view| view.conversation.id).collect())
@@ -164,6 +192,7 @@ impl Rows {
                 Found::Key(key.cloned().map(Arc::new))
             }
             Need::Session(id) => Found::Session(self.session(id.0).cloned().map(Arc::new)),
+            Need::Leftover => Found::Leftover(self.leftovers.first().map(|(id, _)| *id)),
             Need::SessionsSeenBefore(time, limit) => {
                 let mut old: Vec<_> = self.sessions.iter().collect();
                 old.retain(|row| row.seen_at < *time);
@@ -203,6 +232,7 @@ impl Rows {
         Found::Conversation(all.find(|view| is_it(&view.conversation)).cloned())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each change")]
     fn apply(&mut self, batch: &Batch) {
         self.counters.last_g = self.counters.last_g.max(batch.last_g);
         for change in &batch.changes {
@@ -224,6 +254,20 @@ impl Rows {
                     }
                 }
                 Change::UserDeleted(id, _) => self.delete_user(*id),
+                Change::Blocked { user, whom, .. } => {
+                    assert!(!self.blocks.contains(&(*user, *whom)), "once");
+                    self.blocks.push((*user, *whom));
+                }
+                Change::Unblocked { user, whom } => {
+                    assert!(self.blocks.contains(&(*user, *whom)), "it was there");
+                    self.blocks.retain(|block| *block != (*user, *whom));
+                }
+                Change::MissedCollected { user, up_to } => self.collected.push((*user, *up_to)),
+                Change::ConversationHidden {
+                    conversation,
+                    user,
+                    up_to,
+                } => self.hidden.push((*conversation, *user, *up_to)),
                 Change::Conversation(view) => {
                     counters.last_conversation = view.conversation.id.0;
                     counters.last_uuid = view.conversation.uuid;
@@ -235,7 +279,15 @@ impl Rows {
                 Change::ConversationDeleted(id, _) => {
                     self.conversations
                         .retain(|view| view.conversation.id != *id);
+                    let before = self.messages.len();
                     self.messages.retain(|view| view.conversation.id != *id);
+                    self.leftovers.push((*id, before - self.messages.len()));
+                }
+                Change::Erased(id, rows) => {
+                    for (_, left) in self.leftovers.iter_mut().filter(|(own, _)| own == id) {
+                        *left = left.saturating_sub(*rows as usize);
+                    }
+                    self.leftovers.retain(|(_, left)| *left > 0);
                 }
                 Change::MemberAdded { entry, member } => {
                     let view = self.log(entry);
@@ -342,6 +394,19 @@ impl Rows {
             view.members = stays.cloned().collect();
         }
         self.messages.retain(|row| row.message.sender != id);
+        self.blocks.retain(|(who, whom)| *who != id && *whom != id);
+    }
+
+    fn newest_in(&self, id: ConversationId) -> Option<G> {
+        let mut newest_first = self.messages.iter().rev();
+        let newest = newest_first.find(|row| row.conversation.id == id)?;
+        Some(newest.message.g)
+    }
+
+    fn is_hidden(&self, id: ConversationId, user: UserId) -> bool {
+        let mut hidden = self.hidden.iter().rev();
+        let up_to = hidden.find(|(place, who, _)| (*place, *who) == (id, user));
+        up_to.is_some_and(|(.., up_to)| self.newest_in(id) <= Some(*up_to))
     }
 
     fn subscribe(&mut self, change: &Change) {
@@ -439,6 +504,10 @@ impl Store for Model {
         let is_it = |view: &&ConversationView| match name {
             ConversationName::Uuid(uuid) => view.conversation.uuid == *uuid,
             ConversationName::Id(id) => view.conversation.id == *id,
+            ConversationName::Key(kind, key) => {
+                let found = &view.conversation;
+                (found.kind, found.key.as_ref()) == (*kind, Some(key))
+            }
         };
         let is_own = |view: &&ConversationView| view.conversation.app == app;
         Ok(self.look(|rows| {
@@ -450,51 +519,89 @@ impl Store for Model {
     fn conversations(
         &self,
         user: UserId,
-        offset: u64,
-        limit: u32,
+        page: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
         let rows = self.rows();
-        let mut own: Vec<_> = rows
-            .conversations
-            .iter()
-            .filter(|view| view.has(user) && view.messages > 0)
-            .map(|view| {
-                let mut newest = rows.messages.iter().rev();
-                let newest = newest.find(|row| row.conversation.id == view.conversation.id);
-                ConversationSummary {
-                    conversation: view.clone(),
-                    last_message: newest.map(|row| MessageView::clone(row)),
-                }
-            })
-            .collect();
-        own.sort_by_key(|summary| {
-            let newest = summary.last_message.as_ref();
-            std::cmp::Reverse(newest.map(|view| view.message.g))
-        });
+        let is_listed = |view: &&ConversationView| {
+            let id = view.conversation.id;
+            let is_meant = page.kind.is_none_or(|kind| kind == view.conversation.kind);
+            view.has(user) && view.messages > 0 && is_meant && !rows.is_hidden(id, user)
+        };
+        let mut own: Vec<_> = rows.conversations.iter().filter(is_listed).collect();
+        own.sort_by_key(|view| std::cmp::Reverse(rows.newest_in(view.conversation.id)));
         let total = own.len() as u64;
-        let page = own.into_iter().skip(usize::try_from(offset).unwrap());
-        Ok((page.take(limit as usize).collect(), total))
+        let chosen = own.into_iter().skip(usize::try_from(page.offset).unwrap());
+        let summary = |view: &ConversationView| {
+            Ok(ConversationSummary {
+                conversation: view.clone(),
+                messages: self.history(&view.conversation, G::MAX, &page.messages)?,
+            })
+        };
+        let all: Result<_, _> = chosen.take(page.limit as usize).map(summary).collect();
+        Ok((all?, total))
     }
 
     fn history(
         &self,
         conversation: &Arc<Conversation>,
         at: G,
-        offset: u64,
-        limit: u32,
+        page: &Page,
     ) -> Result<Vec<MessageView>, Fault> {
         let here = |view: &&Arc<MessageView>| {
             view.message.conversation == conversation.id && view.message.g <= at
         };
         let mut found: Vec<_> = self.look(|rows| {
             let newest_first = rows.messages.iter().rev().filter(here);
-            let page = newest_first
-                .skip(usize::try_from(offset).unwrap())
-                .take(limit as usize);
-            page.map(|view| MessageView::clone(view)).collect()
+            let found = newest_first
+                .skip(usize::try_from(page.offset).unwrap())
+                .take(page.limit as usize);
+            found.map(|view| MessageView::clone(view)).collect()
         });
         found.reverse();
         Ok(found)
+    }
+
+    fn missed(
+        &self,
+        user: UserId,
+        after: G,
+        up_to: G,
+        page: &Page,
+    ) -> Result<Vec<MessageView>, Fault> {
+        Ok(self.look(|rows| {
+            let is_missed = |view: &&Arc<MessageView>| {
+                let message = &view.message;
+                let is_between = after < message.g && message.g <= up_to;
+                let is_member = rows.view(message.conversation).unwrap().has(user);
+                let is_others = message.sender != user && message.recipient_online == Some(false);
+                is_between && is_member && is_others
+            };
+            let missed: Vec<_> = rows.messages.iter().filter(is_missed).collect();
+            let offset = usize::try_from(page.offset).unwrap();
+            let newest_first = missed.into_iter().rev().skip(offset);
+            let page = newest_first.take(page.limit as usize);
+            let mut page: Vec<_> = page.map(|view| MessageView::clone(view)).collect();
+            page.reverse();
+            page
+        }))
+    }
+
+    fn contacts(&self, _: UserId, _: ConversationKind, _: u32) -> Result<Vec<UserId>, Fault> {
+        // No rule asks for them.
+        Err(Fault::new(
+            "listing contacts",
+            "a model has no list of them",
+        ))
+    }
+
+    fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
+        Ok(self.look(|rows| {
+            let own = rows.blocks.iter().filter(|(who, _)| *who == user);
+            let row = |(_, whom): &(UserId, UserId)| {
+                rows.users.iter().find(|row| row.id == *whom).cloned()
+            };
+            own.filter_map(row).collect()
+        }))
     }
 
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {

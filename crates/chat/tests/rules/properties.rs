@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use chat::{
-    Command, ConversationKind, ConversationView, Effect, Event, Happening, MessageView, Reply,
-    SessionId, Timestamp, Turn,
+    Body, Command, ConversationKind, ConversationView, Effect, Event, Happening, MessageView,
+    Reply, SessionId, Timestamp, Turn,
+    command::Destination,
     model::{Member, MemberRole},
 };
 use proptest::prelude::*;
@@ -13,8 +14,9 @@ use uuid::Uuid;
 use crate::{
     model::{Failure, Rows},
     world::{
-        DIALECT, World, add, call, delete_user, drop_conversation, edit, group, join, open, read,
-        register, remove, rename, send, send_as, shown, somebody, typing, unsend,
+        DIALECT, World, about, add, block, call, delete_user, drop_conversation, edit, group, join,
+        named, open, read, register, remove, rename, send, send_as, send_to, shown, somebody,
+        typing, unblock, unsend,
     },
 };
 
@@ -40,6 +42,17 @@ enum Ask {
     Edit(usize, Option<usize>),
     Unsend(usize, Option<usize>),
     Read(usize, usize),
+    /// Where, who, and whether the others are told in any case.
+    ReadAll(usize, usize, bool),
+    /// Who, to whom, under which client id.
+    SendTo(usize, usize, Option<u8>),
+    /// Who sells, who buys, who writes; about which of two products.
+    SendAbout(usize, usize, usize, bool),
+    Block(usize, usize),
+    Unblock(usize, usize),
+    Hide(usize, usize),
+    Collect(usize),
+    Alone(usize),
     Typing(usize, usize),
     Call(usize, u8),
     DeleteUser(usize),
@@ -80,6 +93,24 @@ fn others() -> impl Strategy<Value = Ask> {
     ]
 }
 
+/// What concerns two people.
+fn of_two() -> impl Strategy<Value = Ask> {
+    let place = 0..8_usize;
+    let client_id = prop::option::of(0..3_u8);
+    prop_oneof![
+        4 => (who(), who(), client_id).prop_map(|(a, b, id)| Ask::SendTo(a, b, id)),
+        4 => (who(), who(), who(), any::<bool>())
+            .prop_map(|(vendor, customer, who, which)| Ask::SendAbout(vendor, customer, who, which)),
+        3 => (place.clone(), who(), any::<bool>())
+            .prop_map(|(place, who, tells)| Ask::ReadAll(place, who, tells)),
+        2 => (who(), who()).prop_map(|(user, whom)| Ask::Block(user, whom)),
+        2 => (who(), who()).prop_map(|(user, whom)| Ask::Unblock(user, whom)),
+        1 => (place, who()).prop_map(|(place, who)| Ask::Hide(place, who)),
+        1 => who().prop_map(Ask::Collect),
+        1 => who().prop_map(Ask::Alone),
+    ]
+}
+
 fn ask() -> impl Strategy<Value = Ask> {
     let person = who();
     prop_oneof![
@@ -89,6 +120,7 @@ fn ask() -> impl Strategy<Value = Ask> {
         12 => (0..8_usize, person, prop::bool::weighted(0.1), prop::option::of(0..3_u8))
             .prop_map(|(place, who, blank, id)| Ask::Send(place, who, blank, id)),
         3 => others(),
+        6 => of_two(),
         3 => (0..8_usize, by()).prop_map(|(place, by)| Ask::Join(place, by)),
         1 => (0..8_usize).prop_map(Ask::Leave),
         3 => (0..9_usize, by()).prop_map(|(which, by)| Ask::Edit(which, by)),
@@ -183,6 +215,36 @@ fn command(ask: &Ask, session: SessionId, known: &Known) -> Command {
         Ask::Edit(which, by) => edit(what(which), "changed", name(by)),
         Ask::Unsend(which, by) => unsend(what(which), name(by)),
         Ask::Read(which, reader) => read(what(which), PEOPLE[*reader]),
+        Ask::ReadAll(place, reader, tells) => Command::MarkAllRead {
+            conversation: at(place).into(),
+            reader: named(PEOPLE[*reader]),
+            tells: *tells,
+        },
+        Ask::SendTo(who, other, client_id) => Command::Send {
+            to: Destination::Direct(named(PEOPLE[*other])),
+            sender: named(PEOPLE[*who]),
+            body: Body::text("hello"),
+            client_id: client_id.map(|id| id.to_string()),
+        },
+        Ask::SendAbout(vendor, customer, who, which) => {
+            let product = if *which { "lamp" } else { "chair" };
+            let to = about(product, PEOPLE[*vendor], PEOPLE[*customer]);
+            send_to(to, named(PEOPLE[*who]), "hello")
+        }
+        Ask::Block(user, whom) => block(PEOPLE[*user], PEOPLE[*whom]),
+        Ask::Unblock(user, whom) => unblock(PEOPLE[*user], PEOPLE[*whom]),
+        Ask::Hide(place, user) => Command::HideConversation {
+            conversation: at(place).into(),
+            user: named(PEOPLE[*user]),
+        },
+        Ask::Collect(user) => Command::CollectMissed {
+            user: named(PEOPLE[*user]),
+        },
+        Ask::Alone(user) => Command::Register {
+            user: named(PEOPLE[*user]),
+            dialect: DIALECT,
+            alone: true,
+        },
         Ask::Typing(place, user) => typing(at(place), PEOPLE[*user]),
         Ask::Call(user, name) => call(PEOPLE[*user], &name.to_string()),
         Ask::DeleteUser(user) => delete_user(PEOPLE[*user]),
@@ -247,7 +309,9 @@ fn check_members(state: &ConversationView) {
     let is_owner = |member: &&Member| member.role == MemberRole::Owner;
     let owners = state.members.iter().filter(is_owner).count();
     match state.conversation.kind {
-        ConversationKind::Direct => assert!(people.len() <= 2 && owners == 0),
+        ConversationKind::Direct | ConversationKind::Product => {
+            assert!(people.len() <= 2 && owners == 0);
+        }
         // None where the app took somebody into what all had left, or the owner was deleted.
         _ => assert!(owners <= 1),
     }
@@ -446,7 +510,10 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
     }
     for (_, outcome) in &turn.answers {
         if let Ok(Reply::Sent {
-            message, repeated, ..
+            message,
+            repeated,
+            opened,
+            ..
         }) = &outcome.result
         {
             let uuid = message.message.uuid;
@@ -455,6 +522,11 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
                 "acknowledged is stored"
             );
             assert!(message.message.g <= outcome.g);
+            if let Some(view) = opened {
+                assert_eq!(message.message.seq, 1, "it began with this message");
+                assert_eq!(view.conversation, message.conversation);
+                assert_eq!(view.members.len(), 2);
+            }
             assert!(*repeated || newest.contains_key(&uuid));
         }
     }
@@ -496,6 +568,7 @@ proptest! {
         // After all that the writer still writes.
         let chat = world.open(&somebody(1, None), "ann", "bob").conversation;
         let before = world.store.rows().messages.len();
+        world.one(&somebody(1, None), unblock("bob", "ann")).unwrap();
         world.one(&somebody(1, None), send(chat.uuid, "ann", "last")).unwrap();
         prop_assert_eq!(world.store.rows().messages.len(), before + 1);
         check_rows(&world.store.rows());

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, AppId, Command, Conversation, ConversationView, Effect, Event, Executor, Fault, G,
-    Media, MessageView, Refusal, Reply, Store, StoredSession, Timestamp, Topic, Turn, User, UserId,
+    Actor, AppId, Command, Conversation, ConversationKind, ConversationView, Effect, Event,
+    Executor, Fault, G, Media, MessageView, Refusal, Reply, Store, StoredSession, Timestamp, Topic,
+    Turn, User, UserId,
     model::{ApiKey, App},
+    query::Nobody,
     store::{
-        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, Need,
-        UserName,
+        Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, ListPage,
+        Need, Page, UserName,
     },
 };
 use uuid::Uuid;
@@ -88,6 +90,11 @@ fn a_batch_is_one_commit_and_nothing_is_none() {
 fn a_warm_writer_sends_without_reading() {
     let mut world = World::new();
     let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;
+    let loads = world.store.loads();
+    for sender in ["ann", "bob"] {
+        world.one(&anybody(), send(chat, sender, "x")).unwrap();
+    }
+    assert_eq!(world.store.loads(), loads + 2, "whom each of them blocks");
     let loads = world.store.loads();
     for _ in 0..10 {
         world.one(&anybody(), send(chat, "ann", "x")).unwrap();
@@ -169,6 +176,9 @@ fn a_batch_that_nobody_can_look_up_gets_no_answers() {
 fn a_lookup_that_fails_costs_only_its_own_command() {
     let mut world = World::new();
     let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;
+    for sender in ["ann", "bob"] {
+        world.one(&anybody(), send(chat, sender, "zero")).unwrap();
+    }
     world.store.fail_loads(true);
     let turn = world.turn(vec![
         (anybody(), send(chat, "ann", "one")),
@@ -236,8 +246,7 @@ impl Store for Confused {
     fn conversations(
         &self,
         _: UserId,
-        _: u64,
-        _: u32,
+        _: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault> {
         Ok((Vec::new(), 0))
     }
@@ -247,13 +256,16 @@ impl Store for Confused {
     fn media(&self, _: &str) -> Result<Option<Media>, Fault> {
         Ok(None)
     }
-    fn history(
-        &self,
-        _: &Arc<Conversation>,
-        _: G,
-        _: u64,
-        _: u32,
-    ) -> Result<Vec<MessageView>, Fault> {
+    fn history(&self, _: &Arc<Conversation>, _: G, _: &Page) -> Result<Vec<MessageView>, Fault> {
+        Ok(Vec::new())
+    }
+    fn missed(&self, _: UserId, _: G, _: G, _: &Page) -> Result<Vec<MessageView>, Fault> {
+        Ok(Vec::new())
+    }
+    fn contacts(&self, _: UserId, _: ConversationKind, _: u32) -> Result<Vec<UserId>, Fault> {
+        Ok(Vec::new())
+    }
+    fn blocks(&self, _: UserId) -> Result<Vec<Arc<User>>, Fault> {
         Ok(Vec::new())
     }
     fn user(&self, _: AppId, _: &UserName) -> Result<Option<Arc<User>>, Fault> {

@@ -1,14 +1,15 @@
 //! An executor over a model store, and people who ask it things.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chat::{
-    Actor, App, AppId, Asker, Body, Command, ConversationView, Effect, Event, Executor, ExternalId,
-    Identity, Outcome, Proof, Refusal, Reply, SessionId, SessionSeed, Subject, Submission,
-    Timestamp, Turn, User, UserRef,
-    command::{BodyPatch, DetailsPatch, ProfilePatch},
-    event::Unsubscribe,
-    model::{Details, Member, MemberRole, Metadata, Scope, Secret},
+    Actor, App, AppId, Asker, Body, Command, ConversationRef, ConversationView, Effect, Event,
+    Executor, ExternalId, Identity, Outcome, Presence, Proof, Query, Refusal, Reply, SessionId,
+    SessionSeed, Subject, Submission, Timestamp, Turn, User, UserRef, View,
+    command::{BodyPatch, Destination, DetailsPatch, ProductRef, ProfilePatch},
+    event::{Passing, Unsubscribe},
+    model::{Details, Member, MemberRole, Metadata, Product, Scope, Secret},
+    query::{QueryError, Reader, Sources},
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -37,8 +38,22 @@ impl Asker for Ear {
     }
 }
 
+/// Who is there, by the app's own id.
+#[derive(Default)]
+pub(crate) struct Present(pub(crate) Mutex<HashSet<String>>);
+
+impl Presence for Present {
+    fn is_online(&self, user: &User) -> bool {
+        self.is_present(user)
+    }
+    fn is_present(&self, user: &User) -> bool {
+        self.0.lock().contains(&user.external.text)
+    }
+}
+
 pub(crate) struct World {
     pub(crate) store: Arc<Model>,
+    pub(crate) present: Arc<Present>,
     pub(crate) executor: Executor,
     pub(crate) now: i64,
 }
@@ -50,9 +65,12 @@ impl World {
 
     /// A writer that starts on what a store holds.
     pub(crate) fn on(store: Arc<Model>) -> Self {
-        let executor = Executor::new(Arc::clone(&store) as Arc<_>, Arc::new(Nobody), 42).unwrap();
+        let present = Arc::new(Present::default());
+        let (rows, people) = (Arc::clone(&store) as Arc<_>, Arc::clone(&present) as Arc<_>);
+        let executor = Executor::new(rows, people, 42).unwrap();
         Self {
             store,
+            present,
             executor,
             now: 1_700_000_000_000,
         }
@@ -124,6 +142,40 @@ impl World {
         assert_eq!(self.store.commits(), commits, "nothing is stored");
         assert_eq!(self.executor.last_g(), last_g, "nothing is numbered");
         refusal
+    }
+
+    /// What a query finds now.
+    pub(crate) fn look(&self, actor: &Actor, query: &Query) -> Result<View, Refusal> {
+        self.look_after(actor, query, None)
+    }
+
+    /// What a query finds after a command.
+    pub(crate) fn look_after(
+        &self,
+        actor: &Actor,
+        query: &Query,
+        reply: Option<&Reply>,
+    ) -> Result<View, Refusal> {
+        let sources = Sources {
+            store: &*self.store,
+            presence: &*self.present,
+        };
+        let reader = Reader {
+            app: actor.app.id,
+            users: &[],
+            is_believed: actor.app.identity == Identity::Open || actor.scope == Scope::Server,
+            subject: actor.subject.as_ref().map(|subject| &subject.id),
+        };
+        match chat::query::run(sources, reader, query, self.executor.last_g(), reply) {
+            Ok(view) => Ok(view),
+            Err(QueryError::Refused(refusal)) => Err(refusal),
+            Err(QueryError::Failed(fault)) => panic!("{fault}"),
+        }
+    }
+
+    /// A user is there from now on.
+    pub(crate) fn comes(&self, user: &str) {
+        self.present.0.lock().insert(user.to_owned());
     }
 
     /// A user, as stored.
@@ -252,6 +304,60 @@ pub(crate) fn send_as(conversation: Uuid, sender: &str, text: &str, client_id: &
     }
 }
 
+/// Says something to somebody.
+pub(crate) fn send_to(to: Destination, sender: UserRef, text: &str) -> Command {
+    Command::Send {
+        to,
+        sender,
+        body: Body::text(text),
+        client_id: None,
+    }
+}
+
+/// Into the conversation about a product, sold by one to the other.
+pub(crate) fn about(product: &str, vendor: &str, customer: &str) -> Destination {
+    Destination::Product {
+        vendor: named(vendor),
+        customer: named(customer),
+        product: Box::new(Product {
+            id: product.to_owned(),
+            name: Some(format!("the {product}")),
+            ..Product::default()
+        }),
+    }
+}
+
+/// The conversation about a product.
+pub(crate) fn of_product(product: &str, vendor: &str, customer: &str) -> ConversationRef {
+    ConversationRef::Product(ProductRef {
+        product: product.to_owned(),
+        vendor: named(vendor),
+        customer: named(customer),
+    })
+}
+
+pub(crate) fn read_all(conversation: impl Into<ConversationRef>, reader: &str) -> Command {
+    Command::MarkAllRead {
+        conversation: conversation.into(),
+        reader: named(reader),
+        tells: false,
+    }
+}
+
+pub(crate) fn block(user: &str, whom: &str) -> Command {
+    Command::Block {
+        user: named(user),
+        whom: named(whom),
+    }
+}
+
+pub(crate) fn unblock(user: &str, whom: &str) -> Command {
+    Command::Unblock {
+        user: named(user),
+        whom: named(whom),
+    }
+}
+
 /// The app's own server, or an operator.
 pub(crate) fn server() -> Arc<Actor> {
     Arc::new(Actor {
@@ -343,7 +449,7 @@ pub(crate) fn read(message: Uuid, reader: &str) -> Command {
     }
 }
 
-pub(crate) fn typing(conversation: Uuid, user: &str) -> Command {
+pub(crate) fn typing(conversation: impl Into<ConversationRef>, user: &str) -> Command {
     Command::Typing {
         conversation: conversation.into(),
         user: named(user),
@@ -376,6 +482,15 @@ pub(crate) fn shown(turn: &Turn) -> Vec<Arc<Event>> {
     turn.effects.iter().filter_map(event).collect()
 }
 
+/// What passes in a turn.
+pub(crate) fn passed(turn: &Turn) -> Vec<Passing> {
+    let passing = |effect: &Effect| match effect {
+        Effect::Pass(passing) => Some(passing.clone()),
+        _ => None,
+    };
+    turn.effects.iter().filter_map(passing).collect()
+}
+
 /// The listening that a turn ends.
 pub(crate) fn ended(turn: &Turn) -> Vec<Unsubscribe> {
     let end = |effect: &Effect| match effect {
@@ -391,6 +506,14 @@ pub(crate) fn sent(result: &Result<Reply, Refusal>) -> (&chat::Message, bool) {
         Ok(Reply::Sent {
             message, repeated, ..
         }) => (&message.message, *repeated),
+        other => panic!("a message was sent, got {other:?}"),
+    }
+}
+
+/// The conversation that a message began, if it began one.
+pub(crate) fn opened(result: &Result<Reply, Refusal>) -> Option<&ConversationView> {
+    match result {
+        Ok(Reply::Sent { opened, .. }) => opened.as_deref(),
         other => panic!("a message was sent, got {other:?}"),
     }
 }

@@ -16,24 +16,24 @@ use crate::{
 };
 
 /// How many chats one is sent that asks for no page.
-const CHATS: u32 = 50;
+pub(super) const CHATS: u32 = 50;
 /// And how many of the newest messages of each.
-const MESSAGES: u32 = 20;
+pub(super) const MESSAGES: u32 = 20;
 /// The most chats on a page, and the most messages of each.
-const MAX_PAGE: u32 = 100;
+pub(super) const MAX_PAGE: u32 = 100;
 /// The most messages of one chat: a page that has no word for paging shows it as a whole.
-const HISTORY: u32 = 1_000;
+pub(super) const HISTORY: u32 = 1_000;
 /// The most messages that are handed out as missed.
 const MISSED: u32 = 1_000;
 
 /// The longest `clientMessageId`, in UTF-8 bytes.
 const MAX_CLIENT_ID: usize = 128;
 /// The longest name of a product, store or customer, in UTF-8 bytes.
-const MAX_NAME: usize = 256;
+pub(super) const MAX_NAME: usize = 256;
 /// The longest URL of a picture.
-const MAX_URL: usize = 2048;
+pub(super) const MAX_URL: usize = 2048;
 /// The longest price.
-const MAX_PRICE: usize = 64;
+pub(super) const MAX_PRICE: usize = 64;
 
 /// Who may come in: customers and vendors, and on `/presence` whoever has a role.
 pub(super) fn admit(namespace: &str, subject: Option<&Subject>) -> Result<(), Refusal> {
@@ -91,7 +91,7 @@ pub(super) fn chats(page: u64, limit: u32, message_page: u64, message_limit: u32
 }
 
 /// What stands before a page.
-fn offset(page: u64, limit: u32) -> u64 {
+pub(super) fn offset(page: u64, limit: u32) -> u64 {
     page.saturating_sub(1).saturating_mul(u64::from(limit))
 }
 

@@ -8,6 +8,7 @@
 mod incoming;
 pub mod objects;
 mod outgoing;
+pub mod rest;
 #[cfg(test)]
 mod tests;
 pub mod words;
@@ -101,6 +102,6 @@ impl Dialect for Market {
 
 const NAME: &str = "market";
 /// Where people talk.
-const CHAT: &str = "/chat";
+pub const CHAT: &str = "/chat";
 /// Where they say that they are there.
 const PRESENCE: &str = "/presence";

@@ -14,11 +14,9 @@ use uuid::Uuid;
 use crate::{
     Credential, Incoming, Request, Seat, Upload,
     minchat::NAME,
-    payload::{Field, fields, invalid},
+    payload::{Field, MAX_CLIENT_ID, fields, invalid},
 };
 
-/// The longest id of a retry, in UTF-8 bytes.
-pub(super) const MAX_CLIENT_ID: usize = 128;
 /// Where such an id may stand in a payload, and in metadata.
 const CLIENT_ID: &str = "clientMessageId";
 /// The longest name of a file, in UTF-8 bytes.

@@ -22,6 +22,8 @@ pub(super) struct Words {
     actor: &'static str,
     /// A user who must be there.
     user: &'static str,
+    /// Two who must not be one.
+    people: &'static str,
 }
 
 /// Who acts where the request names nobody.
@@ -39,6 +41,7 @@ impl Words {
             message: "messageId",
             actor: YOU,
             user: KEY_USER,
+            people: "usernames",
         };
         let Some(request) = request else { return words };
         match (&request.command, &request.query) {
@@ -68,6 +71,7 @@ impl Words {
             message: "id",
             actor: YOU,
             user: KEY_USER,
+            people: "usernames",
         };
         let Some(call) = call else {
             return Self {
@@ -78,6 +82,13 @@ impl Words {
         match (&call.request.command, &call.request.query) {
             (Some(Command::PutUser { .. }), _) => words.by("username"),
             (Some(Command::UpdateUser { .. } | Command::DeleteUser { .. }), _) => words.by("id"),
+            (Some(Command::Block { .. } | Command::Unblock { .. }), _) => Self {
+                actor: "id",
+                user: "id or other_id",
+                people: "id and other_id",
+                ..words
+            },
+            (None, Some(Query::Blocks { .. })) => words.by("id"),
             (Some(Command::OpenDirect { .. } | Command::CreateGroup { .. }), _) => Self {
                 actor: "the first of usernames",
                 user: "somebody in usernames, or user_id,",
@@ -131,6 +142,7 @@ impl Words {
             message,
             actor,
             user,
+            people,
         } = self;
         let text = match refusal {
             Refusal::Invalid { field: "", must } => format!("{payload} {must}"),
@@ -140,7 +152,7 @@ impl Words {
             Refusal::MetadataTooLarge { limit } => {
                 format!("metadata is longer than {limit} bytes")
             }
-            Refusal::SamePerson => return "usernames must be two different people".into(),
+            Refusal::SamePerson => format!("{people} must be two different people"),
             Refusal::UnknownConversation => {
                 format!("{chat} is not a chat that {actor} may see")
             }

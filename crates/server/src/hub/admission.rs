@@ -121,7 +121,7 @@ pub(super) fn admit(
 }
 
 /// Who comes in where a dialect demands a token: the person whom the dialect makes of its subject.
-fn prove(
+pub(crate) fn prove(
     app: &App,
     dialect: &dyn Dialect,
     namespace: &str,

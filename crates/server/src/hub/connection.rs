@@ -122,6 +122,7 @@ impl Driver for Connection {
     }
 
     fn woken(&mut self, now: Instant) -> Result<(), Close> {
+        self.seats.iter_mut().for_each(|seat| seat.look(now));
         self.poll_connecting(now)
     }
 

@@ -44,6 +44,7 @@ use dialects::{Dialect, Site};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
+pub(crate) use self::admission::prove;
 pub use self::{
     connection::Door,
     presence::Presence,

@@ -59,9 +59,9 @@ impl Online {
     }
 
     /// One socket fewer is this one's.
-    pub(super) fn leave(&self, who: &UserId, going: Going) {
+    pub(super) fn leave(&self, who: UserId, going: Going) {
         let mut all = self.0.lock();
-        let Some(seen) = all.get_mut(who) else {
+        let Some(seen) = all.get_mut(&who) else {
             return;
         };
         seen.sockets = seen.sockets.saturating_sub(1);
@@ -76,10 +76,10 @@ impl Online {
     }
 
     /// Whether somebody is here.
-    pub(super) fn has(&self, who: &UserId) -> bool {
+    pub(super) fn has(&self, who: UserId) -> bool {
         let now = timers::now();
         let all = self.0.lock();
-        all.get(who)
+        all.get(&who)
             .is_some_and(|seen| seen.gone.is_none_or(|(until, _)| now < until))
     }
 
@@ -95,7 +95,7 @@ impl Online {
 
 impl chat::Presence for Presence {
     fn is_online(&self, user: &User) -> bool {
-        self.online.has(&user.id)
+        self.online.has(user.id)
     }
 
     fn is_present(&self, user: &User) -> bool {

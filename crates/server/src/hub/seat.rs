@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use chat::{Actor, Asker, Command, Outcome, Refusal, Submission, UserRef, model::Secret};
-use dialects::{Dialect, Request};
+use dialects::{Credential, Dialect, Request};
 use tokio::task::AbortHandle;
 use wire::socketio::Event;
 
@@ -19,6 +19,7 @@ use super::{
     permits::Permits,
     presence::Going,
     session::{Portrait, Session},
+    socket::Registering,
     stream::Stream,
     upload::Uploading,
 };
@@ -178,7 +179,7 @@ impl Seat {
     /// Whether it may ask for more. While somebody registers with a token it is not known who asks.
     pub(super) fn has_room(&self) -> bool {
         self.uploading.is_none()
-            && !self.stream.is_registering()
+            && !self.stream.socket.is_registering()
             && !self.stream.socket.is_closed()
             && self.stream.open_tickets() < OPEN_TICKETS
             && self.stream.open_bytes() < OPEN_BYTES
@@ -197,19 +198,18 @@ impl Seat {
 
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
+        self.look(now);
+        self.stream.collect(&self.voice, out)
+    }
+
+    /// Sees whether it may go on with what it waits for, whether or not anything can be written.
+    pub(super) fn look(&mut self, now: Instant) {
         self.poll_upload();
         self.await_presence();
-        self.release_early(now);
-        let is_registering = self.stream.is_registering();
-        self.stream.collect(&self.voice, out)?;
-        if self.stream.take_registered() {
+        if self.stream.socket.take_registered() {
             self.adopt();
-        } else if !is_registering {
-            return Ok(());
         }
-        // What has waited for that goes on.
         self.release_early(now);
-        self.stream.collect(&self.voice, out)
     }
 
     /// Takes an event of its client.
@@ -217,6 +217,7 @@ impl Seat {
         if self.leaves {
             return;
         }
+        self.look(now);
         // Clients send no event before they have the answer to CONNECT.
         if self.stream.is_welcomed() {
             self.end_before();
@@ -337,18 +338,28 @@ impl Seat {
 
     fn submit_as(&mut self, ack: Option<u64>, actor: Arc<Actor>, request: Request) {
         if let Some(command) = &request.command {
-            self.submit_command(&actor, command.clone());
+            match &request.credential {
+                Some(Credential::Token(_)) => {
+                    let asker = Registering::begin(&self.stream.socket);
+                    self.submit_for(asker, &actor, command.clone());
+                }
+                _ => self.submit_command(&actor, command.clone()),
+            }
         }
         self.stream.ask(self.voice.dialect, ack, actor, request);
     }
 
     /// Submits a command for which the stream takes a ticket.
     fn submit_command(&self, actor: &Arc<Actor>, command: Command) {
+        self.submit_for(Arc::clone(&self.stream.socket) as _, actor, command);
+    }
+
+    fn submit_for(&self, asker: Arc<dyn Asker>, actor: &Arc<Actor>, command: Command) {
         self.permits.take();
         self.hub.queue.submit(Submission {
             actor: Arc::clone(actor),
             command,
-            asker: Arc::clone(&self.stream.socket) as _,
+            asker,
         });
     }
 }

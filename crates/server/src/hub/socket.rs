@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -32,6 +32,10 @@ pub(crate) struct Socket {
     inbox: Mutex<Inbox>,
     /// The same as in the inbox, for those who only ask.
     closed: AtomicBool,
+    /// How many are about to register with a token.
+    registering: AtomicUsize,
+    /// Somebody has registered since this was last asked.
+    registered: AtomicBool,
     /// It stands in the queue of a pool of permits.
     waits: AtomicBool,
     /// The topics that it listens to, with the numbers under which it knows them.
@@ -105,6 +109,8 @@ impl Socket {
             more: Mutex::default(),
             inbox: Mutex::default(),
             closed: AtomicBool::new(false),
+            registering: AtomicUsize::new(0),
+            registered: AtomicBool::new(false),
             slots: Mutex::default(),
             passing: Mutex::default(),
             waits: AtomicBool::new(false),
@@ -162,6 +168,16 @@ impl Socket {
     pub(crate) fn end_waiting(&self) {
         self.waits.store(false, Ordering::Release);
         self.handle.wake();
+    }
+
+    /// Whether somebody is about to register with a token.
+    pub(crate) fn is_registering(&self) -> bool {
+        self.registering.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether somebody has registered since this was last asked.
+    pub(crate) fn take_registered(&self) -> bool {
+        self.registered.load(Ordering::Relaxed) && self.registered.swap(false, Ordering::AcqRel)
     }
 
     /// Notes that a topic has something new.
@@ -235,12 +251,16 @@ impl Asker for Socket {
         if let Ok(Reply::Registered { user, .. }) = &outcome.result {
             self.session.register(user);
         }
+        if let Ok(Reply::Registered { .. } | Reply::Inherited { .. }) = &outcome.result {
+            self.registered.store(true, Ordering::Release);
+        }
         let at = outcome.g;
         if self.deliver(Delivery::Decided(outcome)) {
             return;
         }
         // Who has taken over listens to it already, and will not join again by itself.
         if let (Some(place), Some(heir)) = (joined, self.session.socket()) {
+            heir.registered.store(true, Ordering::Release);
             heir.deliver(Delivery::Joined { place, at });
         }
     }
@@ -255,5 +275,30 @@ impl Asker for Socket {
     fn lost(&self) {
         self.permits.release();
         self.deliver(Delivery::Lost);
+    }
+}
+
+/// Asks for a socket that is not read meanwhile: it registers somebody with a token.
+pub(crate) struct Registering(Arc<Socket>);
+
+impl Registering {
+    pub(crate) fn begin(socket: &Arc<Socket>) -> Arc<Self> {
+        socket.registering.fetch_add(1, Ordering::AcqRel);
+        Arc::new(Self(Arc::clone(socket)))
+    }
+}
+
+impl Asker for Registering {
+    fn answered(&self, outcome: Outcome) {
+        self.0.answered(outcome);
+        self.0.registering.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn wake(&self) {
+        self.0.wake();
+    }
+
+    fn lost(&self) {
+        self.0.lost();
     }
 }

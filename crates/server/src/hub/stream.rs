@@ -46,10 +46,6 @@ pub(crate) struct Stream {
     pinged: [Key; 2],
     /// Who the socket has said it is; it may be several.
     identities: Vec<UserId>,
-    /// How many are about to register with a token.
-    registering: usize,
-    /// Somebody has registered since this was last asked.
-    registered: bool,
     /// What it has to do with who is present.
     standing: Option<Standing>,
     /// How the socket will go.
@@ -89,8 +85,6 @@ impl Stream {
             dismissed: false,
             pinged: [Key::default(); 2],
             identities: Vec::new(),
-            registering: 0,
-            registered: false,
             standing,
             going: Going::Lost,
         }
@@ -173,7 +167,7 @@ impl Stream {
         self.socket.session.unidentify(user);
         if let Some(place) = self.identities.iter().position(|known| *known == user) {
             self.identities.swap_remove(place);
-            self.hub.presence.online.leave(&user, Going::Goodbye);
+            self.hub.presence.online.leave(user, Going::Goodbye);
         }
     }
 
@@ -205,16 +199,6 @@ impl Stream {
         !self.identities.is_empty() || self.tickets.iter().any(Ticket::identifies)
     }
 
-    /// Whether somebody is about to register with a token.
-    pub(super) fn is_registering(&self) -> bool {
-        self.registering > 0
-    }
-
-    /// Whether somebody has registered since this was last asked.
-    pub(super) fn take_registered(&mut self) -> bool {
-        std::mem::take(&mut self.registered)
-    }
-
     /// Whether the session may have something in the store: it listens to something, or has asked to.
     pub(crate) fn has_stored_session(&self) -> bool {
         !self.subscriptions.is_empty() || self.is_identified() || !self.is_welcomed()
@@ -228,9 +212,7 @@ impl Stream {
         actor: Arc<Actor>,
         request: Request,
     ) {
-        let ticket = Ticket::asked(dialect, ack, actor, request);
-        self.registering += usize::from(ticket.registers_by_token());
-        self.push(ticket);
+        self.push(Ticket::asked(dialect, ack, actor, request));
     }
 
     /// Takes a ticket for what its client is told when it comes in.
@@ -494,7 +476,7 @@ impl Drop for Stream {
         }
         self.socket.session.detach(&self.socket);
         for user in &self.identities {
-            self.hub.presence.online.leave(user, self.going);
+            self.hub.presence.online.leave(*user, self.going);
         }
         if let Some(Standing {
             person, announces, ..

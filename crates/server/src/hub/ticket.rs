@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chat::{Actor, Command, G, Refusal, Reply};
-use dialects::{Answered, Credential, Dialect, Request};
+use dialects::{Answered, Dialect, Request};
 
 use super::offset::Key;
 
@@ -170,12 +170,6 @@ impl Ticket {
             State::Kept { .. } => true,
             State::Submitted | State::Asking { .. } | State::Reading { .. } => false,
         }
-    }
-
-    /// Whether it lets somebody register with a token.
-    pub(super) fn registers_by_token(&self) -> bool {
-        let credential = self.request.as_ref().map(|request| &request.credential);
-        self.identifies() && matches!(credential, Some(Some(Credential::Token(_))))
     }
 
     /// Whether it says who is at the socket, and is not refused.

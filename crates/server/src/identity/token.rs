@@ -294,8 +294,10 @@ pub fn sign(
     }
     let issued = now.0.div_euclid(1_000);
     let ttl = i64::try_from(ttl_seconds).unwrap_or(i64::MAX);
+    let ExternalId { text, number } = &subject.id;
+    let number = number.then(|| text.parse::<i64>().ok()).flatten();
     let mut claims = json!({
-        "sub": subject.id.text,
+        "sub": number.map_or_else(|| Value::from(text.as_str()), Value::from),
         "iat": issued,
         "exp": issued.saturating_add(ttl),
     });

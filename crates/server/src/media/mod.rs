@@ -2,13 +2,15 @@
 //!
 //! A file comes in pieces into `media/incoming`, counted as they come; it is synced and moved to its
 //! name before anything refers to it. Its name is random and cannot be guessed: who knows it may
-//! read it. What nothing refers to is removed by the `janitor`; `serve` gives files out. Must not
-//! know where a file came from, nor who may send one.
+//! read it. A picture gets a small one beside it (`thumbnail`), a file of its own. What nothing refers to
+//! is removed by the `janitor`; `serve` gives files out. Must not know where a file came from, nor who
+//! may send one.
 
 mod janitor;
 mod kind;
 mod name;
 mod serve;
+mod thumbnail;
 
 use std::{
     fmt,
@@ -17,17 +19,21 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
-use chat::{Fault, Media, Refusal, Reply};
-use tokio::task::spawn_blocking;
+use chat::{Fault, Media, Refusal, Reply, model::MediaKind};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 pub use self::{
     janitor::{copy_files, keep_clean},
     serve::router,
 };
-use self::{kind::HEAD_BYTES, name::FileName};
+use self::{
+    kind::{HEAD_BYTES, Kind},
+    name::FileName,
+};
 use crate::{identity::key::random_bytes, stores::folder};
 
 /// The folder of the files, in the data folder.
@@ -38,6 +44,10 @@ const INCOMING: &str = "incoming";
 const WRITE_BYTES: usize = 256 << 10;
 /// Longest title that is kept, in bytes.
 const MAX_TITLE_BYTES: usize = 255;
+/// Pictures that are made smaller at once: each takes a processor, and memory for what it decodes.
+const PAINTERS: usize = 2;
+/// How long a picture waits for that. Then it has no thumbnail.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What can be set about the store of files.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +89,7 @@ impl std::error::Error for MediaError {}
 pub struct MediaStore {
     folder: PathBuf,
     config: MediaConfig,
+    painters: Arc<Semaphore>,
 }
 
 impl MediaStore {
@@ -94,7 +105,12 @@ impl MediaStore {
         }
         folder::sync_folder(data).map_err(fault)?;
         folder::sync_folder(&folder).map_err(fault)?;
-        Ok(Self { folder, config })
+        let painters = Arc::new(Semaphore::new(PAINTERS));
+        Ok(Self {
+            folder,
+            config,
+            painters,
+        })
     }
 
     /// Longest file, in bytes.
@@ -107,16 +123,9 @@ impl MediaStore {
         let store = Arc::clone(self);
         blocking(move || {
             store.check_space()?;
-            let random = FileName::random_part()?;
-            let path = store.folder.join(INCOMING).join(random);
-            let file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&path)
-                .map_err(failed)?;
+            let (file, part) = store.begin()?;
             Ok(Incoming {
-                part: Scrap(Some(path)),
+                part,
                 file: Some(file),
                 head: Vec::new(),
                 gathered: Vec::new(),
@@ -138,13 +147,60 @@ impl MediaStore {
         incoming.finish(title).await
     }
 
-    /// Removes a file to which nothing refers, because what would have was refused. That it is gone
-    /// already is no fault; what cannot be removed now is left to the janitor.
-    pub fn discard(&self, name: &str) {
-        let Some(name) = FileName::parse(name) else {
-            return;
+    /// Removes a file to which nothing refers, because what would have was refused, and its
+    /// thumbnail. That they are gone already is no fault; what cannot be removed now is left to the
+    /// janitor.
+    pub fn discard(&self, media: &Media) {
+        if let Some(name) = FileName::parse(&media.name) {
+            drop_soon(self.folder.join(name.as_str()));
+        }
+        if let Some(thumbnail) = &media.thumbnail {
+            self.discard(thumbnail);
+        }
+    }
+
+    /// An empty file, for what is not whole yet.
+    fn begin(&self) -> Result<(File, Scrap), MediaError> {
+        let path = self.folder.join(INCOMING).join(FileName::random_part()?);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        Ok((file, Scrap(Some(path))))
+    }
+
+    /// Gives a whole file its name. Whichever step fails, there is one file to be removed.
+    fn settle(
+        &self,
+        file: &File,
+        part: Scrap,
+        kind: Kind,
+    ) -> Result<(FileName, Scrap), MediaError> {
+        let name = FileName::random(kind.extension)?;
+        let place = self.folder.join(name.as_str());
+        file.sync_all().map_err(failed)?;
+        let renamed = part.0.as_ref().map(|part| std::fs::rename(part, &place));
+        renamed.ok_or_else(broken)?.map_err(failed)?;
+        Ok((name, part.moved_to(place)))
+    }
+
+    /// Keeps the thumbnail of a file.
+    fn settle_thumbnail(&self, bytes: &[u8]) -> Result<(Media, Scrap), MediaError> {
+        let kind = kind::detect(bytes);
+        let (mut file, part) = self.begin()?;
+        file.write_all(bytes).map_err(failed)?;
+        let (name, scrap) = self.settle(&file, part, kind)?;
+        let media = Media {
+            name: name.into_string(),
+            kind: kind.use_as,
+            mime: kind.mime.to_owned(),
+            bytes: bytes.len() as u64,
+            title: None,
+            thumbnail: None,
         };
-        drop_soon(self.folder.join(name.as_str()));
+        Ok((media, scrap))
     }
 
     fn check_space(&self) -> Result<(), MediaError> {
@@ -206,27 +262,22 @@ impl Incoming {
         Ok(())
     }
 
-    /// The file is whole: gives it its name. When this returns it is on disk.
+    /// The file is whole: gives it its name, and if it is a picture, a thumbnail. When this returns
+    /// both are on disk.
     ///
     /// # Errors
     /// Nothing of it is left then.
     pub async fn finish(mut self, title: Option<String>) -> Result<Kept, MediaError> {
         self.flush().await?;
         let kind = kind::detect(&self.head);
+        let thumbnail = self.make_thumbnail(kind).await;
         blocking(move || {
-            let name = FileName::random(kind.extension)?;
-            let place = self.store.folder.join(name.as_str());
-            let file = self.file.take().ok_or_else(broken)?;
-            file.sync_all().map_err(failed)?;
-            let Some(part) = self.part.0.take() else {
-                return Err(broken());
-            };
-            // Whichever step fails, there is one file to be removed.
-            let renamed = std::fs::rename(&part, &place);
-            let scrap = Scrap(Some(if renamed.is_ok() { place } else { part }));
-            renamed
-                .and_then(|()| folder::sync_folder(&self.store.folder))
-                .map_err(failed)?;
+            let store = &self.store;
+            let file = self.file.as_ref().ok_or_else(broken)?;
+            let (name, file) = store.settle(file, self.part, kind)?;
+            let thumbnail = thumbnail.map(|bytes| store.settle_thumbnail(&bytes));
+            let (thumbnail, small) = thumbnail.transpose()?.unzip();
+            folder::sync_folder(&store.folder).map_err(failed)?;
             Ok(Kept {
                 media: Media {
                     name: name.into_string(),
@@ -234,21 +285,36 @@ impl Incoming {
                     mime: kind.mime.to_owned(),
                     bytes: self.bytes,
                     title: title.as_deref().and_then(tidy_title),
-                    thumbnail: None,
+                    thumbnail: thumbnail.map(Box::new),
                 },
-                file: scrap,
+                files: [Some(file), small],
             })
         })
         .await
     }
+
+    async fn make_thumbnail(&self, kind: Kind) -> Option<Vec<u8>> {
+        if !matches!(kind.use_as, MediaKind::Image | MediaKind::Gif) {
+            return None;
+        }
+        let painters = Arc::clone(&self.store.painters);
+        let turn = timeout(PATIENCE, painters.acquire_owned()).await.ok()?;
+        let path = self.part.0.clone()?;
+        let made = spawn_blocking(move || {
+            let _turn = turn;
+            thumbnail::make(&path, kind.mime)
+        });
+        // A decoder that panics has met a picture that nobody should look at.
+        made.await.ok()?
+    }
 }
 
 /// A file that is kept, but to which nothing refers yet. Dropped without [`Kept::release`] it is
-/// removed.
+/// removed, and its thumbnail with it.
 #[derive(Debug)]
 pub struct Kept {
     media: Media,
-    file: Scrap,
+    files: [Option<Scrap>; 2],
 }
 
 impl Kept {
@@ -261,7 +327,9 @@ impl Kept {
     /// submitted. If the command is refused, [`MediaStore::discard`] removes the file; if nobody can
     /// say what came of it, the janitor will find out.
     pub fn release(mut self) -> Media {
-        self.file.0 = None;
+        for file in self.files.iter_mut().flatten() {
+            file.0 = None;
+        }
         self.media
     }
 }
@@ -279,6 +347,14 @@ pub(crate) fn is_in_use(result: &Result<Reply, Refusal>) -> bool {
 /// A file that is removed when this is dropped.
 #[derive(Debug)]
 struct Scrap(Option<PathBuf>);
+
+impl Scrap {
+    /// The file has another name now.
+    fn moved_to(mut self, place: PathBuf) -> Self {
+        self.0 = Some(place);
+        self
+    }
+}
 
 impl Drop for Scrap {
     fn drop(&mut self) {

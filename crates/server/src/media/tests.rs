@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 use std::os::unix::fs::PermissionsExt;
-use std::{fs, path::PathBuf, time::Instant};
+use std::{fs, io::Cursor, path::PathBuf, time::Instant};
 
 use chat::{
     AppId, ExternalId, Store, Timestamp, User, UserId,
     model::{MediaKind, Picture, Profile},
     store::{Batch, Change},
+};
+use image::{
+    DynamicImage, ImageEncoder, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage,
+    codecs::jpeg::JpegEncoder,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -83,8 +87,11 @@ async fn what_is_dropped_before_it_is_used_is_gone() {
     drop(unused);
     await_empty(&media).await;
     let refused = media.keep(PNG.into(), None).await.unwrap().release();
-    media.discard("../palaver.db");
-    media.discard(&refused.name);
+    media.discard(&Media {
+        name: "../palaver.db".to_owned(),
+        ..refused.clone()
+    });
+    media.discard(&refused);
     await_empty(&media).await;
 }
 
@@ -177,4 +184,166 @@ async fn a_copy_has_all_files() {
     // A folder of before there were files.
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     copy_files(old.path(), new.path()).unwrap();
+}
+
+/// Red above, blue below.
+fn flag(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |_, y| {
+        Rgb(if y < height / 2 {
+            [255, 0, 0]
+        } else {
+            [0, 0, 255]
+        })
+    })
+}
+
+fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let picture = picture.into();
+    picture
+        .write_to(&mut Cursor::new(&mut bytes), format)
+        .unwrap();
+    bytes
+}
+
+/// Keeps a picture, and looks at its thumbnail.
+async fn shrunk(media: &Arc<MediaStore>, picture: Vec<u8>) -> (Media, DynamicImage) {
+    let kept = media.keep(picture.into(), None).await.unwrap().release();
+    let small = *kept.thumbnail.expect("a thumbnail");
+    let bytes = fs::read(media.folder.join(&small.name)).unwrap();
+    assert_eq!(small.bytes, bytes.len() as u64);
+    let shown = image::load_from_memory(&bytes).unwrap();
+    (small, shown)
+}
+
+#[tokio::test]
+async fn a_picture_gets_a_small_one() {
+    let (_folder, media) = open(CONFIG);
+    for format in [
+        ImageFormat::Jpeg,
+        ImageFormat::Png,
+        ImageFormat::Gif,
+        ImageFormat::WebP,
+    ] {
+        let (small, shown) = shrunk(&media, encoded(flag(800, 400), format)).await;
+        assert_eq!((shown.width(), shown.height()), (320, 160), "{format:?}");
+        assert_eq!((small.kind, &*small.mime), (MediaKind::Image, "image/jpeg"));
+        assert_eq!(small.name.rsplit_once('.').unwrap().1, "jpg");
+        let shown = shown.to_rgb8();
+        let (above, below) = (shown.get_pixel(160, 40), shown.get_pixel(160, 120));
+        assert!(above[0] > 200 && above[2] < 50, "{format:?}: {above:?}");
+        assert!(below[2] > 200 && below[0] < 50, "{format:?}: {below:?}");
+    }
+    let (_, shown) = shrunk(&media, encoded(flag(60, 20), ImageFormat::Png)).await;
+    assert_eq!((shown.width(), shown.height()), (60, 20));
+    let (_, shown) = shrunk(&media, encoded(flag(1, 2_000), ImageFormat::Png)).await;
+    assert_eq!((shown.width(), shown.height()), (1, 320));
+}
+
+#[tokio::test]
+async fn what_is_transparent_stays_so() {
+    let (_folder, media) = open(CONFIG);
+    let glass = RgbaImage::from_pixel(400, 400, Rgba([9, 9, 9, 100]));
+    for format in [ImageFormat::Png, ImageFormat::WebP] {
+        let (small, shown) = shrunk(&media, encoded(glass.clone(), format)).await;
+        assert_eq!(small.mime, "image/png");
+        assert_eq!(shown.to_rgba8().get_pixel(5, 5)[3], 100);
+    }
+}
+
+/// The camera was held on its side: what is stored on the left is to be shown above.
+#[tokio::test]
+async fn a_picture_is_turned_as_its_camera_was() {
+    const TURN_RIGHT: u8 = 6;
+    let (_folder, media) = open(CONFIG);
+    // A little-endian TIFF head, and one entry: the orientation (0x0112), one short.
+    let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
+    exif.extend([TURN_RIGHT, 0, 0, 0, 0, 0, 0, 0]);
+    let mut bytes = Vec::new();
+    let mut encoder = JpegEncoder::new(&mut bytes);
+    encoder.set_exif_metadata(exif).unwrap();
+    flag(800, 400).write_with_encoder(encoder).unwrap();
+    let (_, shown) = shrunk(&media, bytes).await;
+    assert_eq!((shown.width(), shown.height()), (160, 320));
+    let shown = shown.to_rgb8();
+    let (left, right) = (shown.get_pixel(20, 160), shown.get_pixel(140, 160));
+    assert!(left[2] > 200 && right[0] > 200, "{left:?} {right:?}");
+}
+
+/// A picture of so many pixels that says nothing more of itself.
+fn png_of(width: u32, height: u32) -> Vec<u8> {
+    let mut picture = encoded(RgbImage::new(1, 1), ImageFormat::Png);
+    let sizes = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    picture[16..24].copy_from_slice(&sizes);
+    let sum = crc(&picture[12..29]).to_be_bytes();
+    picture[29..33].copy_from_slice(&sum);
+    picture
+}
+
+/// Annex D of the PNG specification.
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |sum: u32, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg());
+    let add = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), step);
+    !bytes.iter().fold(u32::MAX, add)
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_small_is_kept_all_the_same() {
+    let (_folder, media) = open(CONFIG);
+    let jpeg = encoded(flag(800, 400), ImageFormat::Jpeg);
+    let mut huge_gif = encoded(flag(2, 2), ImageFormat::Gif);
+    huge_gif[6..10].fill(0xff);
+    for (what, picture) in [
+        ("only a head", PNG.to_vec()),
+        ("a bomb", png_of(60_000, 60_000)),
+        ("a bomb of one line", png_of(u32::MAX >> 1, 1)),
+        ("no pixels", png_of(0, 0)),
+        ("a gif of 65535 by 65535", huge_gif),
+        (
+            "half a picture",
+            encoded(flag(800, 400), ImageFormat::Png)[..200].to_vec(),
+        ),
+        ("a name without a picture", jpeg[..20].to_vec()),
+        ("a type that is not read here", b"BM......".to_vec()),
+        ("a film", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom".to_vec()),
+    ] {
+        let bytes = picture.len() as u64;
+        let kept = media.keep(picture.into(), None).await.unwrap();
+        assert_eq!(kept.media().thumbnail, None, "{what}");
+        assert_eq!(kept.media().bytes, bytes);
+    }
+    await_empty(&media).await;
+    // The sums are right: what is refused is the size.
+    let (_, shown) = shrunk(&media, png_of(1, 1)).await;
+    assert_eq!((shown.width(), shown.height()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_thumbnail_goes_with_its_picture() {
+    let (folder, media) = open(CONFIG);
+    let store = Sqlite::open(folder.path(), &Options::default()).unwrap();
+    let picture = encoded(flag(800, 400), ImageFormat::Png);
+    let keep = || async { media.keep(picture.clone().into(), None).await.unwrap() };
+    drop(keep().await);
+    await_empty(&media).await;
+    media.discard(&keep().await.release());
+    await_empty(&media).await;
+
+    let used = keep().await.release();
+    keep().await.release();
+    refer_to(&store, &used);
+    assert_eq!(files(&media).len(), 4);
+    let removed = janitor::clean(&media.folder, &store, std::time::Duration::ZERO);
+    assert_eq!(removed.unwrap(), 2);
+    let small = used.thumbnail.as_ref().unwrap();
+    let mut left = files(&media);
+    left.sort();
+    let mut due = [&used.name, &small.name].map(|name| media.folder.join(name));
+    due.sort();
+    assert_eq!(left, due);
+    // It can be given out by its own name.
+    assert_eq!(
+        store.media(&small.name).unwrap().unwrap().mime,
+        "image/jpeg"
+    );
 }

@@ -1,4 +1,4 @@
-//! What a request brought: JSON, or a form with at most one file, and the query.
+//! What a request brought: JSON, or a form, perhaps with files, and the query.
 //!
 //! Texts stay in memory and are limited; a file goes to the media store as it comes.
 
@@ -13,8 +13,8 @@ use axum::{
     },
     http::{HeaderMap, StatusCode, header},
 };
-use chat::model::MediaKind;
-use dialects::minchat::rest::{Form, Input};
+use chat::{Media, model::MediaKind};
+use dialects::rest::{Form, Input};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mime::Mime;
 use serde_json::value::RawValue;
@@ -34,28 +34,74 @@ use crate::{
 const MAX_TEXT_BYTES: usize = 1_000_000;
 /// Most parts of a form: a group may have a thousand members.
 const MAX_PARTS: usize = 1_100;
+/// Most files of a form.
+const MAX_FILES: usize = 10;
+/// Names a send, so that it can be sent again without making a second message.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// Bodies up to this length, in bytes, need no seat.
 const SMALL_BYTES: u64 = 16 << 10;
 /// How long a body may take.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Which field of a form may be a file.
+/// Which fields of a form may be files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileField {
+pub(super) enum Files {
     /// None.
     None,
     /// `avatar_file`, a picture.
     Avatar,
     /// `file`, anything.
-    File,
+    One,
+    /// Any, up to [`MAX_FILES`], all of one kind.
+    All(Kind),
 }
 
-impl FileField {
-    fn name(self) -> Option<&'static str> {
+/// What files must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Picture,
+    Video,
+    Pdf,
+}
+
+impl Files {
+    fn takes(self, name: &str) -> bool {
         match self {
-            Self::None => None,
-            Self::Avatar => Some("avatar_file"),
-            Self::File => Some("file"),
+            Self::None => false,
+            Self::Avatar => name == "avatar_file",
+            Self::One => name == "file",
+            Self::All(_) => true,
+        }
+    }
+
+    fn most(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Avatar | Self::One => 1,
+            Self::All(_) => MAX_FILES,
+        }
+    }
+
+    /// Whether a file is what it must be.
+    fn check(self, name: &str, media: &Media) -> Result<(), Rejection> {
+        let is = |kind| match kind {
+            Kind::Picture => matches!(media.kind, MediaKind::Image | MediaKind::Gif),
+            Kind::Video => media.kind == MediaKind::Video,
+            Kind::Pdf => media.mime == "application/pdf",
+        };
+        match self {
+            Self::Avatar if !is(Kind::Picture) => {
+                Err(Rejection::invalid(name, "must be a picture"))
+            }
+            Self::All(kind) if !is(kind) => {
+                let must = match kind {
+                    Kind::Picture => "a picture",
+                    Kind::Video => "a video",
+                    Kind::Pdf => "a PDF",
+                };
+                Err(Rejection::unsupported(&format!("{name} must be {must}")))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -63,8 +109,8 @@ impl FileField {
 /// What a request brought.
 pub(super) struct Body {
     content: Content,
-    /// The file; it is removed with this unless it is taken out.
-    pub(super) kept: Option<Kept>,
+    /// The files; they are removed with this unless they are taken out.
+    pub(super) kept: Vec<Kept>,
 }
 
 enum Content {
@@ -88,7 +134,7 @@ impl Rest {
         &self,
         caller: &Caller,
         request: Request,
-        file: FileField,
+        files: Files,
     ) -> Result<Body, Rejection> {
         let kind = content_type(request.headers())?;
         let length = length(request.headers());
@@ -103,8 +149,8 @@ impl Rest {
         };
         let read = async {
             match kind {
-                Kind::Json => read_json(request).await,
-                Kind::Form => self.read_form(request, file).await,
+                Type::Json => read_json(request).await,
+                Type::Form => self.read_form(request, files).await,
             }
         };
         timeout(PATIENCE, read).await.unwrap_or_else(|_| {
@@ -117,9 +163,11 @@ impl Rest {
         })
     }
 
-    async fn read_form(&self, request: Request, file: FileField) -> Result<Body, Rejection> {
+    async fn read_form(&self, request: Request, files: Files) -> Result<Body, Rejection> {
         let media = &self.parts().media;
-        let limit = media.max_bytes().saturating_add(2 * MAX_TEXT_BYTES as u64);
+        let most = files.most().max(1) as u64;
+        let limit = media.max_bytes().saturating_mul(most);
+        let limit = limit.saturating_add(2 * MAX_TEXT_BYTES as u64);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let (parts, stream) = request.into_parts();
         let (stream, pace) = Paced::new(stream);
@@ -128,7 +176,7 @@ impl Rest {
         let form: Multipart = request.extract().await.map_err(|_| {
             Rejection::invalid("Content-Type", "must name the boundary of the form")
         })?;
-        self.read_parts(form, &pace, limit as u64, file).await
+        self.read_parts(form, &pace, limit as u64, files).await
     }
 
     async fn read_parts(
@@ -136,11 +184,11 @@ impl Rest {
         mut form: Multipart,
         pace: &Pace,
         limit: u64,
-        file: FileField,
+        files: Files,
     ) -> Result<Body, Rejection> {
         let broken = |error: MultipartError| broken(&error, limit);
         let mut found = Form::default();
-        let (mut kept, mut parts, mut bytes) = (None, 0, 0);
+        let (mut kept, mut parts, mut bytes) = (Vec::new(), 0, 0);
         loop {
             pace.taken();
             let Some(part) = form.next_field().await.map_err(broken)? else {
@@ -154,18 +202,18 @@ impl Rest {
             let Some(name) = part.name().map(str::to_owned) else {
                 return Err(Rejection::invalid("body", "must have a name for each part"));
             };
-            if part.file_name().is_some() && file.name() == Some(&*name) {
-                if kept.is_some() {
-                    return Err(Rejection::invalid(&name, "must be one file"));
+            if part.file_name().is_some() && files.takes(&name) {
+                if kept.len() == files.most() {
+                    let must = match files.most() {
+                        1 => "must be one file".to_owned(),
+                        most => format!("must be one of at most {most} files"),
+                    };
+                    return Err(Rejection::invalid(&name, &must));
                 }
-                kept = self.read_file(part, pace, limit, &name).await?;
-                let media = kept.as_ref().map(Kept::media);
-                if let Some(media) = media {
-                    let is_picture = matches!(media.kind, MediaKind::Image | MediaKind::Gif);
-                    if file == FileField::Avatar && !is_picture {
-                        return Err(Rejection::invalid(&name, "must be a picture"));
-                    }
-                    found.files.push((name, media.clone()));
+                if let Some(file) = self.read_file(part, pace, limit, &name).await? {
+                    files.check(&name, file.media())?;
+                    found.files.push((name, file.media().clone()));
+                    kept.push(file);
                 }
             } else {
                 bytes += name.len();
@@ -257,25 +305,24 @@ async fn read_json(request: Request) -> Result<Body, Rejection> {
     })?;
     Ok(Body {
         content: Content::Json(json),
-        kept: None,
+        kept: Vec::new(),
     })
 }
 
-enum Kind {
+enum Type {
     Json,
     Form,
 }
 
-fn content_type(headers: &HeaderMap) -> Result<Kind, Rejection> {
+fn content_type(headers: &HeaderMap) -> Result<Type, Rejection> {
     let text = headers.get(header::CONTENT_TYPE);
     let kind = text.and_then(|text| text.to_str().ok()?.parse::<Mime>().ok());
     match kind.as_ref().map(Mime::essence_str) {
-        Some("application/json") => Ok(Kind::Json),
-        Some("multipart/form-data") => Ok(Kind::Form),
+        Some("application/json") => Ok(Type::Json),
+        Some("multipart/form-data") => Ok(Type::Form),
         _ => {
             let words = "Content-Type must be application/json or multipart/form-data";
-            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            Err(Rejection::new(status, "unsupported_media_type", words))
+            Err(Rejection::unsupported(words))
         }
     }
 }
@@ -295,4 +342,11 @@ pub(super) fn query(request: &Request) -> Result<Form, Rejection> {
     let Query(texts) = query.map_err(|_| Rejection::invalid("query", "must be a valid query"))?;
     let files = Vec::new();
     Ok(Form { texts, files })
+}
+
+/// The name of a send, if the request has one.
+pub(super) fn idempotency_key(request: &Request) -> Result<Option<String>, Rejection> {
+    let key = request.headers().get(IDEMPOTENCY_KEY);
+    let text = key.map(|key| key.to_str().map(str::to_owned)).transpose();
+    text.map_err(|_| Rejection::invalid(IDEMPOTENCY_KEY, "must be text"))
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use chat::{Actor, App, Refusal, model::Scope};
 
-use super::{Rejection, Rest};
+use super::{Rejection, Rest, RestParts};
 use crate::{
     identity::{Directory, credential},
     limits::Asking,
@@ -26,24 +26,14 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Refuses everybody but the app's own servers.
-    pub(super) fn must_be_server(&self) -> Result<(), Rejection> {
-        match self.actor.scope {
-            Scope::Server => Ok(()),
-            Scope::Client => Err(Rejection::refused(&Refusal::NotAllowed)),
-        }
-    }
-}
-
-impl FromRequestParts<Rest> for Caller {
-    type Rejection = Rejection;
-
-    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Rejection> {
-        let shared = rest.parts();
-        let peer = parts.extensions.get::<Peer>();
+    /// Counts a request, whoever it was `found` to be from.
+    pub(super) fn counted(
+        shared: &RestParts,
+        peer: Option<&Peer>,
+        found: Result<Actor, Rejection>,
+    ) -> Result<Self, Rejection> {
         // Without a listener in front, a request is this machine's own.
         let ip = peer.map_or_else(|| Peer::local().ip, |peer| peer.ip);
-        let found = authenticate(&shared.directory, peer, &parts.headers);
         let asking = match &found {
             Ok(actor) => Asking {
                 ip: (actor.scope == Scope::Client).then_some(ip),
@@ -61,6 +51,25 @@ impl FromRequestParts<Rest> for Caller {
         }
         let actor = Arc::new(found?);
         Ok(Self { actor, ip })
+    }
+
+    /// Refuses everybody but the app's own servers.
+    pub(super) fn must_be_server(&self) -> Result<(), Rejection> {
+        match self.actor.scope {
+            Scope::Server => Ok(()),
+            Scope::Client => Err(Rejection::refused(&Refusal::NotAllowed)),
+        }
+    }
+}
+
+impl FromRequestParts<Rest> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Rejection> {
+        let shared = rest.parts();
+        let peer = parts.extensions.get::<Peer>();
+        let found = authenticate(&shared.directory, peer, &parts.headers);
+        Self::counted(shared, peer, found)
     }
 }
 
@@ -91,7 +100,7 @@ fn authenticate(
 }
 
 /// RFC 6750, section 2.1; the name of the scheme in any case (RFC 9110, section 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credential) = text.split_once(' ')?;
     let credential = credential.trim();
@@ -99,7 +108,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The app in which a token is looked at.
-fn home(
+pub(super) fn home(
     directory: &Directory,
     peer: Option<&Peer>,
     headers: &HeaderMap,

@@ -1,20 +1,19 @@
 //! `/v1/chat`: chats of two people and of many, and who belongs to them.
 
 use axum::extract::{Path, Request, State};
-use axum::response::{IntoResponse, Response};
-use dialects::minchat::{
-    objects::Chat,
-    rest::{
-        self as minchat, ByUser, Chats, ChatsQuery, Done, Failure, OpenChat, Participant,
-        UpdateChat, ViewerQuery,
+use axum::response::Response;
+use dialects::{
+    minchat::{
+        objects::Chat,
+        rest::{
+            self as minchat, ByUser, Chats, ChatsQuery, Done, Failure, OpenChat, Participant,
+            UpdateChat, ViewerQuery,
+        },
     },
+    rest::{Form, Input},
 };
 
-use super::{
-    Rest,
-    body::{FileField, query},
-    caller::Caller,
-};
+use super::{Rest, body::Files, caller::Caller};
 
 /// Open the chat of two people, which is there once, or make a group.
 ///
@@ -36,7 +35,7 @@ pub(super) async fn open_chat(
     caller: Caller,
     request: Request,
 ) -> Response {
-    rest.take_body(&caller, request, FileField::Avatar, |input| {
+    rest.take_body(&caller, request, Files::Avatar, |input| {
         minchat::open_chat(input)
     })
     .await
@@ -56,13 +55,7 @@ pub(super) async fn list_chats(
     caller: Caller,
     request: Request,
 ) -> Response {
-    match query(&request) {
-        Ok(query) => {
-            rest.carry_out(&caller, minchat::list_chats(&query), None)
-                .await
-        }
-        Err(rejection) => rejection.into_response(),
-    }
+    rest.take_query(&caller, request, minchat::list_chats).await
 }
 
 /// A chat, with its newest message.
@@ -80,13 +73,8 @@ pub(super) async fn get_chat(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    match query(&request) {
-        Ok(query) => {
-            let call = minchat::get_chat(&id, &query);
-            rest.carry_out(&caller, call, None).await
-        }
-        Err(rejection) => rejection.into_response(),
-    }
+    let read = |query: &Form| minchat::get_chat(&id, query);
+    rest.take_query(&caller, request, read).await
 }
 
 /// Change a chat. What is absent stays; metadata is merged.
@@ -108,9 +96,8 @@ pub(super) async fn update_chat(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let read = |input: minchat::Input<'_>| minchat::update_chat(&id, input);
-    rest.take_body(&caller, request, FileField::Avatar, read)
-        .await
+    let read = |input: Input<'_>| minchat::update_chat(&id, input);
+    rest.take_body(&caller, request, Files::Avatar, read).await
 }
 
 /// Delete a chat, with all that was said in it.
@@ -127,8 +114,7 @@ pub(super) async fn delete_chat(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Response {
-    rest.carry_out(&caller, minchat::delete_chat(&id), None)
-        .await
+    rest.carry_out(&caller, minchat::delete_chat(&id)).await
 }
 
 /// Take a user into a group. Nothing changes if the user is in it.
@@ -147,9 +133,8 @@ pub(super) async fn add_participant(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let read = |input: minchat::Input<'_>| minchat::add_participant(&id, input);
-    rest.take_body(&caller, request, FileField::None, read)
-        .await
+    let read = |input: Input<'_>| minchat::add_participant(&id, input);
+    rest.take_body(&caller, request, Files::None, read).await
 }
 
 /// Put a user out of a group.
@@ -170,5 +155,5 @@ pub(super) async fn remove_participant(
     Path((id, user_id)): Path<(String, String)>,
 ) -> Response {
     let call = minchat::remove_participant(&id, &user_id);
-    rest.carry_out(&caller, call, None).await
+    rest.carry_out(&caller, call).await
 }

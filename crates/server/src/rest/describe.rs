@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware::{self, Next},
     response::Response,
+    routing::any,
 };
 use utoipa::{
     Modify, OpenApi,
@@ -17,7 +18,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Rest, chats, drain::drained, keys, messages, unknown, users, wrong_method};
+use super::{Rest, chats, drain::drained, keys, market, messages, unknown, users, wrong_method};
 
 /// Where the description is.
 const DESCRIPTION: &str = "/openapi.json";
@@ -34,6 +35,7 @@ const PAGE: &str = "/docs";
         (name = "users", description = "People."),
         (name = "chats", description = "Chats of two people and of many."),
         (name = "messages", description = "What people write."),
+        (name = "market", description = "Chats of customers and vendors about products, as the person whom a token proves."),
         (name = "keys", description = "The API keys of an app, for its own servers."),
     ),
     security(("key" = [])),
@@ -54,12 +56,22 @@ impl Modify for Security {
     }
 }
 
-/// All routes under `/v1/`, and what describes them.
+/// All routes under `/v1/` and `/api/v1/`, and what describes them.
 pub(super) fn router(rest: Rest) -> Router {
-    let (routes, description) = routes().split_for_parts();
-    let endpoints = routes
-        .route("/v1/{*path}", axum::routing::any(unknown))
+    let (routes, mut description) = routes().split_for_parts();
+    let routes = routes
+        .route("/v1/{*path}", any(unknown))
+        .method_not_allowed_fallback(wrong_method);
+    let (of_market, more) = market_routes().split_for_parts();
+    let of_market = of_market
+        .route("/api/v1/{*path}", any(unknown))
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::map_response(async |response: Response| {
+            market::retold(response)
+        }));
+    description.merge(more);
+    let endpoints = routes
+        .merge(of_market)
         .layer(middleware::map_request(async |request: Request| {
             drained(request)
         }))
@@ -78,6 +90,8 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(users::put_user, users::get_user))
         .routes(routes!(users::list_users))
         .routes(routes!(users::update_user, users::delete_user))
+        .routes(routes!(users::list_blocks))
+        .routes(routes!(users::block, users::unblock))
         .routes(routes!(chats::open_chat))
         .routes(routes!(chats::list_chats))
         .routes(routes!(
@@ -92,6 +106,16 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(messages::mark_seen))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key))
+}
+
+fn market_routes() -> OpenApiRouter<Rest> {
+    OpenApiRouter::new()
+        .routes(routes!(market::send_image))
+        .routes(routes!(market::send_video))
+        .routes(routes!(market::send_pdf))
+        .routes(routes!(market::product_chats))
+        .routes(routes!(market::product_chat))
+        .routes(routes!(market::hide_product_chat))
 }
 
 /// Keys are typed into the page, so it loads nothing from elsewhere and stands in no frame.

@@ -13,14 +13,15 @@ use chat::{
     model::{ApiKey, KeyId, Scope},
 };
 use dialects::{
-    minchat::rest::{Done, Failure, Input},
+    minchat::rest::{Done, Failure},
+    rest::Input,
     timestamp::Rfc3339,
 };
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
-use super::{Rejection, Rest, body::FileField, caller::Caller};
+use super::{Rejection, Rest, body::Files, caller::Caller};
 use crate::{identity::key, writer::now};
 
 /// What a key opens.
@@ -133,7 +134,7 @@ async fn try_to_create(
     request: Request,
 ) -> Result<Response, Rejection> {
     caller.must_be_server()?;
-    let body = rest.read_body(caller, request, FileField::None).await?;
+    let body = rest.read_body(caller, request, Files::None).await?;
     let wrong = || Rejection::invalid("scope", "must be client or server");
     let scope = match body.input() {
         Input::Json(json) => serde_json::from_str::<CreateKey>(json.get()).map_err(|_| wrong())?,

@@ -2,21 +2,22 @@
 
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use dialects::minchat::{
-    objects::Message,
-    rest::{
-        self as minchat, ByUser, Done, EditMessage, Failure, Messages, MessagesQuery, SendMessage,
+use dialects::{
+    minchat::{
+        objects::Message,
+        rest::{
+            self as minchat, ByUser, Done, EditMessage, Failure, Messages, MessagesQuery,
+            SendMessage,
+        },
     },
+    rest::Input,
 };
 
 use super::{
-    Rejection, Rest,
-    body::{FileField, query},
+    Rest,
+    body::{Files, idempotency_key},
     caller::Caller,
 };
-
-/// Names a send, so that it can be sent again without making a second message.
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// Messages of a chat, 25 on a page: page 1 has the newest, each page its oldest first.
 #[utoipa::path(
@@ -32,13 +33,8 @@ pub(super) async fn list_messages(
     caller: Caller,
     request: Request,
 ) -> Response {
-    match query(&request) {
-        Ok(query) => {
-            rest.carry_out(&caller, minchat::list_messages(&query), None)
-                .await
-        }
-        Err(rejection) => rejection.into_response(),
-    }
+    rest.take_query(&caller, request, minchat::list_messages)
+        .await
 }
 
 /// Write a message: a text, a file, or both.
@@ -62,13 +58,12 @@ pub(super) async fn send_message(
     caller: Caller,
     request: Request,
 ) -> Response {
-    let key = request.headers().get(IDEMPOTENCY_KEY).cloned();
-    let Ok(key) = key.as_ref().map(|key| key.to_str()).transpose() else {
-        return Rejection::invalid(IDEMPOTENCY_KEY, "must be text").into_response();
+    let key = match idempotency_key(&request) {
+        Ok(key) => key,
+        Err(rejection) => return rejection.into_response(),
     };
-    let read = |input: minchat::Input<'_>| minchat::send_message(input, key);
-    rest.take_body(&caller, request, FileField::File, read)
-        .await
+    let read = |input: Input<'_>| minchat::send_message(input, key.as_deref());
+    rest.take_body(&caller, request, Files::One, read).await
 }
 
 /// Change a message. What is absent stays.
@@ -90,9 +85,8 @@ pub(super) async fn edit_message(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let read = |input: minchat::Input<'_>| minchat::edit_message(&id, input);
-    rest.take_body(&caller, request, FileField::File, read)
-        .await
+    let read = |input: Input<'_>| minchat::edit_message(&id, input);
+    rest.take_body(&caller, request, Files::One, read).await
 }
 
 /// Delete a message.
@@ -110,7 +104,7 @@ pub(super) async fn delete_message(
     Path(id): Path<String>,
 ) -> Response {
     let call = minchat::delete_message(&id);
-    rest.carry_out(&caller, call, None).await
+    rest.carry_out(&caller, call).await
 }
 
 /// Mark everything up to a message as read.
@@ -129,7 +123,6 @@ pub(super) async fn mark_seen(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    let read = |input: minchat::Input<'_>| minchat::mark_seen(&id, input);
-    rest.take_body(&caller, request, FileField::None, read)
-        .await
+    let read = |input: Input<'_>| minchat::mark_seen(&id, input);
+    rest.take_body(&caller, request, Files::None, read).await
 }

@@ -1,4 +1,4 @@
-//! The HTTP side of the chat API, and the keys of an app.
+//! The HTTP sides of dialects, and the keys of an app.
 //!
 //! A request is looked at in this order: who asks ([`caller`]), whether too often, what it brought
 //! ([`body`]), what the dialect makes of that, and what the core says (`Rest::run`). Handlers only
@@ -11,6 +11,7 @@ mod demo;
 mod describe;
 mod drain;
 mod keys;
+mod market;
 mod messages;
 mod pace;
 mod rejection;
@@ -110,7 +111,7 @@ impl Rest {
     }
 }
 
-/// What is under `/v1/` and is no endpoint.
+/// What is under the path of an API and is no endpoint.
 async fn unknown() -> Rejection {
     Rejection::new(StatusCode::NOT_FOUND, "unknown_path", "no such endpoint")
 }

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chat::{Fault, Refusal};
-use dialects::minchat::rest::{Response as Shown, refuse};
+use dialects::{minchat::rest as minchat, rest::Response as Shown};
 
 use super::run::respond;
 
@@ -15,10 +15,13 @@ use super::run::respond;
 const LATER: Duration = Duration::from_secs(2);
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
-/// Nothing was changed. Answered as `{ success: false, message, code }`.
-#[derive(Debug)]
+/// Nothing was changed. Answered as `{ success: false, message, code }`; where another dialect speaks,
+/// its routes say it in their own form: see [`Rejection::retold`].
+#[derive(Clone, Debug)]
 pub struct Rejection {
-    shown: Shown,
+    status: StatusCode,
+    code: &'static str,
+    message: String,
     /// When to come again.
     retry_after: Option<Duration>,
 }
@@ -26,34 +29,46 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection with this status; `code` is for programs and does not change between releases,
     /// `message` is for people and names the field.
-    pub fn new(status: StatusCode, code: &str, message: &str) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
-            shown: Shown::failure(status.as_u16(), code, message),
+            status,
+            code,
+            message: message.into(),
             retry_after: None,
         }
     }
 
-    /// What the core says, in the words of the dialect.
+    /// What the core says, of something that was not read yet.
     pub(super) fn refused(refusal: &Refusal) -> Self {
-        match refusal {
-            Refusal::Unavailable => Self::busy(),
-            refusal => Self {
-                shown: refuse(None, refusal),
-                retry_after: None,
-            },
+        Self::told(refusal, minchat::status(refusal), minchat::explain(refusal))
+    }
+
+    /// What the core says, with this status and in these words.
+    pub(super) fn told(refusal: &Refusal, status: u16, message: impl Into<String>) -> Self {
+        if *refusal == Refusal::Unavailable {
+            return Self::busy();
         }
+        let status = StatusCode::from_u16(status);
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::new(status, refusal.code(), message)
     }
 
     /// `field` is wrong; `must` continues the sentence.
     pub(super) fn invalid(field: &str, must: &str) -> Self {
         let words = format!("{field} {must}");
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", &words)
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", words)
     }
 
     /// More bytes than are taken.
     pub(super) fn too_large(field: &str, limit: u64) -> Self {
         let words = format!("{field} is longer than {limit} bytes");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &words)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", words)
+    }
+
+    /// Something is of another type than is taken.
+    pub(super) fn unsupported(message: &str) -> Self {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        Self::new(status, "unsupported_media_type", message)
     }
 
     /// The server has no room for it just now.
@@ -82,20 +97,34 @@ impl Rejection {
             ..self
         }
     }
-}
 
-impl IntoResponse for Rejection {
-    fn into_response(self) -> Response {
-        let is_unauthorized = self.shown.status == StatusCode::UNAUTHORIZED.as_u16();
-        let mut response = respond(self.shown);
+    /// The same answer, if it is a rejection, in another form; `tell` makes it of status and message.
+    pub(super) fn retold(response: Response, tell: fn(u16, &str) -> Shown) -> Response {
+        match response.extensions().get::<Self>() {
+            Some(told) => told.respond(tell(told.status.as_u16(), &told.message)),
+            None => response,
+        }
+    }
+
+    fn respond(&self, shown: Shown) -> Response {
+        let mut response = respond(shown);
         let headers = response.headers_mut();
-        if is_unauthorized {
+        if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, BEARER);
         }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
+        response
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let status = self.status.as_u16();
+        let mut response = self.respond(minchat::failure(status, self.code, &self.message));
+        response.extensions_mut().insert(self);
         response
     }
 }

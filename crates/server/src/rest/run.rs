@@ -14,11 +14,15 @@ use chat::{
 };
 use dialects::{
     Answered,
-    minchat::rest::{Call, Input, Response as Shown},
+    rest::{Call, Form, Input, Response as Shown},
 };
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::{Rejection, Rest, body::FileField, caller::Caller};
+use super::{
+    Rejection, Rest,
+    body::{Files, query},
+    caller::Caller,
+};
 use crate::media::{Kept, is_in_use};
 
 /// How long a request waits while too many others are carried out.
@@ -29,39 +33,62 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) type Done = Result<Result<Answered, Refusal>, Rejection>;
 
 impl Rest {
-    /// Carries out a call and says what comes back. `kept` is the file that it brought.
-    pub(super) async fn carry_out(
+    /// Carries out a call and says what comes back.
+    pub(super) async fn carry_out<C: Call>(
         &self,
         caller: &Caller,
-        call: Result<Call, Refusal>,
-        kept: Option<Kept>,
+        call: Result<C, Refusal>,
     ) -> Response {
-        let call = match call {
-            Ok(call) => call,
-            Err(refusal) => return Rejection::refused(&refusal).into_response(),
-        };
-        let done = self.run(&caller.actor, &call, kept).await;
-        self.answer(&call, done)
+        self.carry_out_with(caller, call, Vec::new()).await
     }
 
-    /// The same with a body, from which `read` makes the call.
-    pub(super) async fn take_body(
+    /// The same with the query of a request, from which `read` makes the call.
+    pub(super) async fn take_query<C: Call>(
         &self,
         caller: &Caller,
         request: Request,
-        file: FileField,
-        read: impl FnOnce(Input<'_>) -> Result<Call, Refusal>,
+        read: impl FnOnce(&Form) -> Result<C, Refusal>,
     ) -> Response {
-        match self.read_body(caller, request, file).await {
-            Ok(mut body) => {
+        match query(&request) {
+            Ok(query) => self.carry_out(caller, read(&query)).await,
+            Err(rejection) => rejection.into_response(),
+        }
+    }
+
+    /// The same with a body.
+    pub(super) async fn take_body<C: Call>(
+        &self,
+        caller: &Caller,
+        request: Request,
+        files: Files,
+        read: impl FnOnce(Input<'_>) -> Result<C, Refusal>,
+    ) -> Response {
+        match self.read_body(caller, request, files).await {
+            Ok(body) => {
                 let call = read(body.input());
-                self.carry_out(caller, call, body.kept.take()).await
+                self.carry_out_with(caller, call, body.kept).await
             }
             Err(rejection) => rejection.into_response(),
         }
     }
 
-    pub(super) fn answer(&self, call: &Call, done: Done) -> Response {
+    /// `kept` are the files in the call.
+    async fn carry_out_with<C: Call>(
+        &self,
+        caller: &Caller,
+        call: Result<C, Refusal>,
+        kept: Vec<Kept>,
+    ) -> Response {
+        match call {
+            Ok(call) => {
+                let done = self.run(&caller.actor, &call, kept).await;
+                self.answer(&call, done)
+            }
+            Err(refusal) => respond(C::refuse(&refusal)),
+        }
+    }
+
+    pub(super) fn answer(&self, call: &impl Call, done: Done) -> Response {
         match done {
             Ok(Err(Refusal::Unavailable)) => Rejection::busy().into_response(),
             Ok(result) => respond(call.answer(&self.parts().site, result.as_ref())),
@@ -70,17 +97,18 @@ impl Rest {
     }
 
     /// Has a call decided, and looks at what it asks to see.
-    pub(super) async fn run(&self, actor: &Arc<Actor>, call: &Call, kept: Option<Kept>) -> Done {
+    pub(super) async fn run(&self, actor: &Arc<Actor>, call: &impl Call, kept: Vec<Kept>) -> Done {
         let Ok(Ok(_permit)) = timeout(PATIENCE, self.0.permits.acquire()).await else {
             return Err(Rejection::busy());
         };
         // Also what only looks waits for its turn: it sees everything that was asked before it.
-        let command = call.request.command.clone().unwrap_or(Command::Fence);
+        let request = call.request();
+        let command = request.command.clone().unwrap_or(Command::Fence);
         let reply = match self.command(actor, command, kept).await {
             Ok(reply) => reply,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let view = match &call.request.query {
+        let view = match &request.query {
             Some(query) => {
                 let before = reply.clone();
                 match self.look(Arc::clone(actor), query.clone(), before).await {
@@ -95,18 +123,20 @@ impl Rest {
         Ok(Ok(Answered { reply, view }))
     }
 
-    /// Has a command decided. The file that came with it stays only if something may refer to it.
+    /// Has a command decided. The files that came with it stay only if something may refer to them.
     async fn command(
         &self,
         actor: &Arc<Actor>,
         command: Command,
-        kept: Option<Kept>,
+        kept: Vec<Kept>,
     ) -> Result<Reply, Refusal> {
         let parts = self.parts();
-        let file = kept.map(|kept| kept.release().name);
+        let files: Vec<_> = kept.into_iter().map(Kept::release).collect();
         let result = parts.queue.run(Arc::clone(actor), command).await;
-        if let Some(name) = file.filter(|_| !is_in_use(&result)) {
-            parts.media.discard(&name);
+        if !is_in_use(&result) {
+            for file in &files {
+                parts.media.discard(file);
+            }
         }
         result
     }

@@ -20,6 +20,7 @@ mod memories;
 mod overload;
 mod pair;
 mod people;
+mod rates;
 mod returning;
 mod streams;
 mod tokens;

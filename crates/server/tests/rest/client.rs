@@ -55,6 +55,10 @@ pub(crate) fn delete(path: &str) -> Ask {
     Ask::new("DELETE", path)
 }
 
+pub(crate) fn put(path: &str) -> Ask {
+    Ask::new("PUT", path)
+}
+
 impl Ask {
     pub(crate) fn new(method: &str, path: &str) -> Self {
         Self {
@@ -134,6 +138,17 @@ impl Ask {
     }
 
     pub(crate) fn send(&self, address: &str) -> Answer {
+        let mut stream = self.begin(address);
+        if self.missing > 0 {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        Answer::parse(&answer, self.method == "HEAD")
+    }
+
+    /// Writes the request and does not wait for an answer.
+    pub(crate) fn begin(&self, address: &str) -> TcpStream {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_write_timeout(Some(DEADLINE)).unwrap();
@@ -151,12 +166,7 @@ impl Ask {
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(b"\r\n").unwrap();
         stream.write_all(&self.body).unwrap();
-        if self.missing > 0 {
-            stream.shutdown(Shutdown::Write).unwrap();
-        }
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        Answer::parse(&answer, self.method == "HEAD")
+        stream
     }
 }
 

@@ -1,12 +1,12 @@
 //! Files: what they are taken for, how they are given out, and what is left of them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use chat::Identity;
 use serde_json::Value;
 
 use crate::{
-    client::{Answer, Ask, Part, delete, get, patch, post},
+    client::{Answer, Ask, DEADLINE, Part, delete, get, patch, post},
     server::{App, Server, text},
 };
 
@@ -326,4 +326,32 @@ fn odd_forms() {
     ]);
     sent.refused(422, "invalid", "file");
     server.await_files(&BTreeSet::new());
+}
+
+/// Whoever sends slowly holds a seat, and gives it back by going away.
+#[test]
+fn so_many_files_may_be_on_their_way() {
+    let talk = Talk::with(&[("media.uploads", "1")]);
+    let content = vec![b'x'; 100_000];
+    let slow = talk.upload("slow", "", &content).ending_early(50);
+    let held = slow.begin(&talk.server.address);
+    let upload = talk.upload("next", "", &content);
+    let until = |status| {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let answer = talk.server.ask(&upload);
+            if answer.status == status {
+                return answer;
+            }
+            assert!(Instant::now() < deadline, "waited for a {status}");
+        }
+    };
+    let refused = until(503);
+    refused.refused(503, "unavailable", "");
+    assert!(refused.header("retry-after").is_some());
+    // Words need no seat.
+    let key = &talk.app.client;
+    talk.server.message(key, &talk.chat, &talk.ada, "words");
+    drop(held);
+    until(200);
 }

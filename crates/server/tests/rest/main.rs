@@ -9,6 +9,7 @@
 )]
 
 mod bad_input;
+mod blocks;
 mod busy;
 mod client;
 mod describing;
@@ -16,5 +17,6 @@ mod files;
 mod keys;
 mod limits;
 mod lives;
+mod market;
 mod server;
 mod verified;

@@ -51,6 +51,13 @@ impl App {
         token::sign(&self.inner, &subject, now(), ttl).unwrap()
     }
 
+    /// The token of somebody with a role.
+    pub(crate) fn token(&self, role: Option<chat::Role>, id: &str) -> String {
+        let id = chat::ExternalId::text(id);
+        let subject = chat::Subject { id, role };
+        token::sign(&self.inner, &subject, now(), 3_600).unwrap()
+    }
+
     /// A user key that ended a minute ago.
     pub(crate) fn old_user_key(&self, username: &str) -> String {
         let subject = chat::Subject {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::{
     child::{self, Part},
-    world::{Scene, message},
+    world::{Scene, message, page},
 };
 
 /// Messages in each batch, so that half a batch would be seen.
@@ -40,7 +40,9 @@ fn what_was_acknowledged_outlives_a_kill() {
 
         let store = open(place.path());
         let scene = Scene::of(&store);
-        let history = store.history(&scene.chat, u64::MAX, 0, u32::MAX).unwrap();
+        let history = store
+            .history(&scene.chat, u64::MAX, &page(0, u32::MAX))
+            .unwrap();
         let found = history.len() as u64;
         assert!(found >= acknowledged, "{found} are there of {acknowledged}");
         assert!(

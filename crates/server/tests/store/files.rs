@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use server::stores::{OpenError, Options, Sqlite};
 use tempfile::TempDir;
 
-use crate::world::{Scene, session};
+use crate::world::{Scene, page, session};
 
 fn open(folder: &Path) -> Result<Sqlite, OpenError> {
     Sqlite::open(folder, &Options::default())
@@ -92,7 +92,7 @@ fn what_was_deleted_is_not_in_the_file() {
         let text = format!("secret {number}{}", "x".repeat(padding));
         store.commit(&scene.say(text)).unwrap();
     }
-    let said = store.history(&scene.chat, u64::MAX, 0, 9).unwrap();
+    let said = store.history(&scene.chat, u64::MAX, &page(0, 9)).unwrap();
     let gone = said.into_iter().skip(1).map(|view| Change::MessageDeleted {
         entry: scene.world.entry(&scene.chat, &scene.ann),
         message: Arc::new(view),

@@ -7,9 +7,10 @@ use chat::{
     Identity, KeyId, Media, Message, MessageView, Proof, SessionId, SessionSeed, Store, Timestamp,
     Topic, User, UserId,
     model::{
-        ApiKey, Details, MediaKind, Member, MemberRole, Metadata, Profile, Scope, Secret, pair_key,
+        ApiKey, Details, MediaKind, Member, MemberRole, Metadata, Product, Profile, Scope, Secret,
+        pair_key, product_key,
     },
-    store::{Batch, Change, Counters, Entry, Found, Need},
+    store::{Batch, Change, Counters, Entry, Found, ListPage, Need, Page},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -109,6 +110,27 @@ impl World {
         self.conversation(kind, key, Details::default(), members)
     }
 
+    /// A conversation about a product; the vendor first.
+    pub(crate) fn product(
+        &mut self,
+        id: &str,
+        vendor: &Arc<User>,
+        customer: &Arc<User>,
+    ) -> ConversationView {
+        let key = Some(product_key(id, vendor.id, customer.id));
+        let details = Details {
+            title: Some(format!("the {id}")),
+            product: Some(Box::new(Product {
+                id: id.to_owned(),
+                price: Some("1 €".to_owned()),
+                ..Product::default()
+            })),
+            ..Details::default()
+        };
+        let members = [vendor, customer].map(member);
+        self.conversation(ConversationKind::Product, key, details, members)
+    }
+
     /// A group; the first one owns it.
     pub(crate) fn group(&mut self, people: &[&Arc<User>], details: Details) -> ConversationView {
         let mut members: Vec<_> = people.iter().copied().map(member).collect();
@@ -160,6 +182,19 @@ impl World {
         }
     }
 
+    /// A file with a small picture of it, to neither of which anything else refers.
+    pub(crate) fn picture(&mut self) -> Media {
+        let small = Media {
+            bytes: 7,
+            title: None,
+            ..self.file()
+        };
+        Media {
+            thumbnail: Some(Box::new(small)),
+            ..self.file()
+        }
+    }
+
     /// A file that nothing else refers to.
     pub(crate) fn file(&mut self) -> Media {
         Media {
@@ -168,6 +203,7 @@ impl World {
             mime: "image/png".to_owned(),
             bytes: 5_000_000_000,
             title: Some("a picture".to_owned()),
+            thumbnail: None,
         }
     }
 
@@ -227,6 +263,25 @@ impl World {
             changes: changes.into_iter().collect(),
             last_g: self.counters.last_g,
         }
+    }
+}
+
+/// A part of a history, however long its texts are.
+pub(crate) fn page(offset: u64, limit: u32) -> Page {
+    Page {
+        offset,
+        limit,
+        bytes: usize::MAX,
+    }
+}
+
+/// A part of a list, with the newest message of each.
+pub(crate) fn list(offset: u64, limit: u32) -> ListPage {
+    ListPage {
+        kind: None,
+        offset,
+        limit,
+        messages: page(0, 1),
     }
 }
 
@@ -329,7 +384,9 @@ impl Scene {
 
     /// What is in the conversation, oldest first.
     pub(crate) fn texts(&self, store: &dyn Store) -> Vec<String> {
-        let history = store.history(&self.chat, u64::MAX, 0, u32::MAX).unwrap();
+        let history = store
+            .history(&self.chat, u64::MAX, &page(0, u32::MAX))
+            .unwrap();
         let text = |view: MessageView| view.message.body.text;
         history.into_iter().map(text).collect()
     }

@@ -7,13 +7,14 @@ use chat::{
     Actor, App, AppId, Asker, Body, Command, Executor, ExternalId, Identity, KeyId, Outcome, Proof,
     Refusal, Reply, Store, Submission, Timestamp, UserRef,
     model::{ApiKey, Scope},
+    query,
 };
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
 
-use crate::world::{World, session};
+use crate::world::{World, page, session};
 
 struct Nobody;
 
@@ -32,8 +33,12 @@ struct Writer {
 impl Writer {
     fn start(folder: &Path) -> Self {
         let store = Arc::new(Sqlite::open(folder, &Options::default()).unwrap());
-        let executor =
-            Executor::new(Arc::clone(&store) as Arc<dyn Store>, Arc::new(Nobody), 7).unwrap();
+        let executor = Executor::new(
+            Arc::clone(&store) as Arc<dyn Store>,
+            Arc::new(query::Nobody),
+            7,
+        )
+        .unwrap();
         Self {
             store,
             executor: Mutex::new(executor),
@@ -142,7 +147,10 @@ fn what_the_writer_decides_is_what_is_on_disk() {
     };
     writer.one(&actor(&app, 1), end);
     for (_, user, chat) in &chats {
-        let history = writer.store.history(chat, u64::MAX, 0, 1_000).unwrap();
+        let history = writer
+            .store
+            .history(chat, u64::MAX, &page(0, 1_000))
+            .unwrap();
         let texts: Vec<_> = history
             .iter()
             .map(|view| view.message.body.text.clone())

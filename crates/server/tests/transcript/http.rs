@@ -8,7 +8,8 @@ use chat::{
 };
 use dialects::{
     Answered, Site,
-    minchat::rest::{self, Call, Form, Input, Response},
+    minchat::rest,
+    rest::{Call, Form, Input, Response},
 };
 use serde_json::{Value, value::RawValue};
 use server::{core::Core, identity::credential};
@@ -27,7 +28,7 @@ pub(crate) struct Request {
 pub(super) async fn ask(core: &Core, request: &Request) -> Result<(u16, Value), String> {
     let response = match open(core, &request.key) {
         Ok(actor) => answer(core, Arc::new(actor), request).await?,
-        Err(refusal) => rest::refuse(None, &refusal),
+        Err(refusal) => rest::Call::refuse(&refusal),
     };
     let body = serde_json::from_str(&response.body).map_err(|error| error.to_string())?;
     Ok((response.status, body))
@@ -50,14 +51,14 @@ async fn answer(core: &Core, actor: Arc<Actor>, request: &Request) -> Result<Res
     let raw = raw.map_err(|error| error.to_string())?;
     let call = match read(request, Input::Json(&raw))? {
         Ok(call) => call,
-        Err(refusal) => return Ok(rest::refuse(None, &refusal)),
+        Err(refusal) => return Ok(rest::Call::refuse(&refusal)),
     };
     let result = perform(core, &actor, &call).await;
     Ok(call.answer(&Site::default(), result.as_ref()))
 }
 
-async fn perform(core: &Core, actor: &Arc<Actor>, call: &Call) -> Result<Answered, Refusal> {
-    let command = call.request.command.clone();
+async fn perform(core: &Core, actor: &Arc<Actor>, call: &impl Call) -> Result<Answered, Refusal> {
+    let command = call.request().command.clone();
     let has_command = command.is_some();
     let command = command.unwrap_or(Command::Fence);
     let reply = core.queue.run(Arc::clone(actor), command).await?;
@@ -72,7 +73,7 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &Call) -> Result<Answere
         subject: actor.subject.as_ref().map(|subject| &subject.id),
     };
     let look = |query| query::run(sources, reader, query, i64::MAX as u64, Some(&reply));
-    let view = call.request.query.as_ref().map(look).transpose();
+    let view = call.request().query.as_ref().map(look).transpose();
     let view = view.map_err(|error| match error {
         QueryError::Refused(refusal) => refusal,
         QueryError::Failed(fault) => panic!("{fault}"),
@@ -82,7 +83,7 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &Call) -> Result<Answere
 }
 
 /// The endpoint that a request names.
-fn read(request: &Request, body: Input<'_>) -> Result<Result<Call, Refusal>, String> {
+fn read(request: &Request, body: Input<'_>) -> Result<Result<rest::Call, Refusal>, String> {
     let (path, query) = request
         .target
         .split_once('?')

@@ -75,7 +75,7 @@ impl Bindings {
     }
 
     /// Binds, or compares with what is bound.
-    fn bind(&mut self, name: &str, value: &Value) -> Result<(), String> {
+    pub(crate) fn bind(&mut self, name: &str, value: &Value) -> Result<(), String> {
         if name.is_empty() {
             return Ok(());
         }

@@ -20,11 +20,12 @@ use super::{
     http::Request,
     pattern::{Bindings, short},
     player::{Connection, Heard, Player},
-    script::{Action, Deed, Script, SocketName, Step},
+    script::{Action, Deed, Script, SocketName, Step, Welcome},
 };
 
-/// How long a frame may take. Generous: it is only waited out by a transcript that fails.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long a frame may take. Generous: it is only waited out by a transcript that fails. A server
+/// that has just started tells nobody for 20 s that somebody is gone.
+const PATIENCE: Duration = Duration::from_secs(40);
 /// An event that no dialect has; its refusal comes after all that was due before.
 const PROBE: &str = "transcript.probe";
 
@@ -88,6 +89,10 @@ impl Stage<'_> {
                 self.sockets.clear();
                 return self.player.restart();
             }
+            Action::Let { name, value } => {
+                let value = self.bindings.fill(value, self.player)?;
+                return self.bindings.bind(name, &value);
+            }
             Action::Request {
                 subject,
                 method,
@@ -102,8 +107,9 @@ impl Stage<'_> {
             Deed::Connect {
                 subject,
                 auth,
-                refused,
-            } => self.connect(who, subject.as_ref(), auth.as_ref(), refused.as_ref()),
+                welcome,
+            } => self.connect(who, subject.as_ref(), auth.as_ref(), welcome),
+            Deed::Dismissed => self.expect_dismissed(who),
             Deed::Disconnect => {
                 self.sockets.remove(who);
                 self.send(
@@ -233,7 +239,7 @@ impl Stage<'_> {
         who: &SocketName,
         subject: Option<&Value>,
         auth: Option<&Value>,
-        refused: Option<&Value>,
+        welcome: &Welcome,
     ) -> Result<(), String> {
         if !self.connections.contains_key(&who.connection) {
             self.open(who, &[])?;
@@ -244,8 +250,8 @@ impl Stage<'_> {
         };
         if let Some(subject) = subject {
             let subject = self.bindings.fill(subject, self.player)?;
-            // An open app is told nothing: there the payloads are believed.
-            if self.identity == Identity::Verified {
+            // An open app is told nothing: there the payloads are believed. A role only a token tells.
+            if self.identity == Identity::Verified || subject.is_object() {
                 let token = self.player.token(&subject, None, false)?;
                 let auth = auth.get_or_insert_with(|| json!({}));
                 let fields = auth.as_object_mut().ok_or("AUTH must be an object")?;
@@ -264,11 +270,15 @@ impl Stage<'_> {
             auth: auth.as_ref().map(raw).transpose()?,
         };
         self.send(who, &packet)?;
-        match (self.receive(who)?, refused) {
-            (Packet::Connect { auth: answer, .. }, None) => {
+        let has_pid = auth.as_ref().is_some_and(|auth| !auth["pid"].is_null());
+        match (self.receive(who)?, welcome) {
+            (Packet::Connect { auth: answer, .. }, Welcome::In | Welcome::Told { .. }) => {
                 let answer: Value = answer
                     .and_then(|answer| serde_json::from_str(answer.get()).ok())
                     .ok_or("the answer to CONNECT is empty")?;
+                let is_told = matches!(welcome, Welcome::Told { .. });
+                // Nobody comes back to where nobody was let in.
+                let recovery = recovery && (!is_told || has_pid);
                 let expected = if recovery {
                     json!({"sid": "$=string", "pid": "$=string"})
                 } else {
@@ -276,6 +286,10 @@ impl Stage<'_> {
                 };
                 self.bindings
                     .compare(&expected, &answer, "the answer to CONNECT")?;
+                if let Welcome::Told { name, args } = welcome {
+                    self.expect_passing(who, name, args)?;
+                    return self.expect_dismissed(who);
+                }
                 let socket = Socket {
                     offsets: recovery,
                     ..Socket::default()
@@ -283,7 +297,7 @@ impl Stage<'_> {
                 self.sockets.insert(who.clone(), socket);
                 Ok(())
             }
-            (Packet::ConnectError { error, .. }, Some(expected)) => {
+            (Packet::ConnectError { error, .. }, Welcome::Refused(expected)) => {
                 let error: Value = serde_json::from_str(error.get()).map_err(|e| e.to_string())?;
                 self.bindings.compare(expected, &error, "the refusal")
             }
@@ -348,16 +362,33 @@ impl Stage<'_> {
             .ok_or_else(|| "is not open".to_owned())
     }
 
-    /// The next packet for this socket.
+    /// The next packet for this socket that has its place.
     fn receive(&mut self, who: &SocketName) -> Result<Packet, String> {
+        self.receive_of(who, false)
+    }
+
+    /// The next packet for this socket, of those that pass or of the others: between the two there is
+    /// no order. Where events have no offsets nobody can tell them apart.
+    fn receive_of(&mut self, who: &SocketName, passing: bool) -> Result<Packet, String> {
+        let has_offsets = self.sockets.get(who).is_some_and(|socket| socket.offsets);
         let line = self.line(who)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let waiting = line.waiting.get_mut(&who.namespace);
-            if let Some(packet) = waiting.and_then(VecDeque::pop_front) {
+            let waiting = line.waiting.entry(who.namespace.clone()).or_default();
+            let wanted = |packet: &Packet| !has_offsets || passes(packet) == passing;
+            if let Some(packet) = waiting
+                .iter()
+                .position(wanted)
+                .and_then(|at| waiting.remove(at))
+            {
                 return Ok(packet);
             }
-            let text = match line.connection.receive(deadline)? {
+            let came = waiting.front().map(describe);
+            let heard = line.connection.receive(deadline);
+            let text = match heard.map_err(|error| match came {
+                Some(came) => format!("{error}, but {came}"),
+                None => error,
+            })? {
                 Heard::Text(text) => text,
                 Heard::Closed => return Err("the connection was closed".to_owned()),
             };
@@ -368,6 +399,16 @@ impl Stage<'_> {
             }
             let waiting = line.waiting.entry(packet.namespace().to_owned());
             waiting.or_default().push_back(packet);
+        }
+    }
+
+    fn expect_dismissed(&mut self, who: &SocketName) -> Result<(), String> {
+        match self.receive(who)? {
+            Packet::Disconnect { .. } => {
+                self.sockets.remove(who);
+                Ok(())
+            }
+            other => Err(format!("got {}", describe(&other))),
         }
     }
 
@@ -401,7 +442,7 @@ impl Stage<'_> {
         name: &str,
         args: &[Value],
     ) -> Result<(), String> {
-        match self.receive(who)? {
+        match self.receive_of(who, true)? {
             Packet::Event(event) => {
                 let got = values(&event.args)?;
                 self.compare_event(name, args, &event, got)
@@ -491,9 +532,12 @@ impl Stage<'_> {
             Packet::Event(event) => {
                 let got = self.take_event(who, &event)?;
                 let words = json!(Refusal::UnknownEvent.to_string());
-                let is_refusal = |arg: &Value| *arg == words || arg["code"] == "unknown_event";
-                let is_refusal = got.iter().any(is_refusal);
-                if !is_refusal {
+                let says_so = |arg: &Value| {
+                    arg["code"] == json!("unknown_event")
+                        || arg["message"] == words
+                        || *arg == words
+                };
+                if !got.iter().any(says_so) {
                     return Err(format!("something came: {} {}", event.name, list(&got)));
                 }
             }
@@ -503,10 +547,13 @@ impl Stage<'_> {
         let got = self.take_ack(who, &packet)?;
         // A dialect may have more to say than this.
         let ack = got.first().unwrap_or(&Value::Null);
-        if ack["success"] == json!(false) && ack["error"]["code"] == json!("unknown_event") {
-            Ok(())
-        } else {
-            Err(format!("the acknowledgement was {}", list(&got)))
+        if ack["success"] != json!(false) || ack["error"]["code"] != json!("unknown_event") {
+            return Err(format!("the acknowledgement was {}", list(&got)));
+        }
+        let waiting = self.line(who)?.waiting.get(&who.namespace);
+        match waiting.and_then(VecDeque::front) {
+            Some(passing) => Err(format!("something came: {}", describe(passing))),
+            None => Ok(()),
         }
     }
 }
@@ -538,6 +585,15 @@ impl Offset {
         u32::try_from(epoch).ok()?;
         Some(Self { g, part, r })
     }
+}
+
+/// Whether it is an event that passes: an offset is a string, and those end with none.
+fn passes(packet: &Packet) -> bool {
+    let Packet::Event(event) = packet else {
+        return false;
+    };
+    let last = event.args.last();
+    !last.is_some_and(|last| last.get().starts_with('"'))
 }
 
 fn values(args: &[Box<RawValue>]) -> Result<Vec<Value>, String> {

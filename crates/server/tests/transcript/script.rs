@@ -39,6 +39,8 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     /// `server restart`
     Restart,
+    /// `let NAME VALUE`: what a name stands for.
+    Let { name: String, value: Value },
     /// `http [as SUBJECT] METHOD PATH [BODY]`
     Request {
         subject: Option<Value>,
@@ -65,12 +67,14 @@ pub(crate) struct SocketName {
 pub(crate) enum Deed {
     /// `open KEY=VALUE...`: makes the connection, with these in the handshake's query.
     Open { query: Vec<(String, String)> },
-    /// `connect [as SUBJECT] [AUTH] [refused ERROR]`
+    /// `connect [as SUBJECT] [AUTH]`, and what comes of it.
     Connect {
         subject: Option<Value>,
         auth: Option<Value>,
-        refused: Option<Value>,
+        welcome: Welcome,
     },
+    /// `dismissed`: the server puts it out of its namespace.
+    Dismissed,
     /// `disconnect`: says goodbye.
     Disconnect,
     /// `close`: the transport is gone.
@@ -91,6 +95,17 @@ pub(crate) enum Deed {
     ExpectAck { args: Vec<Value> },
     /// `<|`: nothing more arrives.
     Quiet,
+}
+
+/// How somebody who connects is received.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Welcome {
+    /// Is let in.
+    In,
+    /// `refused ERROR`: by CONNECT_ERROR.
+    Refused(Value),
+    /// `told EVENT ARGS`: is let in, told this, and put out.
+    Told { name: String, args: Vec<Value> },
 }
 
 impl Script {
@@ -126,7 +141,10 @@ impl Script {
     pub(crate) fn deeds(&self) -> impl Iterator<Item = &Deed> {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Socket(_, deed) => Some(deed),
-            Action::Restart | Action::Request { .. } | Action::Response { .. } => None,
+            Action::Restart
+            | Action::Let { .. }
+            | Action::Request { .. }
+            | Action::Response { .. } => None,
         })
     }
 
@@ -207,6 +225,12 @@ fn parse_action(text: &str) -> Result<Action, String> {
     if who == "http" {
         return parse_http(rest.trim());
     }
+    if who == "let" {
+        let (name, value) = rest.trim().split_once(' ').unwrap_or((rest, ""));
+        let value = take_only_value(value)?.ok_or("must be: let NAME VALUE")?;
+        let name = name.to_owned();
+        return Ok(Action::Let { name, value });
+    }
     let (verb, rest) = rest
         .trim_start()
         .split_once(' ')
@@ -223,10 +247,11 @@ fn parse_action(text: &str) -> Result<Action, String> {
             query: parse_query(rest)?,
         },
         "connect" => parse_connect(rest)?,
-        "disconnect" | "close" | "closed" | "<|" if !rest.is_empty() => {
+        "disconnect" | "dismissed" | "close" | "closed" | "<|" if !rest.is_empty() => {
             return Err(format!("nothing may follow {verb}"));
         }
         "disconnect" => Deed::Disconnect,
+        "dismissed" => Deed::Dismissed,
         "close" => Deed::Close,
         "closed" => Deed::Closed,
         "<|" => Deed::Quiet,
@@ -305,7 +330,7 @@ fn parse_query(rest: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 fn parse_connect(rest: &str) -> Result<Deed, String> {
-    let (mut subject, mut auth, mut refused) = (None, None, None);
+    let (mut subject, mut auth, mut welcome) = (None, None, Welcome::In);
     let mut rest = rest;
     if let Some(after) = rest.strip_prefix("as ") {
         subject = Some(take_value(after, &mut rest)?);
@@ -314,15 +339,20 @@ fn parse_connect(rest: &str) -> Result<Deed, String> {
         auth = Some(take_value(rest, &mut rest)?);
     }
     if let Some(after) = rest.strip_prefix("refused ") {
-        refused = Some(take_value(after, &mut rest)?);
+        welcome = Welcome::Refused(take_value(after, &mut rest)?);
+    } else if let Some(after) = rest.strip_prefix("told ") {
+        let (name, args) = parse_event(after)?;
+        welcome = Welcome::Told { name, args };
+        rest = "";
     }
     if !rest.is_empty() {
-        return Err("must be: connect [as SUBJECT] [AUTH] [refused ERROR]".to_owned());
+        let form = "connect [as SUBJECT] [AUTH] [refused ERROR] or [told EVENT ARGS]";
+        return Err(format!("must be: {form}"));
     }
     Ok(Deed::Connect {
         subject,
         auth,
-        refused,
+        welcome,
     })
 }
 

@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat::{
-    Actor, App, AppId, Command, ExternalId, Identity, Proof, Reply, Store, Subject, Timestamp,
+    Actor, App, AppId, Command, ExternalId, Identity, Proof, Reply, Role, Store, Subject,
+    Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
 };
 use serde_json::Value;
@@ -218,13 +219,24 @@ impl Credentials for Palaver {
         // Tokens are good for 5 s more than they say.
         const AGING: (i64, u64) = (-10_000, 9);
         const FRESH: (i64, u64) = (0, 3_600);
-        let (number, text) = match subject {
+        let (id, role) = match subject {
+            Value::Object(fields) => (&fields["id"], fields.get("role")),
+            id => (id, None),
+        };
+        let (number, text) = match id {
             Value::String(text) => (false, text.clone()),
             other => (true, other.to_string()),
         };
+        let role = match role.and_then(Value::as_str) {
+            None => None,
+            Some("customer") => Some(Role::Customer),
+            Some("vendor") => Some(Role::Vendor),
+            Some("admin") => Some(Role::Admin),
+            Some(other) => return Err(format!("{other} is no role")),
+        };
         let subject = Subject {
             id: ExternalId { text, number },
-            role: None,
+            role,
         };
         let (since, ttl) = if aging { AGING } else { FRESH };
         let now = Timestamp(server::writer::now().0 + since);

@@ -10,7 +10,7 @@ use super::{
     pattern::{Bindings, Credentials},
     player::{Connection, Heard, Player},
     run::play,
-    script::{Action, Deed, Script},
+    script::{Action, Deed, Script, Welcome},
 };
 
 /// A server that says what it was told to say: to each event of the client the next answers.
@@ -55,9 +55,15 @@ impl Player for Fake {
 impl Connection for FakeConnection {
     fn send(&mut self, text: &str) -> Result<(), String> {
         if text.starts_with('0') {
-            self.offsets = !text.contains("false");
+            self.offsets = !text.contains(r#""recovery":false"#);
             let pid = if self.offsets { r#","pid":"p""# } else { "" };
+            let is_told = text.contains("ask");
+            let pid = if is_told { "" } else { pid };
             self.heard.push_back(format!(r#"0{{"sid":"s"{pid}}}"#));
+            if is_told {
+                let answers = self.answers.front().cloned().unwrap_or_default();
+                self.heard.extend(answers.into_iter().map(str::to_owned));
+            }
         } else if let Some((id, _)) = text
             .strip_prefix('2')
             .and_then(|t| t.split_once(r#"["transcript.probe""#))
@@ -132,8 +138,8 @@ http as "$A=uuid" POST /v1/user?page=1&id=$A {"username":"$A"}
 http 201 {"target":"$T=string","body":{"username":"$A"}}
 ada connect
 ada > send {"file":"$=bytes(hello)"}
-ada <~ typing {"id":1}
 ada < attached "hello"
+ada <~ typing {"id":1}
 "#;
     let typing: &[&str] = &[r#"2["typing",{"id":1}]"#];
     try_out(lines, &[typing]).unwrap();
@@ -146,6 +152,27 @@ ada < attached "hello"
     ] {
         let failure = try_out(wrong, &[]).unwrap_err();
         assert!(failure.contains(expected), "{wrong}\n{failure}");
+    }
+}
+
+#[test]
+fn who_is_told_to_go_has_lines() {
+    let lines = r#"
+let who {"id":2,"role":"vendor"}
+ada connect {"ask":1} told no {"who":2}
+bob connect as "$who"
+bob > ask "$who"
+bob dismissed
+"#;
+    let told: &[&str] = &[r#"2["no",{"who":2}]"#, "1"];
+    assert_eq!(try_out(lines, &[told]), Ok(()));
+    for (told, expected) in [
+        (&[r#"2["no",{"who":3}]"#, "1"][..], "expected 2, got 3"),
+        (&[r#"2["no",{"who":2}]"#], "nothing came"),
+        (&["1"], "got the packet \"1\""),
+    ] {
+        let failure = try_out(lines, &[told]).unwrap_err();
+        assert!(failure.contains(expected), "{failure}\n{expected}");
     }
 }
 
@@ -196,7 +223,27 @@ const WRONG: &[(&str, &[&str], &str)] = &[
     (
         "ada < told 1",
         &[r#"2["told",1]"#],
-        "told does not end with an offset",
+        r#"nothing came, but the packet "2[\"told\",1]""#,
+    ),
+    (
+        "ada <~ told 1",
+        &[r#"2["told",1,"1.1.0"]"#],
+        r#"nothing came, but the packet "2[\"told\",1,\"1.1.0\"]""#,
+    ),
+    (
+        "ada <~ told 1\nada <~ told 2",
+        &[r#"2["told",2]"#, r#"2["told",1]"#],
+        "test:4: ada <~ told 1\n  at told[0]: expected 1, got 2",
+    ),
+    (
+        "ada <? 1\nada <|",
+        &["30[1]", r#"2["told",1]"#],
+        "test:5: ada <|\n  something came: the packet",
+    ),
+    (
+        "ada dismissed",
+        &[r#"2["told",1,"1.1.0"]"#],
+        "got the packet",
     ),
     (
         "ada < told 1",
@@ -389,7 +436,7 @@ server restart
     let expected = Deed::Connect {
         subject: Some(json!("$A=uuid")),
         auth: Some(json!({"x": 1})),
-        refused: Some(json!("no")),
+        welcome: Welcome::Refused(json!("no")),
     };
     assert_eq!(*deed, expected);
     let Action::Socket(_, Deed::Emit { args, .. }) = &script.steps[3].action else {
@@ -426,6 +473,7 @@ fn lines_that_make_no_sense_are_refused() {
             "test:2: nothing may follow closed",
         ),
         ("app a open\nada <| 1", "test:2: nothing may follow <|"),
+        ("app a open\nlet ada", "test:2: must be: let NAME VALUE"),
         ("app a open\nada >", "test:2: names no event"),
         ("app a open\nada > tell {", "test:2: no JSON"),
         ("app a open\nada <? 1 2", "test:2: no JSON"),

@@ -4,37 +4,23 @@ use chat::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::minchat::objects::{Chat, Message, User};
+use crate::{
+    minchat::objects::{Chat, Message, User},
+    rest::Response,
+};
 
-/// What goes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The HTTP status.
-    pub status: u16,
-    /// A JSON object.
-    pub body: String,
+pub(super) fn ok(body: &impl Serialize) -> Response {
+    Response::new(200, body)
 }
 
-impl Response {
-    pub(super) fn ok(body: &impl Serialize) -> Self {
-        Self::new(200, body)
-    }
-
-    fn new(status: u16, body: &impl Serialize) -> Self {
-        // What is answered has string keys and no errors of its own.
-        let body = serde_json::to_string(body).unwrap_or_default();
-        Self { status, body }
-    }
-
-    /// What every request is answered with that did not do what it asked for.
-    pub fn failure(status: u16, code: &str, message: &str) -> Self {
-        let body = Failure {
-            success: false,
-            message,
-            code,
-        };
-        Self::new(status, &body)
-    }
+/// What every request is answered with that did not do what it asked for.
+pub fn failure(status: u16, code: &str, message: &str) -> Response {
+    let body = Failure {
+        success: false,
+        message,
+        code,
+    };
+    Response::new(status, &body)
 }
 
 /// Nothing was changed.

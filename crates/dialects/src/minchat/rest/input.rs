@@ -1,17 +1,15 @@
 //! What a request brought, read into what each endpoint takes.
 //!
-//! JSON bodies, form fields and query parameters are read alike: a form's texts and a query's
-//! values stand for strings, and `name` repeated, or `name[]`, for lists. The structures also
-//! describe the endpoints to others.
+//! `name` repeated, or `name[]`, stands for a list. The structures also describe the endpoints to
+//! others.
 
 use chat::{Media, Refusal, UserRef, model::Metadata};
-use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
-    minchat::incoming::MAX_CLIENT_ID,
-    payload::{self, Field, fields, invalid},
+    payload::{self, invalid},
+    rest::{Form, Input, field, required},
 };
 
 /// The longest username, name or title, in UTF-8 bytes.
@@ -31,59 +29,12 @@ pub const DEMO_USER: &str = "demo";
 #[derive(Debug)]
 pub struct Viewer(pub(super) UserRef);
 
-/// A request's body, or its query.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// A body of JSON.
-    Json(&'a RawValue),
-    /// A multipart body or a query.
-    Form(&'a Form),
-}
-
-/// Named texts and files, in the order in which they came.
-#[derive(Clone, Debug, Default)]
-pub struct Form {
-    /// Of several with one name the last one counts, except in lists.
-    pub texts: Vec<(String, String)>,
-    /// Files, already in the media store.
-    pub files: Vec<(String, Media)>,
-}
-
 impl Input<'_> {
-    /// The string called `name`. In JSON, `null` is as good as absent.
-    fn text(self, name: &'static str) -> Result<Option<String>, Refusal> {
-        match self {
-            Self::Json(json) => field(json, name)?.optional(Field::text),
-            Self::Form(form) => Ok(form.text(name).map(str::to_owned)),
-        }
-    }
-
-    /// The same, of `min..=max` bytes; `must` says so.
-    fn label(
-        self,
-        name: &'static str,
-        max: usize,
-        must: &'static str,
-    ) -> Result<Option<String>, Refusal> {
-        let text = self.text(name)?;
-        match text {
-            Some(text) if text.len() > max => Err(invalid(name, must)),
-            text => Ok(text),
-        }
-    }
-
-    fn uuid(self, name: &'static str) -> Result<Option<Uuid>, Refusal> {
-        match self {
-            Self::Json(json) => field(json, name)?.optional(Field::uuid),
-            Self::Form(form) => form.text(name).map(|text| uuid(name, text)).transpose(),
-        }
-    }
-
     /// The JSON object called `name`; in a form it is a text that holds one.
     fn metadata(self) -> Result<Option<Metadata>, Refusal> {
         const NAME: &str = "metadata";
         match self {
-            Self::Json(json) => field(json, NAME)?.optional(Field::metadata),
+            Self::Json(json) => field(json, NAME)?.optional(payload::Field::metadata),
             Self::Form(form) => {
                 let parse = |text| {
                     serde_json::from_str(text).map_err(|_| invalid(NAME, "must be a JSON object"))
@@ -97,7 +48,7 @@ impl Input<'_> {
         const NAME: &str = "usernames";
         let usernames = match self {
             Self::Json(json) => field(json, NAME)?.texts()?,
-            Self::Form(form) => form.texts(NAME),
+            Self::Form(form) => texts(form, NAME),
         };
         if usernames.is_empty() {
             return Err(invalid(NAME, "is missing"));
@@ -109,30 +60,9 @@ impl Input<'_> {
     }
 
     fn page(self) -> Result<u64, Refusal> {
-        const NAME: &str = "page";
         const MUST: &str = "must be a whole number, 1 or more";
-        let Some(text) = self.text(NAME)? else {
-            return Ok(1);
-        };
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        let page = text
-            .parse::<u32>()
-            .ok()
-            .filter(|page| is_plain && *page > 0);
-        page.map(u64::from).ok_or_else(|| invalid(NAME, MUST))
-    }
-
-    /// The file called `name`, which only a form can have.
-    fn file(self, name: &str) -> Option<Media> {
-        match self {
-            Self::Json(_) => None,
-            Self::Form(form) => {
-                let mut files = form.files.iter().rev();
-                files
-                    .find(|(found, _)| found == name)
-                    .map(|(_, media)| media.clone())
-            }
-        }
+        let page = self.digits("page", 1..=u32::MAX, MUST)?;
+        Ok(page.map_or(1, u64::from))
     }
 
     /// The address of a picture. An empty one is none.
@@ -155,7 +85,10 @@ impl Input<'_> {
         let text = self.text(USER_ID)?;
         let viewer = |text: String| match text.as_str() {
             DEMO_USER => Ok(Viewer(UserRef::Known(text))),
-            text => Ok(Viewer(UserRef::Uuid(uuid(USER_ID, text)?))),
+            text => match payload::uuid(text) {
+                Some(uuid) => Ok(Viewer(UserRef::Uuid(uuid))),
+                None => Err(invalid(USER_ID, "must be a UUID")),
+            },
         };
         text.map(viewer).transpose()
     }
@@ -167,43 +100,11 @@ impl Input<'_> {
     }
 }
 
-impl Form {
-    fn text(&self, name: &str) -> Option<&str> {
-        let mut texts = self.texts.iter().rev();
-        texts
-            .find(|(found, _)| found == name)
-            .map(|(_, text)| text.as_str())
-    }
-
-    fn texts(&self, name: &str) -> Vec<String> {
-        let is_meant = |found: &str| found.strip_suffix("[]").unwrap_or(found) == name;
-        let meant = self.texts.iter().filter(|(found, _)| is_meant(found));
-        meant.map(|(_, text)| text.clone()).collect()
-    }
-}
-
-fn field<'a>(json: &'a RawValue, name: &'static str) -> Result<Field<'a>, Refusal> {
-    let [field] = fields(Some(json), [name], "must be an object")?;
-    Ok(field)
-}
-
-fn uuid(name: &'static str, text: &str) -> Result<Uuid, Refusal> {
-    payload::uuid(text).ok_or_else(|| invalid(name, "must be a UUID"))
-}
-
-fn required<T>(name: &'static str, value: Option<T>) -> Result<T, Refusal> {
-    value.ok_or_else(|| invalid(name, "is missing"))
-}
-
-/// The id of a retry, as it stands in the header `Idempotency-Key`.
-pub(super) fn idempotency_key(text: &str) -> Result<String, Refusal> {
-    if text.is_empty() || text.len() > MAX_CLIENT_ID {
-        return Err(invalid(
-            "Idempotency-Key",
-            "must be a string of 1 to 128 bytes",
-        ));
-    }
-    Ok(text.to_owned())
+/// The texts of a list: `name` repeated, or `name[]`.
+fn texts(form: &Form, name: &str) -> Vec<String> {
+    let is_meant = |found: &str| found.strip_suffix("[]").unwrap_or(found) == name;
+    let meant = form.texts.iter().filter(|(found, _)| is_meant(found));
+    meant.map(|(_, text)| text.clone()).collect()
 }
 
 /// Makes a user, or changes the one that has this username.

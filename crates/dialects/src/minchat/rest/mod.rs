@@ -8,6 +8,8 @@ mod input;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use chat::{
     Body, Command, ConversationRef, ExternalId, Query, Refusal, Reply, UserRef, View,
     command::{BodyPatch, DetailsPatch, ProfilePatch},
@@ -16,18 +18,21 @@ use chat::{
 use uuid::Uuid;
 
 pub use self::answer::{
-    Chats, Done, Failure, Messages, OneUser, Participant, Response, Users, status,
+    Chats, Done, Failure, Messages, OneUser, Participant, Users, failure, status,
 };
 pub use self::input::{
-    ByUser, ChatsQuery, DEMO_USER, EditMessage, Form, Input, MessagesQuery, OpenChat, PutUser,
-    SendMessage, UpdateChat, UpdateUser, UserQuery, UsersQuery, Viewer, ViewerQuery,
+    ByUser, ChatsQuery, DEMO_USER, EditMessage, MessagesQuery, OpenChat, PutUser, SendMessage,
+    UpdateChat, UpdateUser, UserQuery, UsersQuery, Viewer, ViewerQuery,
 };
 use super::{
     incoming::client_id,
     objects::{Chat, Message, User},
     words::Words,
 };
-use crate::{Answered, Request, Site, payload};
+use crate::{
+    Answered, Request, Site, payload,
+    rest::{self, Form, Input, Response},
+};
 
 /// Chats or messages on a page.
 const PAGE: u32 = 25;
@@ -35,8 +40,7 @@ const PAGE: u32 = 25;
 /// A request that was read.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What it asks of the core: the command first, then the query as of the command's place.
-    pub request: Request,
+    pub(super) request: Request,
     pub(super) shape: Shape,
 }
 
@@ -110,6 +114,23 @@ pub fn update_user(id: &str, body: Input<'_>) -> Result<Call, Refusal> {
 pub fn delete_user(id: &str) -> Result<Call, Refusal> {
     let user = user(id)?;
     Ok(command(Shape::Done, Command::DeleteUser { user }))
+}
+
+/// `GET /v1/user/{id}/blocks`
+pub fn list_blocks(id: &str) -> Result<Call, Refusal> {
+    Ok(look(Shape::Users, Query::Blocks { user: user(id)? }))
+}
+
+/// `PUT /v1/user/{id}/blocks/{other_id}`
+pub fn block(id: &str, other_id: &str) -> Result<Call, Refusal> {
+    let (user, whom) = (user(id)?, user(other_id)?);
+    Ok(command(Shape::Done, Command::Block { user, whom }))
+}
+
+/// `DELETE /v1/user/{id}/blocks/{other_id}`
+pub fn unblock(id: &str, other_id: &str) -> Result<Call, Refusal> {
+    let (user, whom) = (user(id)?, user(other_id)?);
+    Ok(command(Shape::Done, Command::Unblock { user, whom }))
 }
 
 /// `POST /v1/chat`
@@ -256,7 +277,7 @@ pub fn list_messages(query: &Form) -> Result<Call, Refusal> {
 pub fn send_message(body: Input<'_>, idempotency_key: Option<&str>) -> Result<Call, Refusal> {
     let message = SendMessage::read(body)?;
     let client_id = match idempotency_key {
-        Some(key) => Some(input::idempotency_key(key)?),
+        Some(key) => Some(rest::idempotency_key(key)?),
         None => client_id(message.client_message_id, message.metadata.as_ref())?,
     };
     Ok(command(
@@ -312,9 +333,12 @@ pub fn mark_seen(id: &str, body: Input<'_>) -> Result<Call, Refusal> {
     Ok(command(Shape::Done, Command::MarkRead { message, reader }))
 }
 
-impl Call {
-    /// What comes back.
-    pub fn answer(&self, site: &Site, result: Result<&Answered, &Refusal>) -> Response {
+impl rest::Call for Call {
+    fn request(&self) -> &Request {
+        &self.request
+    }
+
+    fn answer(&self, site: &Site, result: Result<&Answered, &Refusal>) -> Response {
         match result {
             Ok(answered) => self
                 .body(site, answered)
@@ -323,20 +347,26 @@ impl Call {
         }
     }
 
+    fn refuse(refusal: &Refusal) -> Response {
+        refuse(None, refusal)
+    }
+}
+
+impl Call {
     /// The body of a success; `None` if what was looked for is not there.
     fn body(&self, site: &Site, answered: &Answered) -> Option<Response> {
         let response = match (self.shape, &answered.reply, &answered.view) {
-            (Shape::User, Some(Reply::User { user }), _) => Response::ok(&OneUser {
+            (Shape::User, Some(Reply::User { user }), _) => answer::ok(&OneUser {
                 user: User::new(site, user),
             }),
-            (Shape::User, _, Some(View::Users(users))) => Response::ok(&OneUser {
+            (Shape::User, _, Some(View::Users(users))) => answer::ok(&OneUser {
                 user: User::new(site, users.first()?),
             }),
-            (Shape::Users, _, Some(View::Users(users))) => Response::ok(&Users {
+            (Shape::Users, _, Some(View::Users(users))) => answer::ok(&Users {
                 users: users.iter().map(|user| User::new(site, user)).collect(),
             }),
             (Shape::Participant, Some(Reply::Membership { user, .. }), _) => {
-                Response::ok(&Participant {
+                answer::ok(&Participant {
                     success: true,
                     participant: User::new(site, user),
                 })
@@ -351,7 +381,7 @@ impl Call {
                 }),
             ) => {
                 let viewer = viewer.as_ref().map(|user| user.id);
-                Response::ok(&Chat::new(site, conversation, viewer, messages.last()))
+                answer::ok(&Chat::new(site, conversation, viewer, messages.last()))
             }
             (
                 Shape::Chats { page },
@@ -366,7 +396,7 @@ impl Call {
                     let newest = found.messages.last();
                     Chat::new(site, &found.conversation, Some(viewer.id), newest)
                 });
-                Response::ok(&Chats {
+                answer::ok(&Chats {
                     success: true,
                     page,
                     total_chats: *total,
@@ -382,7 +412,7 @@ impl Call {
                     messages,
                     ..
                 }),
-            ) => Response::ok(&Messages {
+            ) => answer::ok(&Messages {
                 success: true,
                 page,
                 total_messages: conversation.messages,
@@ -390,18 +420,23 @@ impl Call {
                 messages: messages.iter().map(|it| Message::new(site, it)).collect(),
             }),
             (Shape::Message, Some(Reply::Sent { message, .. } | Reply::Edited { message }), _) => {
-                Response::ok(&Message::new(site, message))
+                answer::ok(&Message::new(site, message))
             }
-            _ => Response::ok(&Done { success: true }),
+            _ => answer::ok(&Done { success: true }),
         };
         Some(response)
     }
 }
 
 /// What comes back from a request that was refused; `call` is `None` when reading it was.
-pub fn refuse(call: Option<&Call>, refusal: &Refusal) -> Response {
+fn refuse(call: Option<&Call>, refusal: &Refusal) -> Response {
     let words = Words::of_rest(call);
-    Response::failure(status(refusal), refusal.code(), &words.explain(refusal))
+    failure(status(refusal), refusal.code(), &words.explain(refusal))
+}
+
+/// What is said of a refusal before anything of a request was read.
+pub fn explain(refusal: &Refusal) -> Cow<'static, str> {
+    Words::of_rest(None).explain(refusal)
 }
 
 fn command(shape: Shape, command: Command) -> Call {

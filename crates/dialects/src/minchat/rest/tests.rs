@@ -11,7 +11,10 @@ use chat::{
 use serde_json::{Value, json, value::RawValue};
 
 use super::*;
-use crate::sample::{self, site};
+use crate::{
+    rest::Call as _,
+    sample::{self, site},
+};
 
 const A: &str = "00000000-0000-0000-0000-000000000001";
 const B: &str = "00000000-0000-0000-0000-000000000002";
@@ -184,6 +187,14 @@ fn the_other_endpoints_ask_what_they_say() {
     for (call, expected) in [
         (delete_user(A), format!("DeleteUser {{ user: Uuid({A}) }}")),
         (
+            block(A, B),
+            format!("Block {{ user: Uuid({A}), whom: Uuid({B}) }}"),
+        ),
+        (
+            unblock(A, B),
+            format!("Unblock {{ user: Uuid({A}), whom: Uuid({B}) }}"),
+        ),
+        (
             body(&json!({"metadata": {"a": 1}}), |body| update_chat(C, body)),
             format!(
                 r#"UpdateConversation {{ conversation: {C}, by: None, patch: DetailsPatch {{ title: None, avatar: None, metadata: Some(Metadata({{"a": Number(1)}})) }} }}"#
@@ -224,6 +235,8 @@ fn the_other_endpoints_ask_what_they_say() {
     ] {
         assert_eq!(command(&call.unwrap()), expected);
     }
+    let blocks = list_blocks(A).unwrap();
+    assert_eq!(query(&blocks), format!("Blocks {{ user: Uuid({A}) }}"));
     let by_id = get_user(&form(&[("id", A), ("username", "ada")])).unwrap();
     assert_eq!(query(&by_id), format!("Users {{ users: [Uuid({A})] }}"));
     let by_name = get_user(&form(&[("username", "ada")])).unwrap();
@@ -321,7 +334,14 @@ fn bad_input_is_refused_by_the_field_that_is_bad() {
 
 #[test]
 fn an_id_in_a_path_that_can_be_none_names_nothing() {
-    assert_eq!(delete_user("x").unwrap_err(), Refusal::UnknownUser);
+    for call in [
+        delete_user("x"),
+        list_blocks("x"),
+        block("x", A),
+        unblock(A, "x"),
+    ] {
+        assert_eq!(call.unwrap_err(), Refusal::UnknownUser);
+    }
     assert_eq!(delete_chat("x").unwrap_err(), Refusal::UnknownConversation);
     assert_eq!(delete_message("x").unwrap_err(), Refusal::UnknownMessage);
     assert_eq!(
@@ -341,7 +361,32 @@ fn refusals_of_the_core_speak_of_the_callers_own_fields() {
     let messages = list_messages(&form(&[("chat_id", C), ("user_id", A)])).unwrap();
     let user = get_user(&form(&[("username", "x")])).unwrap();
     let put = body(&json!({"username": "x"}), put_user).unwrap();
+    let (blocked, blocks) = (block(A, B).unwrap(), list_blocks(A).unwrap());
     for (call, refusal, status, message) in [
+        (
+            &blocked,
+            Refusal::SamePerson,
+            422,
+            "id and other_id must be two different people",
+        ),
+        (
+            &blocked,
+            Refusal::UnknownUser,
+            404,
+            "id or other_id is not a user of this app",
+        ),
+        (
+            &blocked,
+            Refusal::NotTheTokensSubject,
+            403,
+            "id is not the user of your key",
+        ),
+        (
+            &blocks,
+            Refusal::UnknownUser,
+            404,
+            "id is not a user of this app",
+        ),
         (
             &pair,
             Refusal::SamePerson,

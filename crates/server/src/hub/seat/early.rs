@@ -128,7 +128,7 @@ impl Seat {
     /// not in time.
     pub(super) fn release_early(&mut self, now: Instant) {
         // Who asks is known once it is decided whether a token's holder has registered.
-        if self.absent_until.is_some() || self.stream.is_registering() {
+        if self.absent_until.is_some() || self.stream.socket.is_registering() {
             return;
         }
         let identified = !self.early.is_empty() && self.stream.is_identified();

@@ -30,14 +30,13 @@ impl Stream {
         let Some(place) = self.tickets.iter().position(is_submitted) else {
             return Ok(());
         };
-        let ticket = self.tickets.get(place);
-        let identifies = ticket.is_some_and(Ticket::identifies);
-        self.registering -= usize::from(ticket.is_some_and(Ticket::registers_by_token));
+        let identifies = self.tickets.get(place).is_some_and(Ticket::identifies);
         match &outcome.result {
             Ok(Reply::Registered { user, replaced }) => {
-                replaced.iter().for_each(|other| self.unidentify(*other));
+                for other in replaced {
+                    self.unidentify(*other);
+                }
                 self.identify(&[user.id]);
-                self.registered = true;
                 self.announce();
             }
             Ok(Reply::Opened {
@@ -59,7 +58,9 @@ impl Stream {
         if let Some(media) = &self.hub.config.media
             && !is_in_use(&outcome.result)
         {
-            placed.iter().for_each(|file| media.discard(&file.name));
+            for file in placed {
+                media.discard(file);
+            }
         }
         if matches!(outcome.result, Err(Refusal::Unavailable)) {
             if ticket.welcome.is_some() {
@@ -105,7 +106,6 @@ impl Stream {
         replaced.into_iter().for_each(|user| self.unidentify(user));
         self.identify(&identities);
         if matches!(place, chat::Topic::Person(_)) {
-            self.registered = true;
             self.announce();
         }
         let (actor, namespace) = (Arc::clone(&voice.actor), self.socket.namespace);
@@ -125,7 +125,6 @@ impl Stream {
     /// The session has taken over what an earlier one listened to. Its page will not join again by
     /// itself, so each join is answered anew, behind the ticket at `place`; a greeting is one.
     fn join_again(&mut self, voice: &Voice, place: usize, session: &StoredSession) {
-        self.registered = true;
         self.identify(&session.identities());
         let joins = session.subscriptions.iter().filter_map(|subscription| {
             let dialect = dialects::by_name(&subscription.dialect)?;

@@ -114,7 +114,8 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             sums.uuid = sums.uuid.max(view.conversation.uuid);
             conversations::add(connection, view)
         }
-        Change::ConversationDeleted(id, _) => erase::conversation(connection, *id),
+        Change::ConversationDeleted(id, at) => erase::conversation(connection, *id, *at),
+        Change::Erased(id, rows) => erase::more(connection, *id, *rows),
         Change::Message(view) => {
             sums.sent(view);
             messages::add(connection, view)
@@ -159,7 +160,7 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
         } => {
             conversations::note_read(connection, entry.conversation, *reader, *seq)?;
             let note = Note {
-                subject: messages::uuid_of(connection, *message)?,
+                subject: Some(*message),
                 ..Note::of("receipt")
             };
             enter(connection, entry, &note, sums)

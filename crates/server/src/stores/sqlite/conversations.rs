@@ -29,9 +29,9 @@ macro_rules! select {
     };
 }
 
-const BY_ID: &str = select!("WHERE id = ?1");
+const BY_ID: &str = select!("WHERE id = ?1 AND deleted_at IS NULL");
 const BY_KEY: &str = select!("WHERE app = ?1 AND kind = ?2 AND key = ?3");
-const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2");
+const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2 AND deleted_at IS NULL");
 const MEMBERS: &str = concat!(
     "SELECT ",
     users::columns!(),

@@ -1,13 +1,18 @@
 //! The end of a user and of a conversation: every row goes, with the rows of the files that nothing
-//! else refers to. Runs inside the writer's transaction.
+//! else refers to. Runs inside the writer's transaction, which all others wait for: so a conversation
+//! is only said to be gone, and what is in it goes in steps.
 //!
 //! What they wrote is found by reading the conversations in which they are or were: an index by
 //! sender would cost every send a page.
 
-use chat::{ConversationId, Media, UserId};
+use chat::{ConversationId, Media, Timestamp, UserId};
 use rusqlite::{Connection, Params, Result, Row};
 
-use super::{convert::from_json, media, read::all};
+use super::{
+    convert::from_json,
+    media,
+    read::{all, one},
+};
 
 const EVER_IN: &str = "SELECT conversation FROM member WHERE user = ?1";
 const WRITTEN: &str = "DELETE FROM message WHERE conversation = ?1 AND sender = ?2 RETURNING media";
@@ -15,10 +20,27 @@ const MEMBERSHIPS: &str = "DELETE FROM member WHERE user = ?1";
 const BLOCKS: &str = "DELETE FROM block WHERE user = ?1";
 const BLOCKED: &str = "DELETE FROM block WHERE whom = ?1";
 const USER: &str = "DELETE FROM user WHERE id = ?1 RETURNING avatar";
-const SAID: &str = "DELETE FROM message WHERE conversation = ?1 RETURNING media";
-const CHANGES: &str = "DELETE FROM change WHERE conversation = ?1";
-const MEMBERS: &str = "DELETE FROM member WHERE conversation = ?1";
-const CONVERSATION: &str = "DELETE FROM conversation WHERE id = ?1 RETURNING avatar";
+const PICTURE: &str = "SELECT avatar FROM conversation WHERE id = ?1 AND deleted_at IS NULL";
+/// What people wrote goes at once; what it takes to find the rest stays.
+const BURY: &str =
+    "UPDATE conversation SET deleted_at = ?2, key = NULL, title = NULL, avatar = NULL,
+        metadata = NULL, product = NULL
+     WHERE id = ?1";
+/// They keep a row each: it says where to look for messages when the user is deleted.
+const PUT_OUT: &str = "UPDATE member SET left_g = 0 WHERE conversation = ?1 AND left_g IS NULL";
+const LEFTOVER: &str =
+    "SELECT id FROM conversation WHERE deleted_at IS NOT NULL ORDER BY deleted_at
+     LIMIT 1";
+const SAID: &str = "DELETE FROM message WHERE g IN
+        (SELECT g FROM message WHERE conversation = ?1 ORDER BY seq LIMIT ?2)
+     RETURNING media";
+const CHANGES: &str = "DELETE FROM change WHERE g IN
+        (SELECT g FROM change WHERE conversation = ?1 ORDER BY seq LIMIT ?2)";
+const MEMBERS: &str = "DELETE FROM member WHERE (user, conversation) IN
+        (SELECT user, conversation FROM member WHERE conversation = ?1 LIMIT ?2)";
+const CONVERSATION: &str = "DELETE FROM conversation WHERE id = ?1 AND deleted_at IS NOT NULL";
+/// What goes with the word that a conversation is deleted: all of most.
+const AT_ONCE: u32 = 500;
 
 /// For the test of plans.
 #[cfg(test)]
@@ -29,6 +51,10 @@ pub(super) const LOOKUPS: &[&str] = &[
     BLOCKS,
     BLOCKED,
     USER,
+    PICTURE,
+    BURY,
+    PUT_OUT,
+    LEFTOVER,
     SAID,
     CHANGES,
     MEMBERS,
@@ -52,13 +78,37 @@ pub(super) fn user(connection: &Connection, id: UserId) -> Result<Vec<(Conversat
     Ok(gone)
 }
 
-/// Erases a conversation with all that is in it.
-pub(super) fn conversation(connection: &Connection, id: ConversationId) -> Result<()> {
-    erase_messages(connection, SAID, [id.0])?;
+/// Makes a conversation one that is not there, and begins to erase what is in it.
+pub(super) fn conversation(
+    connection: &Connection,
+    id: ConversationId,
+    at: Timestamp,
+) -> Result<()> {
+    erase_with_picture(connection, PICTURE, id.0)?;
+    connection.prepare_cached(BURY)?.execute([id.0, at.0])?;
+    connection.prepare_cached(PUT_OUT)?.execute([id.0])?;
+    more(connection, id, AT_ONCE)
+}
+
+/// A deleted conversation that is not erased yet, the earliest first.
+pub(super) fn leftover(connection: &Connection) -> Result<Option<ConversationId>> {
+    one(connection, LEFTOVER, [], |row| {
+        row.get(0).map(ConversationId)
+    })
+}
+
+/// Erases so many rows of a deleted conversation, and its own if they were the last.
+pub(super) fn more(connection: &Connection, id: ConversationId, rows: u32) -> Result<()> {
+    let mut left = i64::from(rows);
+    left -= erase_messages(connection, SAID, [id.0, left])?;
     for step in [CHANGES, MEMBERS] {
-        connection.prepare_cached(step)?.execute([id.0])?;
+        let gone = connection.prepare_cached(step)?.execute([id.0, left])?;
+        left = left.saturating_sub_unsigned(gone as u64);
     }
-    erase_with_picture(connection, CONVERSATION, id.0)
+    if left > 0 {
+        connection.prepare_cached(CONVERSATION)?.execute([id.0])?;
+    }
+    Ok(())
 }
 
 fn erase_messages(connection: &Connection, query: &str, params: impl Params) -> Result<i64> {

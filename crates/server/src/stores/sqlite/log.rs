@@ -28,7 +28,7 @@ use super::{
 /// A conversation in which something happened after ?2: from where it is seen, the number of its newest
 /// entry, and whether not all entries are messages that are still there.
 const OF_CONVERSATION: &str = "SELECT id, 0, last_seq, messages < last_seq
-    FROM conversation WHERE id = ?1 AND last_g > ?2";
+    FROM conversation WHERE id = ?1 AND last_g > ?2 AND deleted_at IS NULL";
 /// The same for all conversations of a person.
 const OF_PERSON: &str = "SELECT conversation.id, since_g, last_seq, messages < last_seq
     FROM member JOIN conversation ON conversation.id = member.conversation

@@ -34,21 +34,23 @@ macro_rules! select {
 pub(super) const BY_G: &str = select!("WHERE g = ?1");
 const BY_UUID: &str = select!("WHERE uuid = ?1");
 const BY_CLIENT_ID: &str = select!("WHERE conversation = ?1 AND sender = ?2 AND client_id = ?3");
-const HISTORY: &str =
-    select!("WHERE conversation = ?1 AND g <= ?2 ORDER BY seq DESC LIMIT ?3 OFFSET ?4");
+const HISTORY: &str = select!(
+    "WHERE conversation = ?1 AND g <= ?2 AND EXISTS (SELECT 1 FROM conversation
+        WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT ?3 OFFSET ?4"
+);
 /// From a place in a conversation on, oldest first.
 pub(super) const FROM: &str =
     select!("WHERE conversation = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3");
 const READERS: &str = "SELECT user, read_seq FROM member
      WHERE conversation = ?1 AND left_g IS NULL AND read_seq > 0";
-const NEWEST_OF_OTHERS: &str = "SELECT g, seq, uuid FROM message
-     WHERE conversation = ?1 AND sender <> ?2 ORDER BY seq DESC LIMIT 1";
-const MISSED: &str = select!(
+const NEWEST_OF_OTHERS: &str = "SELECT seq, uuid FROM message
+     WHERE conversation = ?1 AND sender <> ?2 AND EXISTS (SELECT 1 FROM conversation
+        WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT 1";
+pub(super) const MISSED: &str = select!(
     "WHERE recipient_online = 0 AND conversation = ?1 AND g > ?2 AND g <= ?3 AND sender <> ?4
      ORDER BY g DESC LIMIT ?5"
 );
 const FILES_OF: &str = "SELECT media FROM message WHERE g = ?1";
-const UUID_OF: &str = "SELECT uuid FROM message WHERE g = ?1";
 
 /// For the test of plans.
 #[cfg(test)]
@@ -62,7 +64,6 @@ pub(super) const LOOKUPS: &[&str] = &[
     NEWEST_OF_OTHERS,
     MISSED,
     FILES_OF,
-    UUID_OF,
 ];
 
 /// Out of a row with the columns of a message.
@@ -191,8 +192,9 @@ pub(super) fn sent(
     let Some(found) = one(connection, BY_CLIENT_ID, params, message)? else {
         return Ok(None);
     };
-    let view = conversations::by_id(connection, place)?;
-    let view = view.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let Some(view) = conversations::by_id(connection, place)? else {
+        return Ok(None);
+    };
     let shown = Look::at(connection, &view)?.view(found)?;
     Ok(Some(shown))
 }
@@ -242,9 +244,8 @@ pub(super) fn newest_of_others(
 ) -> Result<Option<Newest>> {
     let row = |row: &Row<'_>| {
         Ok(Newest {
-            g: unsigned(row.get(0)?)?,
-            seq: unsigned(row.get(1)?)?,
-            uuid: uuid(row.get(2)?),
+            seq: unsigned(row.get(0)?)?,
+            uuid: uuid(row.get(1)?),
         })
     };
     one(connection, NEWEST_OF_OTHERS, [conversation.0, user.0], row)
@@ -333,13 +334,6 @@ pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
         media::hold(connection, view.conversation.app, message.created_at, file)?;
     }
     Ok(())
-}
-
-/// The outside id of a message.
-pub(super) fn uuid_of(connection: &Connection, g: G) -> Result<Option<Uuid>> {
-    one(connection, UUID_OF, [signed(g)?], |row| {
-        row.get(0).map(uuid)
-    })
 }
 
 /// Stores what a message says now. The log keeps that it was changed, not what it said before.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Result, Row};
 use super::{
     apps, conversations,
     convert::{small, unsigned, uuid},
-    messages, sessions, users,
+    erase, messages, sessions, users,
 };
 
 /// The first row of a query, if there is one.
@@ -106,5 +106,6 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
         Need::SessionsSeenBefore(time, limit) => {
             Found::Sessions(sessions::seen_before(connection, *time, *limit)?)
         }
+        Need::Leftover => Found::Leftover(erase::leftover(connection)?),
     })
 }

@@ -33,7 +33,7 @@ macro_rules! stands {
         "CASE topic \
             WHEN 'person' THEN EXISTS (SELECT 1 FROM user WHERE id = topic_id) \
             ELSE CASE WHEN subscription.user IS NULL \
-                THEN EXISTS (SELECT 1 FROM conversation WHERE id = topic_id) \
+                THEN EXISTS (SELECT 1 FROM conversation WHERE id = topic_id AND deleted_at IS NULL) \
                 ELSE EXISTS (SELECT 1 FROM member WHERE member.user = subscription.user \
                     AND member.conversation = topic_id AND left_g IS NULL \
                     AND member.since_g < subscription.since_g) \

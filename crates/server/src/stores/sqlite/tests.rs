@@ -110,7 +110,11 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
         assert_eq!((total, chat.conversation.messages), (1, 2));
         let members = chat.conversation.members.iter();
         assert!(members.map(|member| member.user.id.0).eq([1, 2]));
-        assert_eq!(chat.messages.last().unwrap().message.g, 3);
+        let newest = &chat.messages.last().unwrap().message;
+        assert_eq!(newest.g, 3);
+        let files = newest.body.media.iter().map(|file| file.name.as_str());
+        let due: &[&str] = if version > 2 { &["c.png"] } else { &[] };
+        assert_eq!(files.collect::<Vec<_>>(), due, "from version {version}");
         let bob = store.user(AppId(1), &UserName::Id(UserId(2))).unwrap();
         assert_eq!(bob.unwrap().last_active, Timestamp(1), "as old as the user");
         let year_2023 = Timestamp(1_700_000_000_000);
@@ -177,6 +181,23 @@ fn every_lookup_has_an_index() {
         }
         assert!(searches > 0, "{query}");
     }
+}
+
+#[test]
+fn what_was_missed_is_looked_up_among_what_was_missed() {
+    let folder = TempDir::new().unwrap();
+    let place = place(folder.path());
+    place.prepare().unwrap();
+    let database = place.writer().unwrap();
+    let plan = format!("EXPLAIN QUERY PLAN {}", messages::MISSED);
+    let mut plan = database.prepare(&plan).unwrap();
+    let steps = plan.query_map([1; 5], |step| step.get("detail"));
+    let steps: Vec<String> = steps.unwrap().map(Result::unwrap).collect();
+    assert_eq!(steps.len(), 1, "{steps:?}");
+    assert!(
+        steps.concat().contains("USING INDEX message_missed"),
+        "{steps:?}"
+    );
 }
 
 /// A batch that makes one user with an id of so many bytes.

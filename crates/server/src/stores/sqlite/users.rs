@@ -39,9 +39,11 @@ const BY_IDS: &str = select!("WHERE id IN (SELECT value FROM json_each(?1))");
 const BY_EXTERNAL: &str = select!("WHERE app = ?1 AND external = ?2");
 const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2");
 const COLLECTED: &str = "SELECT collected_g FROM user WHERE id = ?1";
-const BLOCKED: &str = select!(
-    "JOIN (SELECT whom, created_at AS blocked_at FROM block WHERE user = ?1) ON id = whom
-     ORDER BY blocked_at, whom"
+const BLOCKED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", blocked_at FROM (SELECT whom, created_at AS blocked_at FROM block WHERE user = ?1)
+     JOIN user ON id = whom"
 );
 
 /// For the test of plans.
@@ -203,7 +205,10 @@ pub(super) fn note_collected(connection: &Connection, id: UserId, up_to: G) -> R
 
 /// Whom a user blocks, the latest last.
 pub(super) fn blocks(connection: &Connection, id: UserId) -> Result<Vec<Arc<User>>> {
-    all(connection, BLOCKED, [id.0], |row| user(row).map(Arc::new))
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(COLUMNS)?, Arc::new(user(row)?)));
+    let mut found = all(connection, BLOCKED, [id.0], row)?;
+    found.sort_by_key(|(at, user)| (*at, user.id));
+    Ok(found.into_iter().map(|(_, user)| user).collect())
 }
 
 pub(super) fn block(

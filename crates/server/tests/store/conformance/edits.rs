@@ -9,7 +9,7 @@ use chat::{
 };
 
 use super::{Place, groups::view};
-use crate::world::{Scene, World, message, metadata};
+use crate::world::{Scene, World, list, message, metadata, page};
 
 /// A message by its outside id, both ways.
 fn found(store: &dyn Store, of: &MessageView) -> Option<MessageView> {
@@ -48,7 +48,7 @@ fn read(world: &mut World, up_to: &MessageView, reader: &User) -> Change {
     Change::Read {
         entry: world.entry(&up_to.conversation, reader),
         reader: reader.id,
-        message: up_to.message.g,
+        message: up_to.message.uuid,
         seq: up_to.message.seq,
     }
 }
@@ -82,7 +82,11 @@ pub(super) fn messages_change_and_go(place: &dyn Place) {
     store.commit(&scene.world.batch([edit, delete])).unwrap();
     assert_eq!(found(&*store, &said[0]), Some(new.clone()));
     assert_eq!(found(&*store, &said[2]), None);
-    let history = |offset, limit| store.history(&scene.chat, u64::MAX, offset, limit).unwrap();
+    let history = |offset, limit| {
+        store
+            .history(&scene.chat, u64::MAX, &page(offset, limit))
+            .unwrap()
+    };
     assert_eq!(history(0, 9), [new.clone(), said[1].clone()]);
     assert_eq!(history(1, 9), [new.clone()], "it is not passed over either");
     let now = view(&*store, &scene.view).unwrap();
@@ -195,7 +199,7 @@ pub(super) fn a_message_is_seen_when_somebody_else_has_read_it(place: &dyn Place
     let changes = changes.into_iter().chain(said.clone().map(message));
     store.commit(&scene.world.batch(changes)).unwrap();
     let seen = || {
-        let history = store.history(&chat, u64::MAX, 0, 9).unwrap();
+        let history = store.history(&chat, u64::MAX, &page(0, 9)).unwrap();
         for view in &history {
             assert_eq!(found(&*store, view).as_ref(), Some(view));
             let Message {
@@ -207,8 +211,8 @@ pub(super) fn a_message_is_seen_when_somebody_else_has_read_it(place: &dyn Place
             };
             assert_eq!(*sent, *view);
         }
-        let (listed, _) = store.conversations(cid.id, 0, 1).unwrap();
-        assert_eq!(listed[0].last_message.as_ref(), history.last());
+        let (listed, _) = store.conversations(cid.id, &list(0, 1)).unwrap();
+        assert_eq!(listed[0].messages, history[3..]);
         history.iter().map(|view| view.seen).collect::<Vec<_>>()
     };
     assert_eq!(seen(), [false; 4]);
@@ -248,13 +252,13 @@ pub(super) fn conversations_are_listed_by_their_newest_message(place: &dyn Place
         chats.push(chat.conversation.id);
         said.push(view);
     }
-    let page = |offset, limit| {
-        let (found, total) = store.conversations(ann.id, offset, limit).unwrap();
+    let listed = |offset, limit| {
+        let (found, total) = store.conversations(ann.id, &list(offset, limit)).unwrap();
         for one in &found {
             let conversation = &one.conversation;
             assert_eq!(view(&*store, conversation).as_ref(), Some(conversation));
-            let newest = store.history(&conversation.conversation, u64::MAX, 0, 1);
-            assert_eq!(newest.unwrap().first(), one.last_message.as_ref());
+            let newest = store.history(&conversation.conversation, u64::MAX, &page(0, 1));
+            assert_eq!(newest.unwrap(), one.messages);
         }
         let ids = found.iter().map(|one| one.conversation.conversation.id);
         (ids.collect::<Vec<_>>(), total)
@@ -262,12 +266,12 @@ pub(super) fn conversations_are_listed_by_their_newest_message(place: &dyn Place
     let newest_first =
         |chats: &[chat::ConversationId]| -> Vec<_> { chats.iter().rev().copied().collect() };
     let all = newest_first(&chats);
-    assert_eq!(page(0, 25), (all[..25].to_vec(), 60));
-    assert_eq!(page(50, 25), (all[50..].to_vec(), 60));
+    assert_eq!(listed(0, 25), (all[..25].to_vec(), 60));
+    assert_eq!(listed(50, 25), (all[50..].to_vec(), 60));
     for beyond in [60, u64::MAX] {
-        assert_eq!(page(beyond, 25), (Vec::new(), 60));
+        assert_eq!(listed(beyond, 25), (Vec::new(), 60));
     }
-    assert_eq!(page(0, 0), (Vec::new(), 60));
+    assert_eq!(listed(0, 0), (Vec::new(), 60));
 
     // Something new comes to the front; what is taken back counts no longer.
     let new = world.message(&said[0].conversation, &ann, "new");
@@ -277,17 +281,17 @@ pub(super) fn conversations_are_listed_by_their_newest_message(place: &dyn Place
     let moved = chats.remove(0);
     chats.pop();
     chats.push(moved);
-    assert_eq!(page(0, 3), (newest_first(&chats)[..3].to_vec(), 59));
+    assert_eq!(listed(0, 3), (newest_first(&chats)[..3].to_vec(), 59));
     let gone = deleted(&mut world, &new);
     store.commit(&world.batch([gone])).unwrap();
     let moved = chats.pop().unwrap();
     chats.insert(0, moved);
-    assert_eq!(page(0, 99), (newest_first(&chats), 59));
+    assert_eq!(listed(0, 99), (newest_first(&chats), 59));
     // Said and taken back at once.
     let new = world.message(&quiet.conversation, &ann, "never mind");
     let gone = deleted(&mut world, &new);
     store.commit(&world.batch([message(new), gone])).unwrap();
-    assert_eq!(page(0, 99), (newest_first(&chats), 59));
+    assert_eq!(listed(0, 99), (newest_first(&chats), 59));
     assert_eq!(view(&*store, &quiet).unwrap().messages, 0);
 }
 

@@ -8,8 +8,10 @@ use chat::{
     store::{Change, CommitError, ConversationName, Found, Need, UserName},
 };
 
+use uuid::Uuid;
+
 use super::Place;
-use crate::world::{Scene, member, message, metadata, user};
+use crate::world::{Scene, list, member, message, metadata, page, user};
 
 pub(super) fn view(store: &dyn Store, of: &ConversationView) -> Option<ConversationView> {
     let conversation = &of.conversation;
@@ -55,6 +57,7 @@ pub(super) fn profiles_and_details_come_back_whole(place: &dyn Place) {
         title: Some("\"quoted\"".to_owned()),
         avatar: Some(Picture::Media(scene.world.file())),
         metadata: Some(chat::model::Metadata::default()),
+        product: None,
     };
     let group = scene.world.group(&[&cid, &scene.ann], details);
     let made = [
@@ -79,6 +82,7 @@ pub(super) fn profiles_and_details_come_back_whole(place: &dyn Place) {
         title: None,
         avatar: None,
         metadata: Some(metadata("x")),
+        product: None,
     });
     let changes = [
         Change::UserUpdated(Arc::clone(&renamed)),
@@ -141,7 +145,7 @@ pub(super) fn members_stand_in_the_order_of_joining(place: &dyn Place) {
     let read = Change::Read {
         entry: world.entry(&chat, &ann),
         reader: ann.id,
-        message: 1,
+        message: Uuid::nil(),
         seq: 2,
     };
     store.commit(&world.batch([read])).unwrap();
@@ -254,7 +258,7 @@ pub(super) fn a_deleted_user_leaves_nothing(place: &dyn Place) {
     let read = Change::Read {
         entry: world.entry(&chat, &bob),
         reader: bob.id,
-        message: said[1].message.g,
+        message: said[1].message.uuid,
         seq: 2,
     };
     let removed = Change::MemberRemoved {
@@ -272,7 +276,7 @@ pub(super) fn a_deleted_user_leaves_nothing(place: &dyn Place) {
     store.commit(&world.batch(changes)).unwrap();
     let before = view(&*store, &direct).unwrap();
     assert_eq!(before.messages, 3);
-    assert!(store.history(&chat, u64::MAX, 0, 9).unwrap()[1].seen);
+    assert!(store.history(&chat, u64::MAX, &page(0, 9)).unwrap()[1].seen);
 
     world.g();
     let deleted = Change::UserDeleted(bob.id, world.now());
@@ -293,13 +297,13 @@ pub(super) fn a_deleted_user_leaves_nothing(place: &dyn Place) {
         (after.last_seq, after.last_g),
         (before.last_seq, before.last_g)
     );
-    let history = store.history(&chat, u64::MAX, 0, 9).unwrap();
+    let history = store.history(&chat, u64::MAX, &page(0, 9)).unwrap();
     assert_eq!(history, [said[1].clone()], "and nobody has seen it");
     assert_eq!(view(&*store, &left).unwrap().messages, 0);
     assert_eq!(members(&view(&*store, &shared).unwrap()).len(), 2);
-    let (listed, total) = store.conversations(ann.id, 0, 9).unwrap();
+    let (listed, total) = store.conversations(ann.id, &list(0, 9)).unwrap();
     assert_eq!(total, 2);
-    assert_eq!(listed[1].last_message.as_ref(), Some(&said[1]));
+    assert_eq!(listed[1].messages, said[1..2]);
     for place in [Topic::Conversation(chat.id), Topic::Person(ann.id)] {
         let log = store.log(place, 0, u64::MAX, 9).unwrap();
         let told: Vec<_> = log.iter().map(|event| event.g).collect();
@@ -331,7 +335,7 @@ pub(super) fn a_deleted_conversation_leaves_nothing(place: &dyn Place) {
     let read = Change::Read {
         entry: scene.world.entry(&scene.chat, &scene.bob),
         reader: scene.bob.id,
-        message: said.message.g,
+        message: said.message.uuid,
         seq: 1,
     };
     let changes = [
@@ -349,7 +353,7 @@ pub(super) fn a_deleted_conversation_leaves_nothing(place: &dyn Place) {
     assert_eq!(store.message(app, said.message.uuid).unwrap(), None);
     assert!(
         store
-            .history(&scene.chat, u64::MAX, 0, 9)
+            .history(&scene.chat, u64::MAX, &page(0, 9))
             .unwrap()
             .is_empty()
     );
@@ -357,7 +361,7 @@ pub(super) fn a_deleted_conversation_leaves_nothing(place: &dyn Place) {
     assert!(store.log(here, 0, u64::MAX, 9).unwrap().is_empty());
     for someone in [scene.ann.id, scene.bob.id] {
         assert_eq!(conversations_of(&*store, someone), [other.conversation.id]);
-        let (listed, total) = store.conversations(someone, 0, 9).unwrap();
+        let (listed, total) = store.conversations(someone, &list(0, 9)).unwrap();
         assert_eq!((listed.len(), total), (1, 1));
         let log = store.log(Topic::Person(someone), 0, u64::MAX, 9).unwrap();
         assert_eq!(log.len(), 1);
@@ -393,7 +397,7 @@ pub(super) fn a_batch_that_erases_is_stored_whole_or_not_at_all(place: &dyn Plac
         (
             [&scene.view, &group].map(|one| view(&*store, one)),
             [ann, bob].map(|who| store.log(Topic::Person(who), 0, u64::MAX, 99).unwrap()),
-            [ann, bob].map(|who| store.conversations(who, 0, 99).unwrap()),
+            [ann, bob].map(|who| store.conversations(who, &list(0, 99)).unwrap()),
             ["ann", "bob"].map(|name| user(&*store, scene.app.id, name)),
             store.media(&file.name).unwrap(),
             store.counters().unwrap(),

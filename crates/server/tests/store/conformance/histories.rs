@@ -7,11 +7,12 @@ use std::{
 };
 
 use chat::{
-    Actor, App, Asker, Body, Command, Effect, Event, Executor, ExternalId, Identity, Media,
-    Outcome, Proof, Reply, SessionId, Store, Submission, Timestamp, Topic, UserRef,
-    command::{BodyPatch, DetailsPatch, ProfilePatch},
-    model::{Details, Metadata, Picture, Scope},
-    store::{ConversationName, UserName},
+    Actor, App, Asker, Body, Command, ConversationKind, Effect, Event, Executor, ExternalId,
+    Identity, Media, MessageView, Outcome, Presence, Proof, Reply, SessionId, Store, Submission,
+    Timestamp, Topic, User, UserId, UserRef,
+    command::{BodyPatch, Destination, DetailsPatch, ProfilePatch},
+    model::{Details, Metadata, Picture, Product, Scope},
+    store::{ConversationName, Found, ListPage, Need, Page, UserName},
 };
 use parking_lot::Mutex;
 use proptest::{
@@ -24,7 +25,7 @@ use super::{
     Place,
     ledger::{Ledger, Tap},
 };
-use crate::world::{Scene, metadata, session};
+use crate::world::{Scene, list, metadata, page, session};
 
 const PEOPLE: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
 const DIALECT: &str = "direct";
@@ -48,7 +49,16 @@ enum Ask {
     Put(usize, bool),
     Offline(usize),
     DeleteUser(usize),
-    DeleteChat(usize, usize),
+    /// Nobody in particular: the app itself.
+    DeleteChat(usize, Option<usize>),
+    SendTo(usize, usize, bool),
+    /// Who sells, who buys, whether the one who sells writes; a file or none.
+    SendAbout(usize, usize, bool, bool),
+    ReadAll(usize, usize),
+    Hide(usize, usize),
+    Block(usize, usize),
+    Unblock(usize, usize),
+    Collect(usize),
     /// A new session carries on with the one of this number.
     Inherit(i64),
     End(i64),
@@ -80,14 +90,41 @@ fn ask() -> impl Strategy<Value = Ask> {
         2 => (person(), some()).prop_map(|(who, file)| Ask::Put(who, file)),
         1 => person().prop_map(Ask::Offline),
         1 => person().prop_map(Ask::DeleteUser),
-        1 => (chat(), person()).prop_map(|(chat, who)| Ask::DeleteChat(chat, who)),
+        1 => (chat(), prop::option::of(person())).prop_map(|(chat, who)| Ask::DeleteChat(chat, who)),
+        4 => (person(), person(), some()).prop_map(|(a, b, file)| Ask::SendTo(a, b, file)),
+        8 => (person(), person(), some(), some())
+            .prop_map(|(vendor, customer, sells, file)| Ask::SendAbout(vendor, customer, sells, file)),
+        4 => (chat(), person()).prop_map(|(chat, who)| Ask::ReadAll(chat, who)),
+        2 => (chat(), person()).prop_map(|(chat, who)| Ask::Hide(chat, who)),
+        2 => (person(), person()).prop_map(|(user, whom)| Ask::Block(user, whom)),
+        2 => (person(), person()).prop_map(|(user, whom)| Ask::Unblock(user, whom)),
+        2 => person().prop_map(Ask::Collect),
         1 => session().prop_map(Ask::Inherit),
         1 => session().prop_map(Ask::End),
         1 => Just(Ask::Restart),
     ]
 }
 
+/// The part of all messages that a page is.
+fn newest(all: &[MessageView], page: &Page) -> Vec<MessageView> {
+    let offset = usize::try_from(page.offset).unwrap();
+    let newest_first = all.iter().rev().skip(offset).take(page.limit as usize);
+    let mut part: Vec<_> = newest_first.cloned().collect();
+    part.reverse();
+    part
+}
+
 struct Nobody;
+
+/// Everybody with an odd number is there.
+impl Presence for Nobody {
+    fn is_online(&self, user: &User) -> bool {
+        self.is_present(user)
+    }
+    fn is_present(&self, user: &User) -> bool {
+        user.id.0 % 2 == 1
+    }
+}
 
 impl Asker for Nobody {
     fn answered(&self, _: Outcome) {}
@@ -146,6 +183,18 @@ impl History {
         file
     }
 
+    /// Several files, one of them with a small picture.
+    fn album(&mut self, is_there: bool) -> Vec<Media> {
+        if !is_there {
+            return Vec::new();
+        }
+        let picture = self.scene.world.picture();
+        let small = picture.thumbnail.iter().map(|small| small.name.clone());
+        let names: Vec<_> = small.chain([picture.name.clone()]).collect();
+        self.files.extend(names);
+        vec![self.file(), picture]
+    }
+
     fn picture(&mut self, is_file: bool) -> Picture {
         if is_file {
             Picture::Media(self.file())
@@ -178,7 +227,6 @@ impl History {
             Ask::Deregister(user) => Command::Deregister {
                 user: named(*user),
                 dialect: DIALECT,
-                alone: false,
             },
             Ask::Open(user, other) => Command::OpenDirect {
                 user: named(*user),
@@ -193,6 +241,7 @@ impl History {
                     title: Some("a group".to_owned()),
                     avatar: file.then(|| self.picture(*file)),
                     metadata: Some(self.something()),
+                    product: None,
                 },
             },
             Ask::Join(place, by) => Command::Join {
@@ -228,7 +277,7 @@ impl History {
                 sender: named(*sender),
                 body: Body {
                     text: format!("{asker} says at {}", self.clock),
-                    media: file.then(|| self.file()),
+                    media: self.album(*file),
                     metadata: file.then(|| self.something()),
                 },
                 client_id: (*sender > 2).then(|| self.clock.to_string()),
@@ -272,8 +321,52 @@ impl History {
             Ask::DeleteUser(user) => Command::DeleteUser { user: named(*user) },
             Ask::DeleteChat(place, by) => Command::DeleteConversation {
                 conversation: chat(*place),
-                by: Some(named(*by)),
+                by: by.map(named),
             },
+            Ask::SendTo(sender, other, file) => Command::Send {
+                to: Destination::Direct(named(*other)),
+                sender: named(*sender),
+                body: Body {
+                    media: self.album(*file),
+                    ..Body::text("to you alone")
+                },
+                client_id: None,
+            },
+            Ask::SendAbout(vendor, customer, sells, file) => Command::Send {
+                to: Destination::Product {
+                    vendor: named(*vendor),
+                    customer: named(*customer),
+                    product: Box::new(Product {
+                        id: "lamp".to_owned(),
+                        name: Some(format!("a lamp at {}", self.clock)),
+                        ..Product::default()
+                    }),
+                },
+                sender: named(if *sells { *vendor } else { *customer }),
+                body: Body {
+                    media: self.album(*file),
+                    ..Body::text(format!("about it at {}", self.clock))
+                },
+                client_id: Some(format!("{}", self.clock / 3)),
+            },
+            Ask::ReadAll(place, reader) => Command::MarkAllRead {
+                conversation: chat(*place).into(),
+                reader: named(*reader),
+                tells: true,
+            },
+            Ask::Hide(place, user) => Command::HideConversation {
+                conversation: chat(*place).into(),
+                user: named(*user),
+            },
+            Ask::Block(user, whom) => Command::Block {
+                user: named(*user),
+                whom: named(*whom),
+            },
+            Ask::Unblock(user, whom) => Command::Unblock {
+                user: named(*user),
+                whom: named(*whom),
+            },
+            Ask::Collect(user) => Command::CollectMissed { user: named(*user) },
             Ask::Inherit(from) => {
                 self.next_session += 1;
                 let from = SessionId(*from);
@@ -331,7 +424,14 @@ impl History {
         }
         for (_, outcome) in turn.answers {
             match outcome.result {
-                Ok(Reply::Sent { message, .. }) => self.messages.push(message.message.uuid),
+                Ok(Reply::Sent {
+                    message, opened, ..
+                }) => {
+                    self.messages.push(message.message.uuid);
+                    let opened = opened.map(|view| view.conversation.uuid);
+                    let known = opened.filter(|uuid| !self.chats.contains(uuid));
+                    self.chats.extend(known);
+                }
                 Ok(Reply::Opened { conversation, .. }) => {
                     let uuid = conversation.conversation.uuid;
                     if !self.chats.contains(&uuid) {
@@ -346,6 +446,7 @@ impl History {
     fn check(&self, ranges: &[(u64, u64, u32)]) -> TestCaseResult {
         let ledger = self.tap.ledger.lock();
         self.check_what_is_found(&ledger)?;
+        self.check_what_is_ones_own(&ledger, ranges)?;
         for id in (0..5).chain(100..=self.next_session) {
             let found = self.tap.sessions(&[session(id).pid_hash]).unwrap().pop();
             let due = ledger.sessions.get(&SessionId(id)).cloned().flatten();
@@ -368,7 +469,9 @@ impl History {
             let due = chats.find(|view| view.conversation.uuid == *uuid);
             prop_assert_eq!(&found, &due);
             if let Some(view) = found {
-                let history = self.tap.history(&view.conversation, u64::MAX, 0, u32::MAX);
+                let history = self
+                    .tap
+                    .history(&view.conversation, u64::MAX, &page(0, u32::MAX));
                 prop_assert_eq!(history.unwrap(), ledger.history(view.conversation.id));
             }
         }
@@ -389,18 +492,87 @@ impl History {
                 .find(|user| user.external.text == name);
             prop_assert_eq!(&found, &due.cloned());
             let Some(user) = found else { continue };
-            let due = ledger.conversations(user.id);
-            let total = due.len() as u64;
-            for (offset, limit) in [(0, 99), (0, 2), (1, 1), (total, 3)] {
-                let found = self.tap.conversations(user.id, offset, limit).unwrap();
-                let page = due.iter().skip(usize::try_from(offset).unwrap());
-                let page: Vec<_> = page.take(limit as usize).cloned().collect();
-                prop_assert_eq!(found, (page, total));
+            for kind in [
+                None,
+                Some(ConversationKind::Direct),
+                Some(ConversationKind::Product),
+            ] {
+                self.check_list(ledger, user.id, kind)?;
             }
         }
         let kept = self.files.iter().cloned();
         let kept = kept.filter(|name| self.tap.media(name).unwrap().is_some());
         prop_assert_eq!(kept.collect::<BTreeSet<_>>(), ledger.files());
+        Ok(())
+    }
+
+    fn check_list(
+        &self,
+        ledger: &Ledger,
+        user: UserId,
+        kind: Option<ConversationKind>,
+    ) -> TestCaseResult {
+        let due = ledger.conversations(user, kind);
+        let total = due.len() as u64;
+        for (offset, limit) in [(0, 99), (0, 2), (1, 1), (total, 3)] {
+            for messages in [page(0, 1), page(0, 3), page(1, 2), page(0, 0)] {
+                let list = ListPage {
+                    kind,
+                    messages,
+                    ..list(offset, limit)
+                };
+                let found = self.tap.conversations(user, &list).unwrap();
+                let chosen = due.iter().skip(usize::try_from(offset).unwrap());
+                let mut chosen: Vec<_> = chosen.take(limit as usize).cloned().collect();
+                for one in &mut chosen {
+                    one.messages = newest(&one.messages, &messages);
+                }
+                prop_assert_eq!(found, (chosen, total));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_what_is_ones_own(
+        &self,
+        ledger: &Ledger,
+        ranges: &[(u64, u64, u32)],
+    ) -> TestCaseResult {
+        let last = self.executor.last_g();
+        for user in ledger.users.keys().copied() {
+            let blocks = ledger.blocks(user);
+            prop_assert_eq!(&self.tap.blocks(user).unwrap(), &blocks);
+            let Found::Users(found) = self.tap.load(&Need::Blocks(user)).unwrap() else {
+                panic!("asked for users");
+            };
+            prop_assert!(blocks.iter().map(|user| user.id).eq(found));
+            let Found::CollectedUpTo(found) = self.tap.load(&Need::CollectedUpTo(user)).unwrap()
+            else {
+                panic!("asked for a number");
+            };
+            prop_assert_eq!(found, ledger.collected_up_to(user));
+            for kind in [ConversationKind::Direct, ConversationKind::Product] {
+                let due = ledger.contacts(user, kind);
+                prop_assert_eq!(&self.tap.contacts(user, kind, 99).unwrap(), &due);
+                let some = self.tap.contacts(user, kind, 2).unwrap();
+                prop_assert_eq!(&some, &due[..due.len().min(2)]);
+            }
+            for (from, to, limit) in ranges {
+                let (after, up_to) = (from % (last + 1), to % (last + 2));
+                let due = ledger.missed(user, after, up_to);
+                for part in [page(0, *limit), page(1, 3)] {
+                    let found = self.tap.missed(user, after, up_to, &part).unwrap();
+                    prop_assert_eq!(found, newest(&due, &part));
+                }
+            }
+            for id in ledger.chats.keys() {
+                let Found::Newest(found) = self.tap.load(&Need::NewestOfOthers(*id, user)).unwrap()
+                else {
+                    panic!("asked for a message");
+                };
+                prop_assert_eq!(found, ledger.newest_of_others(*id, user));
+            }
+        }
         Ok(())
     }
 

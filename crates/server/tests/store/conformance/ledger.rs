@@ -1,20 +1,22 @@
 //! What a store should hold, kept in the plainest way out of the batches that were committed to it.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::Arc,
 };
 
 use chat::{
-    App, AppId, Conversation, ConversationId, ConversationView, Event, Fault, G, Happening, Media,
-    Message, MessageView, SessionId, Store, StoredSession, Topic, User, UserId,
+    App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
+    Happening, Media, Message, MessageView, SessionId, Store, StoredSession, Timestamp, Topic,
+    User, UserId,
     event::Scene,
     model::{ApiKey, Member, MemberRole, Picture},
     session,
     store::{
         Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
-        Found, ListPage, Need, Page, UserName,
+        Found, ListPage, Need, Newest, Page, UserName,
     },
 };
 use parking_lot::Mutex;
@@ -26,12 +28,22 @@ pub(super) struct Ledger {
     pub(super) chats: BTreeMap<ConversationId, Chat>,
     pub(super) messages: BTreeMap<G, Message>,
     pub(super) sessions: HashMap<SessionId, Option<Arc<StoredSession>>>,
+    /// Who blocks whom since when.
+    blocks: BTreeMap<(UserId, UserId), Timestamp>,
+    /// Up to where what each missed was handed out.
+    collected: HashMap<UserId, G>,
 }
 
 pub(super) struct Chat {
     view: ConversationView,
     /// From which G on each member sees it, and up to where each has read.
     members: HashMap<UserId, (G, u64)>,
+    /// Up to which G each does not list it.
+    hidden: HashMap<UserId, G>,
+}
+
+fn id_of(chat: &Chat) -> ConversationId {
+    chat.view.conversation.id
 }
 
 impl Ledger {
@@ -50,11 +62,29 @@ impl Ledger {
                 }
             }
             Change::UserDeleted(id, _) => self.delete_user(*id),
+            Change::Blocked { user, whom, at } => {
+                self.blocks.insert((*user, *whom), *at);
+            }
+            Change::Unblocked { user, whom } => {
+                self.blocks.remove(&(*user, *whom));
+            }
+            Change::MissedCollected { user, up_to } => {
+                self.collected.insert(*user, *up_to);
+            }
+            Change::ConversationHidden {
+                conversation,
+                user,
+                up_to,
+            } => {
+                let chat = self.chats.get_mut(conversation).unwrap();
+                chat.hidden.insert(*user, *up_to);
+            }
             Change::Conversation(view) => {
                 let members = view.members.iter();
                 let chat = Chat {
                     view: view.clone(),
                     members: members.map(|member| (member.user.id, (0, 0))).collect(),
+                    hidden: HashMap::new(),
                 };
                 self.chats.insert(view.conversation.id, chat);
             }
@@ -69,6 +99,7 @@ impl Ledger {
             Change::MemberAdded { entry, member } => {
                 let chat = self.log(entry);
                 chat.members.insert(member.user.id, (entry.g, 0));
+                chat.hidden.remove(&member.user.id);
                 let members = chat.view.members.iter().chain([member]);
                 chat.view.members = members.cloned().collect();
             }
@@ -107,7 +138,7 @@ impl Ledger {
             Change::Unsubscription { session, .. } | Change::SessionEnded(session) => {
                 self.apply_to(*session, change);
             }
-            Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) => {}
+            Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) | Change::Erased(..) => {}
         }
     }
 
@@ -140,6 +171,8 @@ impl Ledger {
 
     fn delete_user(&mut self, id: UserId) {
         self.users.remove(&id);
+        self.blocks
+            .retain(|(who, whom), _| *who != id && *whom != id);
         self.messages.retain(|_, row| row.sender != id);
         for chat in self.chats.values_mut() {
             chat.members.remove(&id);
@@ -195,21 +228,81 @@ impl Ledger {
         messages.map(|message| self.shown(message)).collect()
     }
 
-    pub(super) fn conversations(&self, user: UserId) -> Vec<ConversationSummary> {
-        let mine = self.chats.values().filter(|chat| chat.view.has(user));
-        let mut all: Vec<_> = mine
-            .filter_map(|chat| {
-                let id = chat.view.conversation.id;
-                let newest = self.messages_in(id).next_back()?;
-                Some(ConversationSummary {
-                    conversation: self.view(id)?,
-                    messages: vec![self.shown(newest)],
-                })
-            })
-            .collect();
-        all.sort_by_key(|one| one.last_message.as_ref().unwrap().message.g);
-        all.reverse();
+    /// The conversations in which somebody is and something was said, those with the newest first.
+    fn spoken(&self, user: UserId, kind: Option<ConversationKind>) -> Vec<(G, &Chat)> {
+        let is_meant = |chat: &&Chat| {
+            let is_kind = kind.is_none_or(|kind| kind == chat.view.conversation.kind);
+            chat.view.has(user) && is_kind
+        };
+        let mine = self.chats.values().filter(is_meant);
+        let with_newest = |chat| {
+            let newest = self.messages_in(id_of(chat)).next_back()?;
+            Some((newest.g, chat))
+        };
+        let mut all: Vec<_> = mine.filter_map(with_newest).collect();
+        all.sort_by_key(|(newest, _)| Reverse(*newest));
         all
+    }
+
+    /// All that somebody lists, with all messages.
+    pub(super) fn conversations(
+        &self,
+        user: UserId,
+        kind: Option<ConversationKind>,
+    ) -> Vec<ConversationSummary> {
+        let mut all = self.spoken(user, kind);
+        all.retain(|(newest, chat)| chat.hidden.get(&user) < Some(newest));
+        let summary = |(_, chat)| ConversationSummary {
+            conversation: self.view(id_of(chat)).unwrap(),
+            messages: self.history(id_of(chat)),
+        };
+        all.into_iter().map(summary).collect()
+    }
+
+    /// With whom somebody talks in conversations of two.
+    pub(super) fn contacts(&self, user: UserId, kind: ConversationKind) -> Vec<UserId> {
+        let other = |(_, chat): (G, &Chat)| chat.view.other(user).map(|other| other.id);
+        let mut contacts = Vec::new();
+        for other in self.spoken(user, Some(kind)).into_iter().filter_map(other) {
+            if !contacts.contains(&other) {
+                contacts.push(other);
+            }
+        }
+        contacts
+    }
+
+    /// What others wrote to somebody who was not there.
+    pub(super) fn missed(&self, user: UserId, after: G, up_to: G) -> Vec<MessageView> {
+        let is_missed = |message: &&Message| {
+            let is_member = self.chats[&message.conversation].view.has(user);
+            let is_others = message.recipient_online == Some(false) && message.sender != user;
+            is_member && is_others && after < message.g && message.g <= up_to
+        };
+        let missed = self.messages.values().filter(is_missed);
+        missed.map(|message| self.shown(message)).collect()
+    }
+
+    /// Whom somebody blocks, the latest last.
+    pub(super) fn blocks(&self, user: UserId) -> Vec<Arc<User>> {
+        let own = self.blocks.iter().filter(|((who, _), _)| *who == user);
+        let mut own: Vec<_> = own.map(|((_, whom), at)| (*at, *whom)).collect();
+        own.sort_unstable();
+        let user = |(_, whom)| Arc::clone(&self.users[&whom]);
+        own.into_iter().map(user).collect()
+    }
+
+    pub(super) fn collected_up_to(&self, user: UserId) -> G {
+        self.collected.get(&user).copied().unwrap_or(0)
+    }
+
+    pub(super) fn newest_of_others(&self, id: ConversationId, user: UserId) -> Option<Newest> {
+        let mut of_others = self
+            .messages_in(id)
+            .filter(|message| message.sender != user);
+        of_others.next_back().map(|message| Newest {
+            seq: message.seq,
+            uuid: message.uuid,
+        })
     }
 
     /// The names of the files that something refers to.
@@ -220,9 +313,12 @@ impl Ledger {
         };
         let users = self.users.values().map(|user| &user.profile.avatar);
         let chats = self.chats.values().map(|chat| &chat.view.details.avatar);
-        let name = |media: &Media| media.name.clone();
+        let names = |media: &Media| {
+            let small = media.thumbnail.as_ref().map(|small| small.name.clone());
+            [Some(media.name.clone()), small].into_iter().flatten()
+        };
         let sent = self.messages.values();
-        let sent = sent.filter_map(|message| message.body.media.first().map(name));
+        let sent = sent.flat_map(|message| message.body.media.iter().flat_map(names));
         users.chain(chats).filter_map(picture).chain(sent).collect()
     }
 

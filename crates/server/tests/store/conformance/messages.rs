@@ -16,7 +16,7 @@ use chat::{
 use tempfile::TempDir;
 
 use super::Place;
-use crate::world::{Scene, message, session, user};
+use crate::world::{Scene, message, page, session, user};
 
 pub(super) fn conversations_move_with_their_messages(place: &dyn Place) {
     let store = place.open();
@@ -106,14 +106,14 @@ pub(super) fn everything_outlives_the_store(place: &dyn Place) {
     for number in 0..30 {
         store.commit(&scene.say(number.to_string())).unwrap();
     }
-    let before = store.history(&scene.chat, u64::MAX, 0, 100).unwrap();
+    let before = store.history(&scene.chat, u64::MAX, &page(0, 100)).unwrap();
     let counters = store.counters().unwrap();
     drop(store);
 
     let store = place.open();
     assert_eq!(store.counters().unwrap(), counters);
     assert_eq!(
-        store.history(&scene.chat, u64::MAX, 0, 100).unwrap(),
+        store.history(&scene.chat, u64::MAX, &page(0, 100)).unwrap(),
         before
     );
     assert_eq!(store.apps().unwrap(), [App::clone(&scene.app)]);
@@ -172,8 +172,10 @@ pub(super) fn history_pages_back_from_the_newest(place: &dyn Place) {
         )));
     }
     store.commit(&scene.world.batch(changes)).unwrap();
-    let page = |offset, limit| -> Vec<String> {
-        let views = store.history(&scene.chat, u64::MAX, offset, limit).unwrap();
+    let texts = |offset, limit| -> Vec<String> {
+        let views = store
+            .history(&scene.chat, u64::MAX, &page(offset, limit))
+            .unwrap();
         for view in &views {
             assert_eq!(view.conversation, scene.chat);
             assert_eq!(view.sender.id, view.message.sender);
@@ -184,13 +186,13 @@ pub(super) fn history_pages_back_from_the_newest(place: &dyn Place) {
             .map(|view| view.message.body.text)
             .collect()
     };
-    assert_eq!(page(0, 3), ["7", "8", "9"]);
-    assert_eq!(page(3, 3), ["4", "5", "6"]);
-    assert_eq!(page(9, 3), ["0"]);
-    assert_eq!(page(0, u32::MAX).len(), 10);
-    assert_eq!(page(10, 3), [""; 0]);
-    assert_eq!(page(u64::MAX, 3), [""; 0]);
-    assert_eq!(page(0, 0), [""; 0]);
+    assert_eq!(texts(0, 3), ["7", "8", "9"]);
+    assert_eq!(texts(3, 3), ["4", "5", "6"]);
+    assert_eq!(texts(9, 3), ["0"]);
+    assert_eq!(texts(0, u32::MAX).len(), 10);
+    assert_eq!(texts(10, 3), [""; 0]);
+    assert_eq!(texts(u64::MAX, 3), [""; 0]);
+    assert_eq!(texts(0, 0), [""; 0]);
 }
 
 pub(super) fn history_looks_at_one_moment(place: &dyn Place) {
@@ -203,10 +205,10 @@ pub(super) fn history_looks_at_one_moment(place: &dyn Place) {
         store.commit(&batch).unwrap();
     }
     for (seen, at) in moments.into_iter().enumerate() {
-        let views = store.history(&scene.chat, at, 0, 50).unwrap();
+        let views = store.history(&scene.chat, at, &page(0, 50)).unwrap();
         assert_eq!(views.len(), seen, "as of {at}");
         // What is newer does not count as passed over either.
-        let but_one = store.history(&scene.chat, at, 1, 50).unwrap();
+        let but_one = store.history(&scene.chat, at, &page(1, 50)).unwrap();
         assert_eq!(but_one.len(), seen.saturating_sub(1));
     }
 }
@@ -251,7 +253,10 @@ pub(super) fn readers_see_whole_batches(place: &dyn Place) {
                 scope.spawn(|| {
                     let mut last = 0;
                     while !done.load(Ordering::Relaxed) {
-                        let seen = store.history(&chat, u64::MAX, 0, u32::MAX).unwrap().len();
+                        let seen = store
+                            .history(&chat, u64::MAX, &page(0, u32::MAX))
+                            .unwrap()
+                            .len();
                         assert!(seen % 3 == 0 && seen >= last, "{seen} after {last}");
                         last = seen;
                     }
@@ -265,7 +270,7 @@ pub(super) fn readers_see_whole_batches(place: &dyn Place) {
                 .commit(&scene.world.batch(views.map(message)))
                 .unwrap();
             // What is committed is there for whoever looks after it.
-            let newest = store.history(&scene.chat, u64::MAX, 0, 1).unwrap();
+            let newest = store.history(&scene.chat, u64::MAX, &page(0, 1)).unwrap();
             assert_eq!(newest[0].message.g, scene.world.last_g());
         }
         done.store(true, Ordering::Relaxed);
@@ -303,7 +308,7 @@ pub(super) fn a_backup_is_one_moment_of_a_working_store(place: &dyn Place) {
     let in_copy = scene.texts(&*copy);
     assert!(in_copy.len() >= 50 && all.starts_with(&in_copy));
     assert_eq!(
-        copy.history(&scene.chat, u64::MAX, 0, 1).unwrap()[0]
+        copy.history(&scene.chat, u64::MAX, &page(0, 1)).unwrap()[0]
             .message
             .g,
         copy.counters().unwrap().last_g,

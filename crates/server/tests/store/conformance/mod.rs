@@ -2,11 +2,13 @@
 //! at `suite!` below.
 
 mod edits;
+mod erasing;
 mod groups;
 mod histories;
 mod ledger;
 mod log;
 mod messages;
+mod products;
 mod records;
 mod sessions;
 
@@ -16,7 +18,10 @@ use chat::Store;
 use server::stores::{Options, Sqlite};
 use tempfile::TempDir;
 
-use self::{edits::*, groups::*, histories::*, log::*, messages::*, records::*, sessions::*};
+use self::{
+    edits::*, erasing::*, groups::*, histories::*, log::*, messages::*, products::*, records::*,
+    sessions::*,
+};
 use crate::child;
 
 /// A place where one store's data is. Opening it again, after the store before was dropped, finds
@@ -104,12 +109,22 @@ macro_rules! suite {
             a_person_is_told_from_the_joining_on
             a_deleted_user_leaves_nothing
             a_deleted_conversation_leaves_nothing
+            a_large_conversation_is_gone_at_once_and_erased_in_steps
+            erasing_goes_on_after_a_start
             a_batch_that_erases_is_stored_whole_or_not_at_all
             messages_change_and_go
             the_log_tells_of_edits_deletions_and_receipts
             a_message_is_seen_when_somebody_else_has_read_it
             conversations_are_listed_by_their_newest_message
             files_are_there_as_long_as_something_refers_to_them
+            what_is_about_a_product_comes_back_whole
+            a_block_is_there_until_it_is_taken_back
+            what_was_missed_is_found_in_any_part
+            a_hidden_conversation_is_listed_with_its_next_message
+            contacts_are_those_with_whom_something_was_said
+            the_newest_of_others_is_nobodys_own
+            a_page_has_room_for_so_many_bytes
+            all_files_of_a_message_go_with_it
             listening_ends_with_what_it_hangs_on
             a_session_keeps_what_its_listening_hangs_on
             readers_see_whole_batches

@@ -9,7 +9,7 @@ use chat::{
 };
 
 use super::Place;
-use crate::world::{Scene, World, message, session, user};
+use crate::world::{Scene, World, list, message, page, session, user};
 
 pub(super) fn a_new_store_counts_from_nothing(place: &dyn Place) {
     let store = place.open();
@@ -97,6 +97,10 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Message(found) => found.is_none(),
         Found::ReadUpTo(found) => found == 0,
         Found::Conversations(found) => found.is_empty(),
+        Found::Newest(found) => found.is_none(),
+        Found::Users(found) => found.is_empty(),
+        Found::CollectedUpTo(found) => found == 0,
+        Found::Leftover(found) => found.is_none(),
     };
     let direct = ConversationKind::Direct;
     for need in [
@@ -112,6 +116,13 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::ReadUpTo(chat.id, ann.id),
         Need::ReadUpTo(chat.id, UserId(9)),
         Need::ConversationsOf(UserId(9)),
+        Need::NewestOfOthers(chat.id, ann.id),
+        Need::NewestOfOthers(ConversationId(9), ann.id),
+        Need::Blocks(ann.id),
+        Need::Blocks(UserId(9)),
+        Need::CollectedUpTo(ann.id),
+        Need::CollectedUpTo(UserId(9)),
+        Need::Leftover,
         Need::AppByName("SHOP".to_owned()),
         Need::Key(chat::model::KeyId(1)),
         Need::Session(chat::SessionId(1)),
@@ -130,8 +141,16 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
     assert_eq!(found(UserName::Id(UserId(9))), None);
     assert_eq!(store.message(app.id, nobody).unwrap(), None);
     assert_eq!(store.media("nobody.png").unwrap(), None);
-    assert_eq!(store.conversations(ann.id, 0, 9).unwrap(), (Vec::new(), 0));
-    assert!(store.history(&chat, u64::MAX, 0, 50).unwrap().is_empty());
+    assert_eq!(
+        store.conversations(ann.id, &list(0, 9)).unwrap(),
+        (Vec::new(), 0)
+    );
+    assert!(
+        store
+            .history(&chat, u64::MAX, &page(0, 50))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 pub(super) fn apps_are_apart(place: &dyn Place) {

@@ -15,6 +15,11 @@ ALTER TABLE user ADD COLUMN collected_g INTEGER NOT NULL DEFAULT 0;
 -- A member does not list a conversation whose newest message is not newer than this.
 ALTER TABLE member ADD COLUMN hidden_g INTEGER NOT NULL DEFAULT 0;
 
+-- Of a deleted conversation that held much a row stays until the rest is erased; it has no key and
+-- no members any longer, and nothing of it is found.
+ALTER TABLE conversation ADD COLUMN deleted_at INTEGER;
+CREATE INDEX conversation_deleted ON conversation (deleted_at) WHERE deleted_at IS NOT NULL;
+
 -- Who takes no messages from whom.
 CREATE TABLE block (
     user       INTEGER NOT NULL REFERENCES user,

@@ -402,7 +402,8 @@ impl Command {
         }
     }
 
-    /// Whether it changes more than the writer's cache can follow, so that it ends its batch.
+    /// Whether it changes more than the writer's cache can follow, so that it has a batch of its own: it
+    /// is decided by what is stored.
     pub fn is_sweeping(&self) -> bool {
         matches!(
             self,

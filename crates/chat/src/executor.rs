@@ -98,7 +98,7 @@ impl Executor {
 
     /// Decides `submissions` in order, each against what the earlier ones changed, and commits
     /// them together. A refusal changes nothing and costs the others nothing. A command that
-    /// [`Command::is_sweeping`] must be the last one.
+    /// [`Command::is_sweeping`] must be the only one.
     pub fn turn(&mut self, submissions: VecDeque<Submission>, now: Timestamp) -> Turn {
         let mut turn = Turn::default();
         let mut batch = Batch::default();

@@ -52,11 +52,14 @@ pub struct Facts {
     blocks: HashMap<UserId, Vec<UserId>, RandomState>,
     collected_up_to: HashMap<UserId, G, RandomState>,
     conversations_of: HashMap<UserId, Vec<ConversationId>>,
+    heirs_of: HashMap<UserId, Vec<(ConversationId, UserId)>>,
     apps: HashMap<String, Option<Arc<App>>>,
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
     sessions: HashMap<SessionId, Known, RandomState>,
     seen_before: HashMap<(Timestamp, u32), Vec<SessionId>>,
-    leftover: Option<Option<ConversationId>>,
+    /// The one that was found, if any, once it was asked for.
+    leftover: Option<ConversationId>,
+    knows_leftover: bool,
     held: usize,
 }
 
@@ -84,10 +87,11 @@ impl Facts {
         self.newest_of_others.clear();
         self.collected_up_to.clear();
         self.conversations_of.clear();
+        self.heirs_of.clear();
         // Sessions are many, and asked for once, when a client comes back.
         self.sessions.clear();
         self.seen_before.clear();
-        self.leftover = None;
+        self.knows_leftover = false;
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }
@@ -227,6 +231,14 @@ impl Facts {
             .ok_or(Halt::Need(Need::ConversationsOf(user)))
     }
 
+    /// Who came next in the groups that a user owned when this batch began.
+    pub fn heirs_of(&self, user: UserId) -> Result<&[(ConversationId, UserId)], Halt> {
+        self.heirs_of
+            .get(&user)
+            .map(Vec::as_slice)
+            .ok_or(Halt::Need(Need::HeirsOf(user)))
+    }
+
     /// The message that an earlier try of the same send made.
     pub fn sent(
         &self,
@@ -286,7 +298,11 @@ impl Facts {
 
     /// A deleted conversation of which something was left when this batch began.
     pub fn leftover(&self) -> Result<Option<ConversationId>, Halt> {
-        self.leftover.ok_or(Halt::Need(Need::Leftover))
+        if self.knows_leftover {
+            Ok(self.leftover)
+        } else {
+            Err(Halt::Need(Need::Leftover))
+        }
     }
 
     /// Whether a session that the store calls old still is after what this batch has changed.
@@ -353,6 +369,9 @@ impl Facts {
             (Need::ConversationsOf(user), Found::Conversations(ids)) => {
                 self.conversations_of.insert(user, ids);
             }
+            (Need::HeirsOf(user), Found::Heirs(heirs)) => {
+                self.heirs_of.insert(user, heirs);
+            }
             (Need::Sent(conversation, sender, client_id), Found::Sent(message)) => {
                 self.sent.insert((conversation, sender, client_id), message);
             }
@@ -374,7 +393,9 @@ impl Facts {
             (Need::SessionsSeenBefore(time, limit), Found::Sessions(ids)) => {
                 self.seen_before.insert((time, limit), ids);
             }
-            (Need::Leftover, Found::Leftover(id)) => self.leftover = Some(id),
+            (Need::Leftover, Found::Leftover(id)) => {
+                (self.leftover, self.knows_leftover) = (id, true);
+            }
             // A store that answers another question than the one asked has a bug of its own; the
             // executor gives up on the command because the same need comes again.
             _ => {}
@@ -492,9 +513,9 @@ impl Facts {
                 self.log(entry);
                 self.read_up_to.insert((entry.conversation, *reader), *seq);
             }
-            // These change more than is known here. They end their batch, and the executor begins
-            // the next one with nothing known.
-            Change::UserDeleted(..) | Change::ConversationDeleted(..) => {}
+            // These change more than is known here. They are alone in their batch, and the executor
+            // begins the next one with nothing known.
+            Change::Inherited(..) | Change::UserDeleted(..) | Change::ConversationDeleted(..) => {}
             Change::Subscription { .. }
             | Change::Unsubscription { .. }
             | Change::SessionBegun(_)

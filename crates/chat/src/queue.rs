@@ -74,8 +74,7 @@ impl Queue {
     }
 
     /// The next batch: everything that waits, up to the limits of a batch or a sweeping command, which
-    /// is then its last. Sleeps while nothing
-    /// does; there is no timer, because the next batch gathers while this one is being written.
+    /// has a batch of its own. Sleeps while nothing waits; there is no timer, because the next batch gathers while this one is being written.
     /// `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<VecDeque<Submission>> {
         let mut state = self.state.lock();
@@ -85,18 +84,16 @@ impl Queue {
             }
             self.filled.wait(&mut state);
         }
-        let (mut bytes, mut ends) = (0, false);
-        let fitting = state
-            .waiting
-            .iter()
-            .take(BATCH_COMMANDS)
-            .take_while(|submission| {
-                let fits = bytes < BATCH_BYTES && !ends;
-                bytes += submission.command.weight();
-                ends = submission.command.is_sweeping();
-                fits
-            });
-        let count = fitting.count();
+        let (mut bytes, mut count, mut swept) = (0, 0, false);
+        for submission in state.waiting.iter().take(BATCH_COMMANDS) {
+            let sweeps = submission.command.is_sweeping();
+            if bytes >= BATCH_BYTES || swept || (sweeps && count > 0) {
+                break;
+            }
+            bytes += submission.command.weight();
+            count += 1;
+            swept = sweeps;
+        }
         let rest = state.waiting.split_off(count);
         Some(std::mem::replace(&mut state.waiting, rest))
     }

@@ -41,6 +41,9 @@ pub enum Need {
     CollectedUpTo(UserId),
     /// The conversations to which a user belongs.
     ConversationsOf(UserId),
+    /// For each group that a user owns and to which others belong, who of them has belonged to it
+    /// longest.
+    HeirsOf(UserId),
     /// An app by name.
     AppByName(String),
     /// A key by id.
@@ -74,6 +77,8 @@ pub enum Found {
     CollectedUpTo(G),
     /// For [`Need::ConversationsOf`].
     Conversations(Vec<ConversationId>),
+    /// For [`Need::HeirsOf`].
+    Heirs(Vec<(ConversationId, UserId)>),
     /// For [`Need::AppByName`].
     App(Option<Arc<App>>),
     /// For [`Need::Key`].
@@ -122,6 +127,8 @@ pub enum Change {
     UserUpdated(Arc<User>),
     /// A user has gone offline.
     UserWentOffline(UserId, Timestamp),
+    /// A member owns a conversation from now on.
+    Inherited(ConversationId, UserId),
     /// A user is gone, with all messages and memberships. The app's own id and the outside id name
     /// nobody any longer.
     UserDeleted(UserId, Timestamp),

@@ -98,6 +98,12 @@ pub trait Dialect: Sync {
     /// where it has no answer.
     fn rejoin(&self, namespace: &str, place: Topic) -> Option<Rejoin>;
 
+    /// Whether listeners in a namespace are ever told of anything that lasts. Where not, nothing is kept
+    /// for them, or brought back when they return.
+    fn shows_lasting(&self, _namespace: &str) -> bool {
+        true
+    }
+
     /// What listeners are told about an event: each part that they get, in its fixed place.
     fn show(&self, stage: &Stage<'_>, event: &Event) -> Vec<Shown>;
 

@@ -106,7 +106,7 @@ fn read(store: &Sqlite, world: &mut World) -> String {
     let mut found = 0;
     for chat in chats() {
         let chat = &chat.conversation;
-        found += store.history(chat, u64::MAX, &page(50)).unwrap().len();
+        found += store.history(chat, u64::MAX, &newest(50)).unwrap().len();
     }
     let history = begun.elapsed() / ROUNDS;
     let begun = Instant::now();
@@ -182,30 +182,21 @@ fn come_back(folder: &Path) {
             println!("| {name} | {found} | {each:.3} |");
         }
     }
+    let list = ListPage {
+        kind: None,
+        offset: 0,
+        limit: 25,
+        messages: newest(1),
+    };
     let begun = Instant::now();
     let rounds = 20;
     for _ in 0..rounds {
-        let newest = ListPage {
-            kind: None,
-            offset: 0,
-            limit: 25,
-            messages: page(1),
-        };
-        let (listed, total) = store.conversations(agent, &newest).unwrap();
-        assert_eq!((listed.len(), total), (25, 10_000));
+        let (page, total) = store.conversations(agent, &list).unwrap();
+        assert_eq!((page.len(), total), (25, 10_000));
     }
     let each = ms(begun.elapsed() / rounds);
     println!("\nThe 25 newest of 10,000 conversations: {each:.3} ms");
     change_and_erase(&store, &mut world);
-}
-
-/// The newest messages, so many at most.
-fn page(limit: u32) -> Page {
-    Page {
-        offset: 0,
-        limit,
-        bytes: usize::MAX,
-    }
 }
 
 /// What is no message, and the end of users and conversations.
@@ -232,7 +223,7 @@ fn change_and_erase(store: &Sqlite, world: &mut World) {
         Change::Read {
             entry,
             reader,
-            message: Uuid::from_u128(1),
+            message: Uuid::nil(),
             seq: *seq - 1,
         }
     });
@@ -248,6 +239,29 @@ fn change_and_erase(store: &Sqlite, world: &mut World) {
         Timestamp(0),
     )];
     commit("deleting that conversation", changes, world.g);
+    let (bytes, begun) = (store.wal_bytes(), Instant::now());
+    let (mut steps, mut slowest) = (0, Duration::ZERO);
+    while let Found::Leftover(Some(id)) = store.load(&Need::Leftover).unwrap() {
+        let step = Instant::now();
+        let (changes, last_g) = (vec![Change::Erased(id, 500)], world.g);
+        store.commit(&Batch { changes, last_g }).unwrap();
+        slowest = slowest.max(step.elapsed());
+        steps += 1;
+    }
+    let (bytes, time) = (store.wal_bytes() - bytes, ms(begun.elapsed()));
+    println!(
+        "erasing what it left: {steps} steps, the slowest {:.1} ms, {time:.0} ms in all, {bytes} bytes in the WAL",
+        ms(slowest)
+    );
+}
+
+/// So many of the newest messages.
+fn newest(limit: u32) -> Page {
+    Page {
+        offset: 0,
+        limit,
+        bytes: usize::MAX,
+    }
 }
 
 /// Sessions that listen to much, and many sessions.

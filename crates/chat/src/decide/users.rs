@@ -105,6 +105,10 @@ impl Draft<'_> {
     pub(super) fn delete_user(&mut self, user: &UserRef) -> Result<Reply, Halt> {
         let user = Arc::clone(self.acting(user)?.ok_or(Refusal::UnknownUser)?);
         let conversations = self.facts.conversations_of(user.id)?;
+        // A group whose owner goes belongs to whoever came next, as when the owner leaves.
+        let heirs = self.facts.heirs_of(user.id)?.iter();
+        let inherited = heirs.map(|(group, heir)| Change::Inherited(*group, *heir));
+        self.changes.extend(inherited);
         let until = self.mint.g();
         let mut unsubscribe = |topic, whose| {
             self.effects.push(Effect::Unsubscribe(Unsubscribe {

@@ -502,3 +502,61 @@ fn an_heir_is_not_given_what_its_batch_has_ended() {
     };
     assert!(session.subscriptions.is_empty());
 }
+
+#[test]
+fn a_group_whose_owner_is_deleted_belongs_to_whoever_came_next() {
+    let mut world = World::new();
+    let club = world.group("ann", &["bob", "cid"]).conversation.uuid;
+    let other = world.group("bob", &["ann"]).conversation.uuid;
+    let alone = world.group("ann", &[]).conversation.uuid;
+    world
+        .one(&anybody(), crate::world::delete_user("ann"))
+        .unwrap();
+    assert_eq!(world.members(club), ["BOB", "cid"]);
+    assert_eq!(world.members(other), ["BOB"]);
+    assert!(world.members(alone).is_empty());
+    // The heir may do what an owner may.
+    world
+        .one(&anybody(), remove(club, "cid", Some("bob")))
+        .unwrap();
+    world
+        .one(&anybody(), drop_conversation(club, Some("bob")))
+        .unwrap();
+}
+
+#[test]
+fn what_a_deleted_conversation_left_is_erased_step_by_step() {
+    let mut world = World::new();
+    let steps = |world: &mut World| {
+        let mut steps = 0;
+        while let Ok(Reply::Forgotten { more: true }) =
+            world.one(&anybody(), Command::EraseLeftovers)
+        {
+            steps += 1;
+        }
+        steps
+    };
+    let commits = world.store.commits();
+    assert_eq!(steps(&mut world), 0);
+    assert_eq!(
+        world.store.commits(),
+        commits,
+        "nothing is written for nothing"
+    );
+    for count in [1, 1_200] {
+        let club = world.group("ann", &[]).conversation.uuid;
+        let said = (0..count).map(|_| (anybody(), send(club, "ann", "x")));
+        world.all(said.collect());
+        world
+            .one(&anybody(), drop_conversation(club, None))
+            .unwrap();
+    }
+    // Also after a start.
+    let mut world = world.restart();
+    assert_eq!(
+        steps(&mut world),
+        4,
+        "one for the small, three for the large"
+    );
+    assert!(world.store.rows().leftovers.is_empty());
+}

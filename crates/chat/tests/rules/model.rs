@@ -140,6 +140,15 @@ impl Rows {
                 let read = self.reads.iter().filter(of).map(|(_, _, seq)| *seq);
                 Found::ReadUpTo(read.max().unwrap_or(0))
             }
+            Need::HeirsOf(user) => {
+                let heir = |view: &ConversationView| {
+                    let owner = view.member(*user)?;
+                    let mut others = view.members.iter().map(|member| member.user.id);
+                    let heir = others.find(|other| other != user)?;
+                    (owner.role == MemberRole::Owner).then_some((view.conversation.id, heir))
+                };
+                Found::Heirs(self.conversations.iter().filter_map(heir).collect())
+            }
             Need::NewestOfOthers(conversation, user) => {
                 let is_meant = |view: &&Arc<MessageView>| {
                     view.conversation.id == *conversation && view.sender.id != *user
@@ -254,6 +263,13 @@ impl Rows {
                     }
                 }
                 Change::UserDeleted(id, _) => self.delete_user(*id),
+                Change::Inherited(id, heir) => {
+                    let view = self.view_mut(*id);
+                    let mut members = view.members.to_vec();
+                    let heir = members.iter_mut().find(|member| member.user.id == *heir);
+                    heir.unwrap().role = MemberRole::Owner;
+                    view.members = members.into();
+                }
                 Change::Blocked { user, whom, .. } => {
                     assert!(!self.blocks.contains(&(*user, *whom)), "once");
                     self.blocks.push((*user, *whom));

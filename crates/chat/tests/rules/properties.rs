@@ -312,7 +312,7 @@ fn check_members(state: &ConversationView) {
         ConversationKind::Direct | ConversationKind::Product => {
             assert!(people.len() <= 2 && owners == 0);
         }
-        // None where the app took somebody into what all had left, or the owner was deleted.
+        // None where the app took somebody into what all had left.
         _ => assert!(owners <= 1),
     }
 }
@@ -345,15 +345,12 @@ fn check_sessions(asks: &[(i64, Ask)], turn: &Turn, before: &Rows, after: &Rows)
     assert!(answered.is_empty(), "what was answered is stored");
 }
 
-/// Up to the first command that sweeps, which ends its batch.
+/// Up to the first command that sweeps, which has a batch of its own.
 fn one_batch(asks: &[(i64, Ask)]) -> &[(i64, Ask)] {
     let sweeps =
         |(_, ask): &(i64, Ask)| matches!(ask, Ask::DropConversation(..) | Ask::DeleteUser(_));
-    let count = asks
-        .iter()
-        .position(sweeps)
-        .map_or(asks.len(), |last| last + 1);
-    &asks[..count]
+    let count = asks.iter().position(sweeps).unwrap_or(asks.len());
+    &asks[..count.max(1).min(asks.len())]
 }
 
 /// Runs a batch, or several where something sweeps; a failure meets the first.

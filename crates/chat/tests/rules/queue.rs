@@ -73,7 +73,7 @@ fn a_batch_has_a_most_number_of_bytes_and_at_least_one_command() {
 }
 
 #[test]
-fn what_sweeps_ends_its_batch() {
+fn what_sweeps_has_a_batch_of_its_own() {
     let queue = Queue::default();
     let ear = Arc::default();
     for command in [
@@ -90,11 +90,10 @@ fn what_sweeps_ends_its_batch() {
     queue.close();
     let batches: Vec<_> = std::iter::from_fn(|| queue.take()).collect();
     let sizes: Vec<_> = batches.iter().map(VecDeque::len).collect();
-    assert_eq!(sizes, [2, 1, 3, 1]);
-    let ends = batches[..3]
-        .iter()
-        .map(|batch| &batch.back().unwrap().command);
-    assert!(ends.into_iter().all(Command::is_sweeping));
+    assert_eq!(sizes, [1, 1, 1, 2, 1, 1]);
+    let sweeps = |batch: &VecDeque<Submission>| batch.iter().any(|one| one.command.is_sweeping());
+    let sweeping: Vec<_> = batches.iter().map(sweeps).collect();
+    assert_eq!(sweeping, [false, true, true, false, true, false]);
 }
 
 #[test]

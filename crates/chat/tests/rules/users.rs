@@ -206,7 +206,7 @@ fn a_deleted_user_is_gone_with_all_that_was_written() {
         .map(|end| (end.topic, end.whose, end.until))
         .collect();
     assert_eq!(ends, expected);
-    assert_eq!(world.members(club.uuid), ["bob"]);
+    assert_eq!(world.members(club.uuid), ["BOB"]);
 
     // Nothing is done as her, to her, or to what she wrote.
     for (command, expected) in [

@@ -91,6 +91,10 @@ impl Dialect for Market {
         })
     }
 
+    fn shows_lasting(&self, namespace: &str) -> bool {
+        namespace == CHAT
+    }
+
     fn show(&self, stage: &Stage<'_>, event: &Event) -> Vec<Shown> {
         outgoing::show(stage, event).into_iter().collect()
     }

@@ -37,6 +37,8 @@ pub(crate) struct Topic {
     pub(crate) place: chat::Topic,
     pub(crate) dialect: &'static dyn Dialect,
     pub(crate) namespace: &'static str,
+    /// Whether its readers are ever shown what lasts. Where not, it holds nothing and lacks nothing.
+    is_lasting: bool,
     ring: Mutex<Ring>,
     members: Mutex<Members>,
     /// Sessions that listen, whether they have a socket or not.
@@ -109,14 +111,16 @@ impl Topic {
         floor: G,
         memory: Arc<AtomicUsize>,
     ) -> Self {
+        let is_lasting = dialect.shows_lasting(namespace);
         let ring = Ring {
-            floor,
+            floor: if is_lasting { floor } else { 0 },
             ..Ring::default()
         };
         Self {
             place,
             dialect,
             namespace,
+            is_lasting,
             ring: Mutex::new(ring),
             members: Mutex::default(),
             keepers: AtomicUsize::new(0),
@@ -140,6 +144,9 @@ impl Topic {
     /// Takes an event into the turn under way. True for the first one of the turn. What is below
     /// the floor was there before the topic and is found in the store.
     pub(crate) fn enter(&self, event: Arc<Event>) -> bool {
+        if !self.is_lasting {
+            return false;
+        }
         let mut ring = self.ring.lock();
         if event.g <= ring.floor {
             return false;
@@ -195,7 +202,9 @@ impl Topic {
     pub(crate) fn forget(&self, until: G) {
         let mut ring = self.ring.lock();
         ring.segments.clear();
-        ring.floor = ring.floor.max(until);
+        if self.is_lasting {
+            ring.floor = ring.floor.max(until);
+        }
         let bytes = std::mem::take(&mut ring.bytes);
         self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, Command, Refusal,
+    Actor, Command, Proof, Refusal, Subject,
+    model::Scope,
     query::{self, QueryError, Reader, Sources},
 };
 use dialects::{
-    Answered, Site,
-    minchat::rest,
+    Answered, Dialect, Site,
+    market::{self, Market},
+    minchat,
     rest::{Call, Form, Input, Response},
 };
 use serde_json::{Value, value::RawValue};
-use server::{core::Core, identity::credential};
+use server::{
+    core::Core,
+    identity::{self, credential},
+};
 
 /// A request with a JSON body, as a transcript says it.
 #[derive(Debug)]
@@ -26,9 +31,14 @@ pub(crate) struct Request {
 
 /// Asks, and tells the status and the body of the answer.
 pub(super) async fn ask(core: &Core, request: &Request) -> Result<(u16, Value), String> {
-    let response = match open(core, &request.key) {
-        Ok(actor) => answer(core, Arc::new(actor), request).await?,
-        Err(refusal) => rest::Call::refuse(&refusal),
+    let response = if request.target.starts_with("/api/v1/chat") {
+        let actor = open_market(core, &request.key);
+        answer(core, actor, read_market(request)?).await
+    } else {
+        let raw = RawValue::from_string(request.body.clone().unwrap_or_default().to_string());
+        let raw = raw.map_err(|error| error.to_string())?;
+        let actor = open(core, &request.key);
+        answer(core, actor, read(request, Input::Json(&raw))?).await
     };
     let body = serde_json::from_str(&response.body).map_err(|error| error.to_string())?;
     Ok((response.status, body))
@@ -46,15 +56,38 @@ fn open(core: &Core, key: &str) -> Result<Actor, Refusal> {
     })
 }
 
-async fn answer(core: &Core, actor: Arc<Actor>, request: &Request) -> Result<Response, String> {
-    let raw = RawValue::from_string(request.body.clone().unwrap_or_default().to_string());
-    let raw = raw.map_err(|error| error.to_string())?;
-    let call = match read(request, Input::Json(&raw))? {
-        Ok(call) => call,
-        Err(refusal) => return Ok(rest::Call::refuse(&refusal)),
+/// The person whom a token of the default app proves.
+fn open_market(core: &Core, token: &str) -> Result<Actor, Refusal> {
+    let app = core.directory.default_app().ok_or(Refusal::UnknownKey)?;
+    let verified = identity::verify(&app, token, server::writer::now());
+    let verified = verified.map_err(|error| Refusal::TokenRefused {
+        why: error.to_string(),
+    })?;
+    Market.admit(market::CHAT, Some(&verified.subject))?;
+    let id = Market.person(&verified.subject);
+    Ok(Actor {
+        app,
+        subject: Some(Subject {
+            id,
+            ..verified.subject
+        }),
+        scope: Scope::Client,
+        proof: Proof::default(),
+        session: None,
+    })
+}
+
+async fn answer<C: Call>(
+    core: &Core,
+    actor: Result<Actor, Refusal>,
+    call: Result<C, Refusal>,
+) -> Response {
+    let (actor, call) = match (actor, call) {
+        (Ok(actor), Ok(call)) => (Arc::new(actor), call),
+        (Err(refusal), _) | (_, Err(refusal)) => return C::refuse(&refusal),
     };
     let result = perform(core, &actor, &call).await;
-    Ok(call.answer(&Site::default(), result.as_ref()))
+    call.answer(&Site::default(), result.as_ref())
 }
 
 async fn perform(core: &Core, actor: &Arc<Actor>, call: &impl Call) -> Result<Answered, Refusal> {
@@ -82,20 +115,45 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &impl Call) -> Result<An
     Ok(Answered { reply, view })
 }
 
-/// The endpoint that a request names.
-fn read(request: &Request, body: Input<'_>) -> Result<Result<rest::Call, Refusal>, String> {
+/// The path of a request in parts, and its query.
+fn target(request: &Request) -> (Vec<&str>, Form) {
     let (path, query) = request
         .target
         .split_once('?')
         .unwrap_or((&request.target, ""));
-    let query = form(query);
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    (path.split('/').skip(1).collect(), form(query))
+}
+
+/// The endpoint of `market` that a request names; files have none here.
+fn read_market(request: &Request) -> Result<Result<market::rest::Call, Refusal>, String> {
+    let (parts, query) = target(request);
+    Ok(match (request.method.as_str(), parts.as_slice()) {
+        ("GET", ["api", "v1", "chat"]) => market::rest::list_chats(&query),
+        ("GET", ["api", "v1", "chat", product, vendor, customer]) => {
+            market::rest::get_chat(product, vendor, customer, &query)
+        }
+        ("DELETE", ["api", "v1", "chat", id]) => market::rest::hide_chat(id),
+        (method, _) => return Err(format!("{method} {} is no endpoint", request.target)),
+    })
+}
+
+/// The endpoint of `minchat` that a request names.
+fn read(
+    request: &Request,
+    body: Input<'_>,
+) -> Result<Result<minchat::rest::Call, Refusal>, String> {
+    use minchat::rest;
+
+    let (parts, query) = target(request);
     Ok(match (request.method.as_str(), parts.as_slice()) {
         ("POST", ["v1", "user"]) => rest::put_user(body),
         ("GET", ["v1", "user"]) => rest::get_user(&query),
         ("GET", ["v1", "user", "list"]) => rest::list_users(&query),
         ("PATCH", ["v1", "user", id]) => rest::update_user(id, body),
         ("DELETE", ["v1", "user", id]) => rest::delete_user(id),
+        ("GET", ["v1", "user", id, "blocks"]) => rest::list_blocks(id),
+        ("PUT", ["v1", "user", id, "blocks", other]) => rest::block(id, other),
+        ("DELETE", ["v1", "user", id, "blocks", other]) => rest::unblock(id, other),
         ("POST", ["v1", "chat"]) => rest::open_chat(body),
         ("GET", ["v1", "chat", "list"]) => rest::list_chats(&query),
         ("GET", ["v1", "chat", id]) => rest::get_chat(id, &query),
@@ -108,7 +166,7 @@ fn read(request: &Request, body: Input<'_>) -> Result<Result<rest::Call, Refusal
         ("PATCH", ["v1", "messages", id]) => rest::edit_message(id, body),
         ("DELETE", ["v1", "messages", id]) => rest::delete_message(id),
         ("POST", ["v1", "messages", id, "seen"]) => rest::mark_seen(id, body),
-        (method, _) => return Err(format!("{method} {path} is no endpoint")),
+        (method, _) => return Err(format!("{method} {} is no endpoint", request.target)),
     })
 }
 

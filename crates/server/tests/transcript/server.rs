@@ -13,6 +13,7 @@ use server::{
     hub::{Door, HubConfig},
     identity::{key, token},
     listen::{ListenConfig, Server},
+    media::{MediaConfig, MediaStore},
     metrics::Metrics,
     stores::sqlite::{Options, Sqlite},
 };
@@ -97,7 +98,16 @@ impl Palaver {
         let store: Arc<dyn Store> = Arc::new(store);
         let metrics = Metrics::new();
         self.running = Some(self.runtime.block_on(async {
-            let core = Core::start(store, HubConfig::default(), metrics).unwrap();
+            let media = MediaConfig {
+                max_bytes: 1 << 20,
+                free_space_floor: 0,
+            };
+            let media = MediaStore::open(self.folder.path(), media).unwrap();
+            let config = HubConfig {
+                media: Some(Arc::new(media)),
+                ..HubConfig::default()
+            };
+            let core = Core::start(store, config, metrics).unwrap();
             let listening = match self.way {
                 Way::InProcess => None,
                 Way::WebSocket | Way::Polling => Some(listen(&core).await),
@@ -246,7 +256,9 @@ impl Credentials for Palaver {
     fn user_key(&self, subject: Option<&Value>) -> Result<String, String> {
         let app = self.app(None)?;
         match (app.app.identity, subject) {
-            (Identity::Verified, Some(subject)) => self.token(subject, None, false),
+            (Identity::Verified, Some(subject)) | (_, Some(subject @ Value::Object(_))) => {
+                self.token(subject, None, false)
+            }
             _ => Ok(app.key.clone()),
         }
     }

@@ -205,6 +205,7 @@ fn lists_have_pages() {
 
 #[test]
 fn bad_input_is_refused_by_the_field_that_is_bad() {
+    const ID: &str = "must be a string of 1 to 256 bytes";
     let asker = subject(Role::Customer, "7", true);
     let refused = |texts: &[(&str, &str)]| {
         let read = send_files(&asker, Input::Form(&album(texts)), None);
@@ -214,7 +215,6 @@ fn bad_input_is_refused_by_the_field_that_is_bad() {
     let (name, url) = ("x".repeat(257), "x".repeat(2_049));
     assert_eq!(refused(&[r]), "productId is missing");
     assert_eq!(refused(&[p]), "recipientId is missing");
-    const ID: &str = "must be a string of 1 to 256 bytes";
     for bad in ["", " ", &name] {
         assert_eq!(refused(&[("productId", bad), r]), format!("productId {ID}"));
         assert_eq!(
@@ -339,8 +339,8 @@ fn talk() -> (ConversationView, chat::MessageView) {
 
 #[test]
 fn answers_have_their_objects_in_their_envelopes() {
-    let (place, message) = talk();
     const AT: &str = "2023-11-14T22:13:20.000Z";
+    let (place, message) = talk();
     let said = json!({"id": "00000000-0000-0000-0000-00000000000d", "senderId": 3, "text": null,
         "timestamp": AT, "read": false, "recipientOnline": false, "chatId": C,
         "senderType": "CUSTOMER", "messageMedias": [{

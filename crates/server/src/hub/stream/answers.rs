@@ -103,7 +103,9 @@ impl Stream {
         let identities = self.socket.session.identities();
         let replaced = self.identities.iter().copied();
         let replaced: Vec<_> = replaced.filter(|user| !identities.contains(user)).collect();
-        replaced.into_iter().for_each(|user| self.unidentify(user));
+        for user in replaced {
+            self.unidentify(user);
+        }
         self.identify(&identities);
         if matches!(place, chat::Topic::Person(_)) {
             self.announce();

@@ -95,6 +95,9 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
         }
         Change::UserUpdated(user) => users::update(connection, user),
         Change::UserWentOffline(user, at) => users::note_offline(connection, *user, *at),
+        Change::Inherited(conversation, heir) => {
+            conversations::inherit(connection, *conversation, *heir)
+        }
         Change::UserDeleted(user, _) => {
             for (conversation, messages) in erase::user(connection, *user)? {
                 sums.lost(conversation, messages);

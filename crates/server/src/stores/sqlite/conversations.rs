@@ -39,6 +39,11 @@ const MEMBERS: &str = concat!(
      WHERE conversation = ?1 AND left_g IS NULL"
 );
 const OF_USER: &str = "SELECT conversation FROM member WHERE user = ?1 AND left_g IS NULL";
+const OWNED: &str = "SELECT conversation FROM member
+     WHERE user = ?1 AND left_g IS NULL AND role = 'owner'";
+/// In the order of joining.
+const OTHERS: &str = "SELECT since_g, place, user FROM member
+     WHERE conversation = ?1 AND left_g IS NULL AND user <> ?2";
 const READ_UP_TO: &str =
     "SELECT read_seq FROM member WHERE user = ?1 AND conversation = ?2 AND left_g IS NULL";
 /// With the newest message of each.
@@ -60,7 +65,8 @@ const MISSED_IN: &str = "SELECT conversation.id
 /// For the test of plans.
 #[cfg(test)]
 pub(super) const LOOKUPS: &[&str] = &[
-    BY_ID, BY_KEY, BY_UUID, MEMBERS, OF_USER, READ_UP_TO, SPOKEN, CONTACTS, MISSED_IN,
+    BY_ID, BY_KEY, BY_UUID, MEMBERS, OF_USER, OWNED, OTHERS, READ_UP_TO, SPOKEN, CONTACTS,
+    MISSED_IN,
 ];
 
 pub(super) fn by_id(
@@ -160,6 +166,22 @@ fn conversation(row: &Row<'_>) -> Result<ConversationView> {
 pub(super) fn of_user(connection: &Connection, user: UserId) -> Result<Vec<ConversationId>> {
     let row = |row: &Row<'_>| row.get(0).map(ConversationId);
     all(connection, OF_USER, [user.0], row)
+}
+
+/// Who came next in each group that a user owns.
+pub(super) fn heirs_of(
+    connection: &Connection,
+    user: UserId,
+) -> Result<Vec<(ConversationId, UserId)>> {
+    let owned = all(connection, OWNED, [user.0], |row| row.get(0))?;
+    let mut heirs = Vec::new();
+    for group in owned {
+        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?));
+        let others = all(connection, OTHERS, [group, user.0], row)?;
+        let heir = others.into_iter().min().map(|(.., heir)| UserId(heir));
+        heirs.extend(heir.map(|heir| (ConversationId(group), heir)));
+    }
+    Ok(heirs)
 }
 
 pub(super) fn read_up_to(
@@ -327,13 +349,14 @@ pub(super) fn remove_member(
     connection
         .prepare_cached("UPDATE member SET left_g = ?3 WHERE user = ?1 AND conversation = ?2")?
         .execute(params![user.0, entry.conversation.0, signed(entry.g)?])?;
-    if let Some(heir) = heir {
-        connection
-            .prepare_cached(
-                "UPDATE member SET role = 'owner' WHERE user = ?1 AND conversation = ?2",
-            )?
-            .execute(params![heir.0, entry.conversation.0])?;
-    }
+    heir.map_or(Ok(()), |heir| inherit(connection, entry.conversation, heir))
+}
+
+/// A member owns a conversation from now on.
+pub(super) fn inherit(connection: &Connection, id: ConversationId, heir: UserId) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE member SET role = 'owner' WHERE user = ?1 AND conversation = ?2")?
+        .execute(params![heir.0, id.0])?;
     Ok(())
 }
 

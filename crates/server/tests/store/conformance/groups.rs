@@ -11,7 +11,7 @@ use chat::{
 use uuid::Uuid;
 
 use super::Place;
-use crate::world::{Scene, list, member, message, metadata, page, user};
+use crate::world::{Scene, World, list, member, message, metadata, page, user};
 
 pub(super) fn view(store: &dyn Store, of: &ConversationView) -> Option<ConversationView> {
     let conversation = &of.conversation;
@@ -437,4 +437,69 @@ pub(super) fn a_batch_that_erases_is_stored_whole_or_not_at_all(place: &dyn Plac
         .commit(&scene.world.batch(changes[..6].to_vec()))
         .unwrap();
     assert_ne!(everything(), before);
+}
+
+pub(super) fn a_group_whose_owner_goes_has_an_heir(place: &dyn Place) {
+    use MemberRole::{Member, Owner};
+    let store = place.open();
+    let Scene {
+        mut world,
+        app,
+        ann,
+        bob,
+        ..
+    } = Scene::new(&*store);
+    let cid = world.user(&app, "cid");
+    let [many, alone, foreign, left] = [
+        &[&ann, &cid, &bob][..],
+        &[&ann],
+        &[&bob, &ann],
+        &[&ann, &cid],
+    ]
+    .map(|people| world.group(people, Details::default()));
+    let groups = [&many, &alone, &foreign, &left].map(|view| Change::Conversation(view.clone()));
+    let changes = [Change::User(Arc::clone(&cid))].into_iter().chain(groups);
+    store.commit(&world.batch(changes)).unwrap();
+    let heirs = |user: &User| match store.load(&Need::HeirsOf(user.id)).unwrap() {
+        Found::Heirs(mut heirs) => {
+            heirs.sort_unstable();
+            heirs
+        }
+        other => panic!("asked for heirs, got {other:?}"),
+    };
+    let (of_many, of_left) = (many.conversation.id, left.conversation.id);
+    assert_eq!(
+        heirs(&ann),
+        [(of_many, cid.id), (of_left, cid.id)],
+        "the next in the order of joining"
+    );
+    let removed = |world: &mut World, from: &ConversationView| Change::MemberRemoved {
+        entry: world.entry(&from.conversation, &ann),
+        user: cid.id,
+        heir: None,
+    };
+    let out = [&many, &left].map(|from| removed(&mut world, from));
+    let back = Change::MemberAdded {
+        entry: world.entry(&many.conversation, &ann),
+        member: member(&cid),
+    };
+    store
+        .commit(&world.batch(out.into_iter().chain([back])))
+        .unwrap();
+    assert_eq!(
+        heirs(&ann),
+        [(of_many, bob.id)],
+        "who comes back comes last"
+    );
+    assert_eq!(heirs(&bob), [(foreign.conversation.id, ann.id)]);
+    assert!(heirs(&cid).is_empty());
+    let gone = [
+        Change::Inherited(of_many, bob.id),
+        Change::UserDeleted(ann.id, Timestamp(9)),
+    ];
+    store.commit(&world.batch(gone)).unwrap();
+    let now = view(&*store, &many).unwrap();
+    assert_eq!(members(&now), [(bob.id, Owner), (cid.id, Member)]);
+    assert_eq!(heirs(&bob), [(of_many, cid.id)]);
+    assert!(heirs(&ann).is_empty());
 }

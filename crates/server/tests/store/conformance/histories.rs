@@ -391,7 +391,10 @@ impl History {
         for (asker, ask) in asks {
             self.clock += 1;
             let (asker, command) = self.command(*asker, ask);
-            let ends = command.is_sweeping();
+            let sweeps = command.is_sweeping();
+            if sweeps {
+                self.turn(std::mem::take(&mut waiting));
+            }
             let actor = Actor {
                 app: Arc::clone(&self.app),
                 subject: None,
@@ -407,7 +410,7 @@ impl History {
                 command,
                 asker: Arc::new(Nobody),
             });
-            if ends {
+            if sweeps {
                 self.turn(std::mem::take(&mut waiting));
             }
         }

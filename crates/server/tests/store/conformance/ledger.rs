@@ -62,6 +62,13 @@ impl Ledger {
                 }
             }
             Change::UserDeleted(id, _) => self.delete_user(*id),
+            Change::Inherited(id, heir) => {
+                let chat = self.chats.get_mut(id).unwrap();
+                let mut members = chat.view.members.to_vec();
+                let heir = members.iter_mut().find(|member| member.user.id == *heir);
+                heir.unwrap().role = MemberRole::Owner;
+                chat.view.members = members.into();
+            }
             Change::Blocked { user, whom, at } => {
                 self.blocks.insert((*user, *whom), *at);
             }

@@ -108,6 +108,7 @@ macro_rules! suite {
             members_stand_in_the_order_of_joining
             a_person_is_told_from_the_joining_on
             a_deleted_user_leaves_nothing
+            a_group_whose_owner_goes_has_an_heir
             a_deleted_conversation_leaves_nothing
             a_large_conversation_is_gone_at_once_and_erased_in_steps
             erasing_goes_on_after_a_start

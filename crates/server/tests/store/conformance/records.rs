@@ -100,6 +100,7 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Newest(found) => found.is_none(),
         Found::Users(found) => found.is_empty(),
         Found::CollectedUpTo(found) => found == 0,
+        Found::Heirs(found) => found.is_empty(),
         Found::Leftover(found) => found.is_none(),
     };
     let direct = ConversationKind::Direct;
@@ -123,6 +124,8 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::CollectedUpTo(ann.id),
         Need::CollectedUpTo(UserId(9)),
         Need::Leftover,
+        Need::HeirsOf(ann.id),
+        Need::HeirsOf(UserId(9)),
         Need::AppByName("SHOP".to_owned()),
         Need::Key(chat::model::KeyId(1)),
         Need::Session(chat::SessionId(1)),

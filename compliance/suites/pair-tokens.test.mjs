@@ -9,16 +9,31 @@ import { cli, createApp } from "../lib/server.mjs";
 import { checkEach, clients, serve, server } from "../lib/stage.mjs";
 import { inSeconds, token } from "../lib/tokens.mjs";
 
+serve({ settings: { identity: { expiry_grace_seconds: 1 } } });
+checkEach();
+
 for (const identity of ["open", "verified"]) {
   describe(`tokens of pair in an app that is ${identity}`, () => {
-    serve({ identity, settings: { identity: { expiry_grace_seconds: 1 } } });
-    checkEach();
+    // The bystanders are in an app of their own.
+    let app;
     let other;
     before(async () => {
-      other = await createApp(server.data, "other", identity, []);
+      app = await createApp(server.data, identity, identity, []);
+      other = await createApp(server.data, `other ${identity}`, identity, []);
     });
 
-    const secret = () => server.app.secret;
+    /** A page in that app; `auth` is what it says beside the app's key. */
+    const open = (name, auth = {}) => {
+      const appKey = app.client_key;
+      const says = typeof auth === "function" ? (answer) => auth((more) => answer({ appKey, ...more })) : { appKey, ...auth };
+      return clients.make({ name, auth: says });
+    };
+    const page = async (name, auth) => {
+      const client = open(name, auth);
+      await client.connected();
+      return client;
+    };
+    const secret = () => app.secret;
     const sign = (sub, more) => tokenOf(secret(), sub, more);
     const sub = person();
     const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -27,7 +42,7 @@ for (const identity of ["open", "verified"]) {
     const cases = {
       "": [() => "", /a token is needed/],
       "that is no token": [() => "rubbish", /malformed/],
-      "that is an API key": [() => server.app.client_key, /malformed/],
+      "that is an API key": [() => app.client_key, /malformed/],
       "with alg none": [() => token(null, { sub }, { header: { alg: "none" } }), /algorithm is not supported/],
       "with alg None and a signature": [() => token(secret(), { sub }, { header: { alg: "None" } }), /algorithm is not supported/],
       "with RS256, signed by the secret": [() => token(secret(), { sub }, { header: { alg: "RS256" } }), /no key for the token's algorithm/],
@@ -42,7 +57,7 @@ for (const identity of ["open", "verified"]) {
     };
     for (const [what, [make, words]] of Object.entries(cases)) {
       test(`a token ${what}: refused in words, and nobody is there`, async () => {
-        const client = await clients.open({ name: what });
+        const client = await page(what);
         const answer = await client.ask("registerMessages", { token: make() });
         assert.equal(answer.success, false);
         assert.match(answer.error.message, words);
@@ -58,7 +73,7 @@ for (const identity of ["open", "verified"]) {
 
     test("claims name the subject in more than one way, and numbers are subjects", async () => {
       for (const claims of [{ id: 4711 }, { data: { id: 4711 } }, { sub: 4711 }, { sub: "4711" }]) {
-        const client = await clients.open({ name: JSON.stringify(claims) });
+        const client = await page(JSON.stringify(claims));
         const answer = await client.ask("registerMessages", { token: token(secret(), claims) });
         assert.deepEqual(answer, { success: true, id: 4711 });
       }
@@ -66,7 +81,7 @@ for (const identity of ["open", "verified"]) {
 
     test("a socket's own token and the registered one are about one person, or it is refused", async () => {
       const [a, b] = [person(), person()];
-      const client = await clients.open({ name: "two tokens", auth: { token: sign(a) } });
+      const client = await page("two tokens", { token: sign(a) });
       const answer = await client.ask("registerMessages", { token: sign(b) });
       assert.equal(answer.error?.code, "not_the_tokens_subject");
       await client.expect("info");
@@ -76,9 +91,9 @@ for (const identity of ["open", "verified"]) {
 
     test("nobody without a token sees, changes or learns anything", async () => {
       const [a, b, c] = [person(), person(), person()];
-      const alice = await register(await clients.open({ name: "alice" }), sign(a));
-      const bob = await register(await clients.open({ name: "bob" }), sign(b));
-      const eve = await clients.open({ name: "eve" });
+      const alice = await register(await page("alice"), sign(a));
+      const bob = await register(await page("bob"), sign(b));
+      const eve = await page("eve");
       const { id } = await send(alice, b, "between us");
       await heard(bob);
       // First as nobody, then as a third person.
@@ -106,8 +121,8 @@ for (const identity of ["open", "verified"]) {
 
     test("a token that expires ends the connection, and a page that registers anew goes on", { timeout: 60_000 }, async () => {
       const [a, b] = [person(), person()];
-      const bob = await register(await clients.open({ name: "bob" }), sign(b));
-      const alice = clients.make({ name: "alice" });
+      const bob = await register(await page("bob"), sign(b));
+      const alice = open("alice");
       let tokens = 0;
       alice.socket.on("connect", () => alice.emit("registerMessages", { token: sign(a, tokens++ === 0 ? { exp: inSeconds(1) } : {}) }));
       assert.equal(await alice.expect("registerMessages"), "OK");
@@ -123,8 +138,8 @@ for (const identity of ["open", "verified"]) {
 
     test("a token that has expired does not come back", { timeout: 60_000 }, async () => {
       const [a, b] = [person(), person()];
-      const alice = await register(await clients.open({ name: "alice" }), sign(a, { exp: inSeconds(1) }));
-      const bob = await register(await clients.open({ name: "bob" }), sign(b));
+      const alice = await register(await page("alice"), sign(a, { exp: inSeconds(1) }));
+      const bob = await register(await page("bob"), sign(b));
       await alice.expect("info", () => true, 20_000);
       await alice.disconnected(20_000);
       await alice.connected();
@@ -136,10 +151,10 @@ for (const identity of ["open", "verified"]) {
 
     test("a new registration in time outlives the token before", { timeout: 60_000 }, async () => {
       const [a, b] = [person(), person()];
-      const bob = await register(await clients.open({ name: "bob" }), sign(b));
-      const alice = await register(await clients.open({ name: "alice" }), sign(a, { exp: inSeconds(1) }));
+      const bob = await register(await page("bob"), sign(b));
+      const alice = await register(await page("alice"), sign(a, { exp: inSeconds(1) }));
       await register(alice, sign(a));
-      const witness = await register(await clients.open({ name: "witness" }), sign(a, { exp: inSeconds(1) }));
+      const witness = await register(await page("witness"), sign(a, { exp: inSeconds(1) }));
       await witness.disconnected(20_000);
       await send(bob, a, "still there");
       assert.equal((await heard(alice)).content, "still there");
@@ -149,10 +164,10 @@ for (const identity of ["open", "verified"]) {
 
     test("a token of the socket's own that expires is renewed by the client itself", { timeout: 60_000 }, async () => {
       const [a, b] = [person(), person()];
-      const bob = await register(await clients.open({ name: "bob" }), sign(b));
+      const bob = await register(await page("bob"), sign(b));
       let tokens = 0;
       const auth = (answer) => answer({ token: sign(a, tokens++ === 0 ? { exp: inSeconds(1) } : {}) });
-      const alice = await register(await clients.open({ name: "alice", auth }), sign(a));
+      const alice = await register(await page("alice", auth), sign(a));
       await alice.expect("info", () => true, 20_000);
       assert.equal(await alice.back(20_000), true);
       assert.equal(tokens, 2);
@@ -162,8 +177,8 @@ for (const identity of ["open", "verified"]) {
     });
 
     test("an app key that is revoked puts out who came with it", async () => {
-      const made = JSON.parse((await cli(["key", "create", "--data", server.data, "--app", server.app.id, "--scope", "client", "--json"])).stdout);
-      const alice = await register(await clients.open({ name: "alice", auth: { appKey: made.key } }), sign(person()));
+      const made = JSON.parse((await cli(["key", "create", "--data", server.data, "--app", app.id, "--scope", "client", "--json"])).stdout);
+      const alice = await register(await page("alice", { appKey: made.key }), sign(person()));
       await cli(["key", "revoke", String(made.id), "--data", server.data]);
       assert.equal((await alice.disconnected()).detail, "io server disconnect");
     });

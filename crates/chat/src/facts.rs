@@ -195,7 +195,7 @@ impl Facts {
             .ok_or(Halt::Need(Need::ReadUpTo(conversation, user)))
     }
 
-    /// The newest message that somebody else than `user` wrote.
+    /// The newest message that somebody else than `user` wrote; one that is read may be left out.
     pub fn newest_of_others(
         &self,
         conversation: ConversationId,
@@ -464,6 +464,13 @@ impl Facts {
             }
             Change::MissedCollected { user, up_to } => {
                 self.collected_up_to.insert(*user, *up_to);
+            }
+            Change::ReadThrough {
+                conversation,
+                reader,
+                seq,
+            } => {
+                self.read_up_to.insert((*conversation, *reader), *seq);
             }
             // Nothing is decided by these.
             Change::ConversationHidden { .. } | Change::Erased(..) => {}

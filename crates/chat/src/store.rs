@@ -33,7 +33,8 @@ pub enum Need {
     Sent(ConversationId, UserId, String),
     /// Up to which sequence number a member has read.
     ReadUpTo(ConversationId, UserId),
-    /// The newest message in a conversation that somebody else than this user wrote.
+    /// The newest message in a conversation that somebody else than this user wrote, of those that
+    /// the user has not read.
     NewestOfOthers(ConversationId, UserId),
     /// Whom a user blocks.
     Blocks(UserId),
@@ -222,6 +223,16 @@ pub enum Change {
         /// The outside id of the message, which may be gone by now.
         message: Uuid,
         /// Its number in the conversation.
+        seq: u64,
+    },
+    /// A member has nothing new to read up to here: what is new is looked for behind it. Nobody is
+    /// told.
+    ReadThrough {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        reader: UserId,
+        /// A number in the conversation.
         seq: u64,
     },
     /// A session gets what it listens to; stores the session if it is not stored yet. Doing it

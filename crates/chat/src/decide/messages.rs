@@ -14,6 +14,9 @@ use crate::{
     store::Change,
 };
 
+/// Entries in a conversation, none of them new to a member, from which on that is noted.
+const LOOKED_THROUGH: u64 = 256;
+
 impl<'a> Draft<'a> {
     pub(super) fn send(
         &mut self,
@@ -249,6 +252,14 @@ impl<'a> Draft<'a> {
         let read_up_to = self.facts.read_up_to(id, reader.id)?;
         let newest = self.facts.newest_of_others(id, reader.id)?;
         let Some(newest) = newest.filter(|newest| newest.seq > read_up_to) else {
+            // Whoever writes much and is not answered must not have all of that looked through again.
+            if view.last_seq >= read_up_to + LOOKED_THROUGH {
+                self.changes.push(Change::ReadThrough {
+                    conversation: id,
+                    reader: reader.id,
+                    seq: view.last_seq,
+                });
+            }
             if tells {
                 self.pass(view, reader, Sign::ReadAgain);
             }

@@ -279,6 +279,11 @@ impl Rows {
                     self.blocks.retain(|block| *block != (*user, *whom));
                 }
                 Change::MissedCollected { user, up_to } => self.collected.push((*user, *up_to)),
+                Change::ReadThrough {
+                    conversation,
+                    reader,
+                    seq,
+                } => self.reads.push((*conversation, *reader, *seq)),
                 Change::ConversationHidden {
                     conversation,
                     user,

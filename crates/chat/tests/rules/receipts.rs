@@ -79,6 +79,27 @@ fn all_is_read_up_to_what_others_wrote_last() {
 }
 
 #[test]
+fn what_one_wrote_oneself_is_looked_through_once() {
+    let mut world = World::new();
+    let view = world.open(&anybody(), "ann", "bob");
+    let chat = view.conversation.uuid;
+    for number in 0..300 {
+        world.say(chat, "ann", &number.to_string());
+    }
+    let turn = one(&mut world, read_all(chat, "ann"));
+    assert!(!changed(&turn) && turn.effects.is_empty());
+    let rows = world.store.rows();
+    assert_eq!(rows.reads.last().unwrap().2, 300, "noted");
+    let commits = world.store.commits();
+    one(&mut world, read_all(chat, "ann"));
+    assert_eq!(world.store.commits(), commits, "and not again");
+    // To the other one they are as new as before.
+    world.say(chat, "bob", "at last");
+    assert!(changed(&one(&mut world, read_all(chat, "ann"))));
+    assert!(changed(&one(&mut world, read_all(chat, "bob"))));
+}
+
+#[test]
 fn reading_one_message_counts_for_reading_all() {
     let mut world = World::new();
     let chat = world.open(&anybody(), "ann", "bob").conversation.uuid;

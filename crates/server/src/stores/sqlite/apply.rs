@@ -107,6 +107,11 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
         Change::Blocked { user, whom, at } => users::block(connection, *user, *whom, *at),
         Change::Unblocked { user, whom } => users::unblock(connection, *user, *whom),
         Change::MissedCollected { user, up_to } => users::note_collected(connection, *user, *up_to),
+        Change::ReadThrough {
+            conversation,
+            reader,
+            seq,
+        } => conversations::note_read(connection, *conversation, *reader, *seq),
         Change::ConversationHidden {
             conversation,
             user,

@@ -44,7 +44,8 @@ pub(super) const FROM: &str =
 const READERS: &str = "SELECT user, read_seq FROM member
      WHERE conversation = ?1 AND left_g IS NULL AND read_seq > 0";
 const NEWEST_OF_OTHERS: &str = "SELECT seq, uuid FROM message
-     WHERE conversation = ?1 AND sender <> ?2 AND EXISTS (SELECT 1 FROM conversation
+     WHERE conversation = ?1 AND sender <> ?2 AND seq > coalesce((SELECT read_seq FROM member
+        WHERE user = ?2 AND member.conversation = ?1), 0) AND EXISTS (SELECT 1 FROM conversation
         WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT 1";
 pub(super) const MISSED: &str = select!(
     "WHERE recipient_online = 0 AND conversation = ?1 AND g > ?2 AND g <= ?3 AND sender <> ?4

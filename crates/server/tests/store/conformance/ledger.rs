@@ -78,6 +78,16 @@ impl Ledger {
             Change::MissedCollected { user, up_to } => {
                 self.collected.insert(*user, *up_to);
             }
+            Change::ReadThrough {
+                conversation,
+                reader,
+                seq,
+            } => {
+                let chat = self.chats.get_mut(conversation).unwrap();
+                if let Some((_, read)) = chat.members.get_mut(reader) {
+                    *read = (*read).max(*seq);
+                }
+            }
             Change::ConversationHidden {
                 conversation,
                 user,
@@ -303,9 +313,12 @@ impl Ledger {
     }
 
     pub(super) fn newest_of_others(&self, id: ConversationId, user: UserId) -> Option<Newest> {
+        let chat = self.chats.get(&id);
+        let read = chat.and_then(|chat| chat.members.get(&user));
+        let read = read.map_or(0, |(_, seq)| *seq);
         let mut of_others = self
             .messages_in(id)
-            .filter(|message| message.sender != user);
+            .filter(|message| message.sender != user && message.seq > read);
         of_others.next_back().map(|message| Newest {
             seq: message.seq,
             uuid: message.uuid,

@@ -338,6 +338,15 @@ pub(super) fn the_newest_of_others_is_nobodys_own(place: &dyn Place) {
     let (chat, ann, bob) = (scene.chat.id, scene.ann.id, scene.bob.id);
     assert_eq!((newest(chat, ann), newest(chat, bob)), (name(1), name(3)));
     assert_eq!(newest(chat, UserId(9)), name(3));
+    store
+        .commit(&scene.world.batch([Change::ReadThrough {
+            conversation: chat,
+            reader: ann,
+            seq: 2,
+        }]))
+        .unwrap();
+    assert_eq!(newest(chat, ann), None, "it is read");
+    assert_eq!(newest(chat, bob), name(3));
     let gone = [1, 3].map(|place: usize| Change::MessageDeleted {
         entry: scene.world.entry(&scene.chat, &scene.ann),
         message: Arc::new(said[place].clone()),

@@ -74,8 +74,8 @@ impl Queue {
     }
 
     /// The next batch: everything that waits, up to the limits of a batch or a sweeping command, which
-    /// has a batch of its own. Sleeps while nothing waits; there is no timer, because the next batch gathers while this one is being written.
-    /// `None` once the queue is closed and empty.
+    /// has a batch of its own. Sleeps while nothing waits; there is no timer, because the next batch
+    /// gathers while this one is being written. `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<VecDeque<Submission>> {
         let mut state = self.state.lock();
         while state.waiting.is_empty() {

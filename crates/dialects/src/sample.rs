@@ -9,6 +9,7 @@ use chat::{
     event::{Happening, Scene},
     model::{Details, Member, MemberRole, Profile, Secret},
 };
+use proptest::prelude::*;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -145,4 +146,39 @@ pub(crate) fn scene(place: &ConversationView) -> Scene {
         details: Arc::clone(&place.details),
         members: Arc::clone(&place.members),
     }
+}
+
+/// JSON of any shape, with `names` and near misses among its keys, and `values` among the rest.
+pub(crate) fn json(
+    names: &[&'static str],
+    values: &[&str],
+) -> impl Strategy<Value = String> + use<> {
+    let mut names = names.to_vec();
+    names.extend(["", "\\ud800"]);
+    let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+    let leaf = prop_oneof![
+        2 => prop::sample::select(vec!["null", "true", "1", "1e999", r#""\ud800""#])
+            .prop_map(str::to_owned),
+        1 => any::<i64>().prop_map(|number| number.to_string()),
+        1 => (-9.0e9..9.0e9_f64).prop_map(|number| number.to_string()),
+        2 => prop::sample::select(values),
+        1 => any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ];
+    leaf.prop_recursive(3, 24, 8, move |inner| {
+        let key = prop_oneof![
+            16 => prop::sample::select(names.clone()).prop_map(str::to_owned),
+            1 => "[a-z]{1,8}",
+        ];
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(","))),
+            4 => prop::collection::vec((key, inner), 0..9).prop_map(|fields| {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(key, value)| format!("\"{key}\":{value}"))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            }),
+        ]
+    })
 }

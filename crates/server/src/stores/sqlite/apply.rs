@@ -93,30 +93,20 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             sums.uuid = sums.uuid.max(user.uuid);
             users::add(connection, user)
         }
-        Change::UserUpdated(user) => users::update(connection, user),
-        Change::UserWentOffline(user, at) => users::note_offline(connection, *user, *at),
-        Change::Inherited(conversation, heir) => {
-            conversations::inherit(connection, *conversation, *heir)
-        }
         Change::UserDeleted(user, _) => {
             for (conversation, messages) in erase::user(connection, *user)? {
                 sums.lost(conversation, messages);
             }
             Ok(())
         }
-        Change::Blocked { user, whom, at } => users::block(connection, *user, *whom, *at),
-        Change::Unblocked { user, whom } => users::unblock(connection, *user, *whom),
-        Change::MissedCollected { user, up_to } => users::note_collected(connection, *user, *up_to),
-        Change::ReadThrough {
-            conversation,
-            reader,
-            seq,
-        } => conversations::note_read(connection, *conversation, *reader, *seq),
-        Change::ConversationHidden {
-            conversation,
-            user,
-            up_to,
-        } => conversations::hide(connection, *conversation, *user, *up_to),
+        Change::UserUpdated(_)
+        | Change::UserWentOffline(..)
+        | Change::Blocked { .. }
+        | Change::Unblocked { .. }
+        | Change::MissedCollected { .. } => users::apply(connection, change),
+        Change::Inherited(..) | Change::ReadThrough { .. } | Change::ConversationHidden { .. } => {
+            conversations::apply(connection, change)
+        }
         Change::Conversation(view) => {
             sums.conversation = sums.conversation.max(view.conversation.id.0);
             sums.uuid = sums.uuid.max(view.conversation.uuid);

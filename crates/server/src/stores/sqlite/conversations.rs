@@ -7,7 +7,7 @@ use chat::{
     AppId, Conversation, ConversationId, ConversationKind, ConversationView, G, MessageView,
     Timestamp, UserId,
     model::{Details, Member, Members},
-    store::{ConversationName, ConversationSummary, Entry, ListPage, Page},
+    store::{Change, ConversationName, ConversationSummary, Entry, ListPage, Page},
 };
 use rusqlite::{Connection, Params, Result, Row, params};
 use uuid::Uuid;
@@ -270,13 +270,26 @@ pub(super) fn missed(
     Ok(newest)
 }
 
+/// Writes a change of a member that stands in no log; others are not for here.
+pub(super) fn apply(connection: &Connection, change: &Change) -> Result<()> {
+    match change {
+        Change::Inherited(conversation, heir) => inherit(connection, *conversation, *heir),
+        Change::ReadThrough {
+            conversation,
+            reader,
+            seq,
+        } => note_read(connection, *conversation, *reader, *seq),
+        Change::ConversationHidden {
+            conversation,
+            user,
+            up_to,
+        } => hide(connection, *conversation, *user, *up_to),
+        _ => Ok(()),
+    }
+}
+
 /// Notes that a member does not list a conversation for now.
-pub(super) fn hide(
-    connection: &Connection,
-    id: ConversationId,
-    user: UserId,
-    up_to: G,
-) -> Result<()> {
+fn hide(connection: &Connection, id: ConversationId, user: UserId, up_to: G) -> Result<()> {
     connection
         .prepare_cached("UPDATE member SET hidden_g = ?3 WHERE user = ?1 AND conversation = ?2")?
         .execute(params![user.0, id.0, signed(up_to)?])?;
@@ -353,7 +366,7 @@ pub(super) fn remove_member(
 }
 
 /// A member owns a conversation from now on.
-pub(super) fn inherit(connection: &Connection, id: ConversationId, heir: UserId) -> Result<()> {
+fn inherit(connection: &Connection, id: ConversationId, heir: UserId) -> Result<()> {
     connection
         .prepare_cached("UPDATE member SET role = 'owner' WHERE user = ?1 AND conversation = ?2")?
         .execute(params![heir.0, id.0])?;

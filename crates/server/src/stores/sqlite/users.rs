@@ -6,7 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use chat::{AppId, ExternalId, G, Timestamp, User, UserId, model::Profile, store::UserName};
+use chat::{
+    AppId, ExternalId, G, Timestamp, User, UserId,
+    model::Profile,
+    store::{Change, UserName},
+};
 use rusqlite::{Connection, Result, Row, params};
 use uuid::Uuid;
 
@@ -167,8 +171,20 @@ pub(super) fn add(connection: &Connection, user: &User) -> Result<()> {
     media::change(connection, user.app, user.created_at, &[], new)
 }
 
+/// Writes a change of a user who is there; others are not for here.
+pub(super) fn apply(connection: &Connection, change: &Change) -> Result<()> {
+    match change {
+        Change::UserUpdated(user) => update(connection, user),
+        Change::UserWentOffline(user, at) => note_offline(connection, *user, *at),
+        Change::Blocked { user, whom, at } => block(connection, *user, *whom, *at),
+        Change::Unblocked { user, whom } => unblock(connection, *user, *whom),
+        Change::MissedCollected { user, up_to } => note_collected(connection, *user, *up_to),
+        _ => Ok(()),
+    }
+}
+
 /// Stores another profile of a user.
-pub(super) fn update(connection: &Connection, user: &User) -> Result<()> {
+fn update(connection: &Connection, user: &User) -> Result<()> {
     let Some(old) = by_id(connection, user.id)? else {
         return Ok(());
     };
@@ -196,7 +212,7 @@ pub(super) fn collected_up_to(connection: &Connection, id: UserId) -> Result<G> 
     Ok(found.unwrap_or(0))
 }
 
-pub(super) fn note_collected(connection: &Connection, id: UserId, up_to: G) -> Result<()> {
+fn note_collected(connection: &Connection, id: UserId, up_to: G) -> Result<()> {
     connection
         .prepare_cached("UPDATE user SET collected_g = ?2 WHERE id = ?1")?
         .execute(params![id.0, signed(up_to)?])?;
@@ -211,26 +227,21 @@ pub(super) fn blocks(connection: &Connection, id: UserId) -> Result<Vec<Arc<User
     Ok(found.into_iter().map(|(_, user)| user).collect())
 }
 
-pub(super) fn block(
-    connection: &Connection,
-    id: UserId,
-    whom: UserId,
-    at: Timestamp,
-) -> Result<()> {
+fn block(connection: &Connection, id: UserId, whom: UserId, at: Timestamp) -> Result<()> {
     connection
         .prepare_cached("INSERT OR IGNORE INTO block (user, whom, created_at) VALUES (?1, ?2, ?3)")?
         .execute(params![id.0, whom.0, at.0])?;
     Ok(())
 }
 
-pub(super) fn unblock(connection: &Connection, id: UserId, whom: UserId) -> Result<()> {
+fn unblock(connection: &Connection, id: UserId, whom: UserId) -> Result<()> {
     connection
         .prepare_cached("DELETE FROM block WHERE user = ?1 AND whom = ?2")?
         .execute([id.0, whom.0])?;
     Ok(())
 }
 
-pub(super) fn note_offline(connection: &Connection, id: UserId, at: Timestamp) -> Result<()> {
+fn note_offline(connection: &Connection, id: UserId, at: Timestamp) -> Result<()> {
     connection
         .prepare_cached("UPDATE user SET last_active = ?2 WHERE id = ?1")?
         .execute(params![id.0, at.0])?;

@@ -69,33 +69,11 @@ impl Ledger {
                 heir.unwrap().role = MemberRole::Owner;
                 chat.view.members = members.into();
             }
-            Change::Blocked { user, whom, at } => {
-                self.blocks.insert((*user, *whom), *at);
-            }
-            Change::Unblocked { user, whom } => {
-                self.blocks.remove(&(*user, *whom));
-            }
-            Change::MissedCollected { user, up_to } => {
-                self.collected.insert(*user, *up_to);
-            }
-            Change::ReadThrough {
-                conversation,
-                reader,
-                seq,
-            } => {
-                let chat = self.chats.get_mut(conversation).unwrap();
-                if let Some((_, read)) = chat.members.get_mut(reader) {
-                    *read = (*read).max(*seq);
-                }
-            }
-            Change::ConversationHidden {
-                conversation,
-                user,
-                up_to,
-            } => {
-                let chat = self.chats.get_mut(conversation).unwrap();
-                chat.hidden.insert(*user, *up_to);
-            }
+            Change::Blocked { .. }
+            | Change::Unblocked { .. }
+            | Change::MissedCollected { .. }
+            | Change::ReadThrough { .. }
+            | Change::ConversationHidden { .. } => self.apply_to_one(change),
             Change::Conversation(view) => {
                 let members = view.members.iter();
                 let chat = Chat {
@@ -156,6 +134,40 @@ impl Ledger {
                 self.apply_to(*session, change);
             }
             Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) | Change::Erased(..) => {}
+        }
+    }
+
+    /// What concerns one user alone.
+    fn apply_to_one(&mut self, change: &Change) {
+        match change {
+            Change::Blocked { user, whom, at } => {
+                self.blocks.insert((*user, *whom), *at);
+            }
+            Change::Unblocked { user, whom } => {
+                self.blocks.remove(&(*user, *whom));
+            }
+            Change::MissedCollected { user, up_to } => {
+                self.collected.insert(*user, *up_to);
+            }
+            Change::ReadThrough {
+                conversation,
+                reader,
+                seq,
+            } => {
+                let chat = self.chats.get_mut(conversation).unwrap();
+                if let Some((_, read)) = chat.members.get_mut(reader) {
+                    *read = (*read).max(*seq);
+                }
+            }
+            Change::ConversationHidden {
+                conversation,
+                user,
+                up_to,
+            } => {
+                let chat = self.chats.get_mut(conversation).unwrap();
+                chat.hidden.insert(*user, *up_to);
+            }
+            other => panic!("{other:?} concerns others too"),
         }
     }
 

@@ -299,6 +299,13 @@ impl Connection {
         returning: Returning,
         now: Instant,
     ) -> Result<(), Close> {
+        // It may have been let go of while this connection was on its way to it. Who goes on with it then
+        // would listen to nothing new, and to what has ended meanwhile.
+        if let Returning::Resume(session, _) = &returning
+            && !self.hub.sessions.lock().hold(session)
+        {
+            return self.enter(admitted, now);
+        }
         let (namespace, returns) = (admitted.namespace, admitted.pid.is_some());
         let names = match Names::random() {
             Ok(names) => names,

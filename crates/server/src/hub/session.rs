@@ -53,6 +53,16 @@ impl Sessions {
         self.by_pid.remove(&session.seed.pid_hash);
     }
 
+    /// Whether a session is in here. If so it stays for a while, as if its socket had gone just now.
+    pub(crate) fn hold(&self, session: &Arc<Session>) -> bool {
+        let known = self.by_id.get(&session.seed.id);
+        let is_here = known.is_some_and(|known| Arc::ptr_eq(known, session));
+        if is_here {
+            session.park_anew();
+        }
+        is_here
+    }
+
     /// Lets go of all whom the store may know better; gives their sockets.
     pub(crate) fn distrust(&mut self) -> Vec<Arc<Socket>> {
         let distrusted = self.by_id.extract_if(|_, session| session.distrust());
@@ -186,6 +196,14 @@ impl Session {
 
     pub(crate) fn is_distrusted(&self) -> bool {
         self.state.lock().distrusted
+    }
+
+    /// If it has no socket, that counts from now.
+    fn park_anew(&self) {
+        let mut state = self.state.lock();
+        if let Some(since) = &mut state.parked {
+            *since = timers::now();
+        }
     }
 
     /// Since when it has no socket.

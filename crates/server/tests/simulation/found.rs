@@ -1,5 +1,9 @@
 //! What seeds have found, each told as short as it can be.
 
+use std::time::Duration;
+
+use server::hub::HubConfig;
+
 use crate::{
     model::Failure,
     plan::Plan,
@@ -9,6 +13,10 @@ use crate::{
 
 /// Runs a story in a world where nothing else goes wrong, then lets everybody go.
 fn tell(clients: usize, window: usize, story: impl AsyncFnOnce(&mut World) -> Result<(), String>) {
+    tell_in(Plan::calm(clients, window), story);
+}
+
+fn tell_in(plan: Plan, story: impl AsyncFnOnce(&mut World) -> Result<(), String>) {
     let trace = Trace::kept();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -17,7 +25,7 @@ fn tell(clients: usize, window: usize, story: impl AsyncFnOnce(&mut World) -> Re
         .unwrap();
     let told = runtime.block_on(async {
         let rng = fastrand::Rng::with_seed(1);
-        let mut world = World::planned(rng, Plan::calm(clients, window), trace.clone());
+        let mut world = World::planned(rng, plan, trace.clone());
         world.rest().await?;
         story(&mut world).await?;
         world.rest().await?;
@@ -138,6 +146,40 @@ fn the_first_command_ever_may_be_refused() {
         world.rest().await?;
         world.disk.repair();
         world.clients[0].is_frozen = false;
+        Ok(())
+    });
+}
+
+/// It went on with the session all the same: what it joined from then on stayed silent.
+#[test]
+fn a_session_that_is_let_go_of_on_the_way_to_it_is_looked_up_again() {
+    let config = HubConfig {
+        recent: Duration::from_secs(20),
+        ..HubConfig::default()
+    };
+    let plan = Plan {
+        config,
+        ..Plan::calm(3, 256 << 10)
+    };
+    tell_in(plan, async |world| {
+        let first = world.meet(0, 1).await?;
+        world.crash();
+        world.part(0, false);
+        world.step(Step::Connect(0))?;
+        while !world.steps().contains(&Step::Read) {
+            world.submit(0)?;
+            tokio::task::yield_now().await;
+        }
+        world.step(Step::Read)?;
+        // The store has answered, and the connection has its turn only now.
+        world.wait(Duration::from_secs(21)).await;
+        world.rest().await?;
+        world.clients[0].join(2, true);
+        world.flush(0);
+        world.rest().await?;
+        let rooms = world.clients[0].rooms.clone();
+        let second = rooms.iter().find(|room| **room != first);
+        world.say(0, second.expect("it is in two"));
         Ok(())
     });
 }

@@ -29,7 +29,7 @@ const RESTLESS: usize = 20_000;
 const SLEEPLESS: usize = 100;
 
 /// A step that could be taken now.
-#[derive(Clone, Copy, Debug)]
+#[derive(PartialEq, Eq, Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// A client without a transport gets one.
     Connect(usize),
@@ -187,7 +187,7 @@ impl World {
     }
 
     /// Everything that could happen next by itself.
-    fn steps(&self) -> Vec<Step> {
+    pub(crate) fn steps(&self) -> Vec<Step> {
         let now = now();
         let mut steps = Vec::new();
         for (place, client) in self.clients.iter().enumerate() {
@@ -484,7 +484,7 @@ impl World {
     }
 
     /// The process dies: what its memory held is gone. What the network holds may still arrive.
-    fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         for line in self.lines.values_mut() {
             line.die();
         }
@@ -527,7 +527,7 @@ impl World {
     }
 
     /// Time passes.
-    async fn wait(&mut self, time: Duration) {
+    pub(crate) async fn wait(&mut self, time: Duration) {
         self.trace.note(|| format!("{time:?} pass"));
         tokio::time::sleep(time).await;
         if now() >= self.swept + SWEEP {

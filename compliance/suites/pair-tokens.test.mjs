@@ -40,7 +40,7 @@ for (const identity of ["open", "verified"]) {
     const pem = publicKey.export({ type: "spki", format: "pem" });
 
     const cases = {
-      "": [() => "", /a token is needed/],
+      "blank": [() => "", /a token is needed/],
       "that is no token": [() => "rubbish", /malformed/],
       "that is an API key": [() => app.client_key, /malformed/],
       "with alg none": [() => token(null, { sub }, { header: { alg: "none" } }), /algorithm is not supported/],
@@ -55,21 +55,23 @@ for (const identity of ["open", "verified"]) {
       "without a subject": [() => token(secret(), { name: "nobody" }), /names no subject/],
       "about a blank subject": [() => token(secret(), { sub: " " }), /subject must be/],
     };
-    for (const [what, [make, words]] of Object.entries(cases)) {
-      test(`a token ${what}: refused in words, and nobody is there`, async () => {
-        const client = await page(what);
-        const answer = await client.ask("registerMessages", { token: make() });
-        assert.equal(answer.success, false);
-        assert.match(answer.error.message, words);
-        assert.equal(await client.expect("info"), answer.error.message);
-        assert.ok(!answer.error.message.includes(secret()));
-        const late = await client.ask("snippets");
-        assert.equal(late.error.message, "send registerMessages first");
-        // The page may try again.
-        await client.expect("info");
-        await register(client, sign(sub));
-      });
-    }
+    /** What such a token comes to; the page may try again. */
+    const refused = async (what, make, words) => {
+      const client = await page(what);
+      const answer = await client.ask("registerMessages", { token: make() });
+      assert.equal(answer.success, false, what);
+      assert.match(answer.error.message, words, what);
+      assert.equal(await client.expect("info"), answer.error.message);
+      assert.ok(!answer.error.message.includes(secret()));
+      const late = await client.ask("snippets");
+      assert.equal(late.error.message, "send registerMessages first", what);
+      await client.expect("info");
+      await register(client, sign(sub));
+    };
+    // All at once: each of them waits until it is clear that nobody registers.
+    test(`tokens that are none are refused in words: ${Object.keys(cases).join(", ")}`, async () => {
+      await Promise.all(Object.entries(cases).map(([what, [make, words]]) => refused(what, make, words)));
+    });
 
     test("claims name the subject in more than one way, and numbers are subjects", async () => {
       for (const claims of [{ id: 4711 }, { data: { id: 4711 } }, { sub: 4711 }, { sub: "4711" }]) {

@@ -32,6 +32,9 @@ pub(crate) struct Sessions {
     pub(crate) by_id: HashMap<SessionId, Arc<Session>, RandomState>,
     /// By the hash of their recovery id; sessions that cannot be recovered are not in here.
     pub(crate) by_pid: HashMap<[u8; 32], Arc<Session>, RandomState>,
+    /// Those that the store may know better, while somebody still holds them: what is decided for them
+    /// concerns whoever the store has brought back in their place.
+    distrusted: HashMap<SessionId, Weak<Session>, RandomState>,
 }
 
 impl Sessions {
@@ -42,6 +45,10 @@ impl Sessions {
                 Entry::Occupied(known) => return Arc::clone(known.get()),
                 Entry::Vacant(place) => place.insert(Arc::clone(&session)),
             };
+        }
+        let earlier = self.distrusted.remove(&session.seed.id);
+        if let Some(earlier) = earlier.and_then(|earlier| earlier.upgrade()) {
+            earlier.state.lock().successor = Arc::downgrade(&session);
         }
         self.by_id.insert(session.seed.id, Arc::clone(&session));
         session
@@ -66,9 +73,11 @@ impl Sessions {
     /// Lets go of all whom the store may know better; gives their sockets.
     pub(crate) fn distrust(&mut self) -> Vec<Arc<Socket>> {
         let distrusted = self.by_id.extract_if(|_, session| session.distrust());
-        let sockets = distrusted
-            .filter_map(|(_, session)| session.socket())
-            .collect();
+        let mut sockets = Vec::new();
+        for (id, session) in distrusted {
+            self.distrusted.insert(id, Arc::downgrade(&session));
+            sockets.extend(session.socket());
+        }
         self.by_pid.retain(|_, session| !session.is_distrusted());
         sockets
     }
@@ -78,6 +87,8 @@ impl Sessions {
         let is_recent = |session: &Arc<Session>| session.parked().is_none_or(|at| at > before);
         self.by_id.retain(|_, session| is_recent(session));
         self.by_pid.retain(|_, session| is_recent(session));
+        self.distrusted
+            .retain(|_, session| session.strong_count() > 0);
         self.by_id.shrink_to(2 * self.by_id.len());
         self.by_pid.shrink_to(2 * self.by_pid.len());
     }
@@ -94,6 +105,8 @@ pub(crate) struct Session {
 #[derive(Default)]
 struct State {
     socket: Weak<Socket>,
+    /// What the store has brought back in its place.
+    successor: Weak<Session>,
     /// Since when it has none.
     parked: Option<Instant>,
     /// Its client has said goodbye. It stays here for a while, because the store may not have heard
@@ -162,6 +175,15 @@ impl Session {
     /// Its socket, while it has one.
     pub(crate) fn socket(&self) -> Option<Arc<Socket>> {
         self.state.lock().socket.upgrade()
+    }
+
+    /// The socket of whoever goes on with it, be it by what the store has brought back in its place.
+    pub(crate) fn heir(&self) -> Option<Arc<Socket>> {
+        let successor = self.state.lock().successor.upgrade();
+        match successor {
+            Some(successor) => successor.heir(),
+            None => self.socket(),
+        }
     }
 
     /// Whether it has a socket, and listens to something.

@@ -259,7 +259,7 @@ impl Asker for Socket {
             return;
         }
         // Who has taken over listens to it already, and will not join again by itself.
-        if let (Some(place), Some(heir)) = (joined, self.session.socket()) {
+        if let (Some(place), Some(heir)) = (joined, self.session.heir()) {
             heir.registered.store(true, Ordering::Release);
             heir.deliver(Delivery::Joined { place, at });
         }
@@ -267,7 +267,7 @@ impl Asker for Socket {
 
     fn wake(&self) {
         self.handle.wake();
-        if let (true, Some(heir)) = (self.is_closed(), self.session.socket()) {
+        if let (true, Some(heir)) = (self.is_closed(), self.session.heir()) {
             heir.handle.wake();
         }
     }

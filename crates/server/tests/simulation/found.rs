@@ -183,3 +183,40 @@ fn a_session_that_is_let_go_of_on_the_way_to_it_is_looked_up_again() {
         Ok(())
     });
 }
+
+/// Its answer went to the connection before and to nobody else, and the room's messages came without it.
+#[test]
+fn a_join_for_a_session_that_was_broken_off_is_answered_to_its_heir() {
+    tell(2, 256 << 10, async |world| {
+        world.clients[0].register(true);
+        world.flush(0);
+        world.rest().await?;
+        world.disk.fail_next_commit(Failure::UnknownButStored);
+        world.clients[0].register(true);
+        world.flush(0);
+        world.submit(0)?;
+        world.step(Step::Write)?;
+        world.clients[0].join(1, true);
+        world.flush(0);
+        world.submit(0)?;
+        while world.steps().contains(&Step::Sequence) {
+            world.step(Step::Sequence)?;
+            tokio::task::yield_now().await;
+        }
+        world.part(0, true);
+        world.step(Step::Connect(0))?;
+        while !world.steps().contains(&Step::Read) {
+            world.submit(0)?;
+            tokio::task::yield_now().await;
+        }
+        world.step(Step::Read)?;
+        world.submit(0)?;
+        world.rest().await?;
+        world.clients[1].join(0, true);
+        world.flush(1);
+        world.rest().await?;
+        let room = world.clients[1].rooms.first().cloned();
+        world.say(1, &room.expect("it is in one"));
+        Ok(())
+    });
+}

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use crate::{
     actor::Proof,
     model::{
-        Conversation, ConversationId, ConversationKind, Details, G, Members, MessageView, Metadata,
-        SessionId, Timestamp, User, UserId,
+        Conversation, ConversationId, Details, G, Members, MessageView, Metadata, SessionId,
+        Timestamp, User, UserId,
     },
     session::StoredSession,
 };
@@ -105,8 +105,7 @@ impl Passing {
     /// The people who are told in person, beside those who listen to the conversation: where it is
     /// one of two.
     pub fn people(&self) -> impl Iterator<Item = UserId> {
-        let kind = self.scene.conversation.kind;
-        let is_of_two = matches!(kind, ConversationKind::Direct | ConversationKind::Product);
+        let is_of_two = self.scene.conversation.kind.is_of_two();
         let members = self.scene.members.iter().filter(move |_| is_of_two);
         members.map(|member| member.user.id)
     }

@@ -255,6 +255,16 @@ pub enum ConversationKind {
     Room,
 }
 
+impl ConversationKind {
+    /// Whether its people are what makes it: two of them, always the same.
+    pub fn is_of_two(self) -> bool {
+        match self {
+            Self::Direct | Self::Product => true,
+            Self::Group | Self::Room => false,
+        }
+    }
+}
+
 /// What never changes about a conversation, shared by everything that names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
@@ -385,10 +395,7 @@ impl ConversationView {
 
     /// The other one of two people.
     pub fn other(&self, user: UserId) -> Option<&Arc<User>> {
-        let is_of_two = matches!(
-            self.conversation.kind,
-            ConversationKind::Direct | ConversationKind::Product
-        );
+        let is_of_two = self.conversation.kind.is_of_two();
         let mut others = self.members.iter().map(|member| &member.user);
         others.find(|other| is_of_two && other.id != user)
     }

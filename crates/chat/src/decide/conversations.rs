@@ -431,10 +431,10 @@ fn check_room(members: usize) -> Result<(), Refusal> {
 
 /// The two people of a direct conversation are what makes it.
 fn check_members_change(view: &ConversationView) -> Result<(), Refusal> {
-    match view.conversation.kind {
-        ConversationKind::Direct | ConversationKind::Product => Err(Refusal::FixedMembers),
-        ConversationKind::Group | ConversationKind::Room => Ok(()),
+    if view.conversation.kind.is_of_two() {
+        return Err(Refusal::FixedMembers);
     }
+    Ok(())
 }
 
 /// Whether `who` may do what concerns all: the app itself, the owner of a group, each of two people.

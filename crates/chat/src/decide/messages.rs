@@ -107,11 +107,7 @@ impl<'a> Draft<'a> {
         match to {
             Destination::Conversation(name) => {
                 let (sender, view) = self.member_at(name, sender)?;
-                let is_of_two = matches!(
-                    view.conversation.kind,
-                    ConversationKind::Direct | ConversationKind::Product
-                );
-                if is_of_two && view.members.len() < 2 {
+                if view.conversation.kind.is_of_two() && view.members.len() < 2 {
                     // The other one was deleted, and nobody would ever read it.
                     return Err(Refusal::UnknownUser.into());
                 }

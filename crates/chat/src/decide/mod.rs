@@ -360,11 +360,10 @@ impl<'a> Draft<'a> {
     /// A conversation as it is now. Who looks at a direct one sees the other person, so the two
     /// stand in it as they are now too.
     fn scene(&self, view: &ConversationView) -> Scene {
-        let members = match view.conversation.kind {
-            ConversationKind::Direct | ConversationKind::Product => {
-                self.facts.refreshed(&view.members)
-            }
-            ConversationKind::Group | ConversationKind::Room => Arc::clone(&view.members),
+        let members = if view.conversation.kind.is_of_two() {
+            self.facts.refreshed(&view.members)
+        } else {
+            Arc::clone(&view.members)
         };
         Scene {
             conversation: Arc::clone(&view.conversation),

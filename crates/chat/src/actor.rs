@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::model::{App, AppId, ExternalId, Identity, KeyId, Scope, SessionId, Timestamp};
+use crate::{
+    model::{App, AppId, ExternalId, Identity, KeyId, Scope, SessionId, Timestamp},
+    room::Standing,
+};
 
 /// What a token says its holder is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,10 @@ pub struct Subject {
     pub id: ExternalId,
     /// The role, where the token names one.
     pub role: Option<Role>,
+    /// What to call the user, where the token says so.
+    pub name: Option<String>,
+    /// What the token says about the user as a viewer of a live stream.
+    pub standing: Standing,
 }
 
 /// Who asks, on behalf of which app.

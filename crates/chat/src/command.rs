@@ -7,11 +7,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::{
+    event::Event,
     model::{
         ApiKey, App, Body, ConversationId, ConversationKind, ConversationView, Details, ExternalId,
         G, KeyId, Media, Members, MessageView, Metadata, Picture, Product, SessionId, Timestamp,
         User, UserId,
     },
+    room::{RoomAct, RoomName, Standing},
     session::StoredSession,
 };
 
@@ -26,6 +28,9 @@ pub enum UserRef {
     Uuid(Uuid),
     /// By the outside id and the app's own one, of a user who must have both.
     Both(Uuid, String),
+    /// By the name under which others see the user, whatever its case; made at first mention. Only
+    /// for the app itself.
+    Called(String),
     /// Whom the asker's token proves; made at first mention.
     Subject,
 }
@@ -43,6 +48,8 @@ pub enum ConversationRef {
     Direct(UserRef, UserRef),
     /// The one about a product.
     Product(ProductRef),
+    /// A room. Everybody may read it, unless it is private.
+    Room(RoomName),
     /// The one that the command before this query opened.
     Opened,
 }
@@ -74,13 +81,20 @@ pub enum Destination {
         /// What about; kept as it is in the first message.
         product: Box<Product>,
     },
+    /// Into a room, to which the sender need not belong.
+    Room {
+        /// Which.
+        room: RoomName,
+        /// What the app says about the sender, where it sends itself; else the token says it.
+        standing: Option<Standing>,
+    },
 }
 
 impl Destination {
     /// Bytes that it holds in memory beside its fixed ones.
     fn weight(&self) -> usize {
         match self {
-            Self::Conversation(_) | Self::Direct(_) => 0,
+            Self::Conversation(_) | Self::Direct(_) | Self::Room { .. } => 0,
             Self::Product { product, .. } => product.weight(),
         }
     }
@@ -160,16 +174,19 @@ pub enum Command {
     /// listen: as `by` if that user belongs to it, else as nobody.
     Join {
         /// Which.
-        conversation: Uuid,
+        conversation: ConversationRef,
         /// Who acts.
         by: Option<UserRef>,
+        /// What the listener calls it, where that is to stand in what is shown. Joining again with
+        /// another name changes that.
+        spelling: Option<String>,
         /// The dialect that shows it.
         dialect: &'static str,
     },
     /// Ends the session's listening to a conversation.
     Leave {
         /// Which.
-        conversation: Uuid,
+        conversation: ConversationRef,
         /// The dialect that showed it.
         dialect: &'static str,
     },
@@ -230,7 +247,7 @@ pub enum Command {
         by: Option<UserRef>,
     },
 
-    /// Writes a message.
+    /// Writes a message. In a room its modes and bans are for everybody but those who rule it.
     Send {
         /// Where.
         to: Destination,
@@ -251,7 +268,7 @@ pub enum Command {
         /// What to change.
         patch: BodyPatch,
     },
-    /// Deletes a message, for everybody. Its author may.
+    /// Deletes a message, for everybody. Its author may; in a room, who rules it.
     DeleteMessage {
         /// Which.
         message: Uuid,
@@ -293,6 +310,30 @@ pub enum Command {
         /// Whether the user writes now.
         writes: bool,
     },
+
+    /// Makes a room, with its first owner. Only the app itself may.
+    CreateRoom {
+        /// Its slug, in lower case; unique in the app.
+        slug: String,
+        /// What it is called.
+        title: Option<String>,
+        /// The name of its owner, who need not be known yet.
+        owner: String,
+        /// Whether only who brings a token may read it.
+        private: bool,
+    },
+    /// Does something to a room.
+    InRoom {
+        /// Which.
+        room: RoomName,
+        /// Who acts: without it the token's subject, or the app itself with a server key.
+        by: Option<UserRef>,
+        /// What.
+        act: RoomAct,
+    },
+    /// Ends what is over in rooms: timeouts, pins, polls. One step of it, so that others need not
+    /// wait. The server itself says so.
+    EndDue,
 
     /// Makes a user with this id of the app's own, or changes the one that is there.
     PutUser {
@@ -512,7 +553,16 @@ pub enum Reply {
         /// As of the G of this reply.
         session: Arc<StoredSession>,
     },
-    /// A step of forgetting or erasing is done.
+    /// Something was done in a room.
+    InRoom {
+        /// What everybody was told, if anything.
+        event: Option<Arc<Event>>,
+        /// The room, as of the G of this reply.
+        conversation: ConversationView,
+    },
+    /// The message waits until somebody has looked at it.
+    Held,
+    /// A step of forgetting, erasing or ending is done.
     Forgotten {
         /// Whether another step would find more.
         more: bool,

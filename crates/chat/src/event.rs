@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::{
     actor::Proof,
@@ -10,6 +10,7 @@ use crate::{
         Conversation, ConversationId, Details, G, Members, MessageView, Metadata, SessionId,
         Timestamp, User, UserId,
     },
+    room::RoomNews,
     session::StoredSession,
 };
 
@@ -60,9 +61,46 @@ pub enum Happening {
         /// Up to which: its outside id.
         message: Uuid,
     },
+    /// Somebody may not write in a room any longer.
+    Banned {
+        /// Who.
+        user: Arc<User>,
+        /// Who decided that; `None` if the app itself did.
+        by: Option<Arc<User>>,
+        /// When it ends by itself, if it does.
+        until: Option<Timestamp>,
+        /// How long it was to last, in minutes.
+        minutes: Option<u32>,
+    },
+    /// Somebody may write in a room again.
+    Unbanned {
+        /// Who.
+        user: Arc<User>,
+        /// Who decided that; `None` if the app itself did, or time.
+        by: Option<Arc<User>>,
+        /// It would not have ended by itself.
+        permanent: bool,
+    },
+    /// A message is shown above all others in its room.
+    Pinned {
+        /// The message.
+        message: Arc<MessageView>,
+        /// Who decided that; `None` if the app itself did.
+        by: Option<Arc<User>>,
+        /// For how many seconds.
+        seconds: u32,
+    },
+    /// Something else in a room.
+    Room(Arc<RoomNews>),
 }
 
 impl Event {
+    /// An id of its own, made of its place: the same whenever it is told.
+    pub fn uuid(&self) -> Uuid {
+        let place = self.conversation().uuid.as_u128() ^ u128::from(self.g);
+        Builder::from_custom_bytes(place.to_be_bytes()).into_uuid()
+    }
+
     /// Where it happened.
     pub fn conversation(&self) -> &Arc<Conversation> {
         &self.scene.conversation
@@ -78,11 +116,17 @@ impl Event {
         const FIXED: usize = 320;
         FIXED
             + match &self.happening {
-                Happening::MessageSent(view) | Happening::MessageEdited(view) => {
+                Happening::MessageSent(view)
+                | Happening::MessageEdited(view)
+                | Happening::Pinned { message: view, .. } => {
                     let metadata = view.message.body.metadata.as_ref();
                     view.message.body.text.len() + metadata.map_or(0, Metadata::weight)
                 }
-                Happening::MessageDeleted { .. } | Happening::Read { .. } => 0,
+                Happening::Room(news) => news.weight(),
+                Happening::MessageDeleted { .. }
+                | Happening::Read { .. }
+                | Happening::Banned { .. }
+                | Happening::Unbanned { .. } => 0,
             }
     }
 }
@@ -159,6 +203,8 @@ pub struct Subscribe {
     pub topic: Topic,
     /// Through which dialect, by its name.
     pub dialect: &'static str,
+    /// What the session calls it, where it says so.
+    pub spelling: Option<Arc<str>>,
     /// Its G: what comes after is shown.
     pub since: G,
 }

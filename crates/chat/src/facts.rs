@@ -18,8 +18,9 @@ use crate::{
         Members, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Refusal,
+    room::{Ban, RoomName},
     session::{StoredSession, StoredSubscription},
-    store::{Change, Need, Newest},
+    store::{Change, Due, Need, Newest, Numbers},
 };
 
 /// Why a decision stopped.
@@ -49,6 +50,18 @@ pub struct Facts {
     by_uuid: HashMap<(AppId, Uuid), Option<ConversationId>, RandomState>,
     conversations: HashMap<ConversationId, ConversationView, RandomState>,
     messages: HashMap<(AppId, Uuid), Option<Arc<MessageView>>, RandomState>,
+    /// Ids of those who were called so when they were looked up, or later: some may be called otherwise
+    /// by now.
+    called: HashMap<(AppId, String), Vec<UserId>>,
+    numbers: HashMap<AppId, Numbers>,
+    by_number: HashMap<(AppId, RoomName), Option<ConversationId>>,
+    bans: HashMap<(ConversationId, UserId), Option<Ban>, RandomState>,
+    /// Who wrote when last, in rooms in slow mode: since a time, which an earlier question set.
+    wrote: HashMap<ConversationId, Wrote>,
+    votes: HashMap<(ConversationId, UserId), Option<u32>, RandomState>,
+    /// Rooms whose votes this batch has forgotten.
+    voteless: Vec<ConversationId>,
+    due: HashMap<(Timestamp, u32), Due>,
     sent: HashMap<(ConversationId, UserId, String), Option<Arc<MessageView>>>,
     read_up_to: HashMap<(ConversationId, UserId), u64, RandomState>,
     newest_of_others: HashMap<(ConversationId, UserId), Option<Newest>, RandomState>,
@@ -64,6 +77,17 @@ pub struct Facts {
     leftover: Option<ConversationId>,
     knows_leftover: bool,
     held: usize,
+}
+
+/// Who wrote in a room lately.
+struct Wrote {
+    since: Timestamp,
+    last: HashMap<UserId, Timestamp, RandomState>,
+}
+
+impl Wrote {
+    /// Senders remembered of a room; beyond that they are looked up anew.
+    const CAPACITY: usize = 10_000;
 }
 
 /// What is known of a session in this batch.
@@ -95,6 +119,10 @@ impl Facts {
         self.sessions.clear();
         self.seen_before.clear();
         self.knows_leftover = false;
+        self.due.clear();
+        self.voteless.clear();
+        // Only those still count who wrote within the longest time that a room makes anybody wait.
+        self.wrote.retain(|_, wrote| wrote.last.len() < Wrote::CAPACITY);
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }
@@ -150,6 +178,69 @@ impl Facts {
             Some(id) => Ok(id.and_then(|id| self.conversations.get(&id))),
             None => Err(Halt::Need(Need::ConversationByKey(key.0, key.1, key.2))),
         }
+    }
+
+    /// The users whom others see under a name, which is folded; the oldest first.
+    pub fn users_called(&self, app: AppId, name: &str) -> Result<Vec<&Arc<User>>, Halt> {
+        let key = (app, name.to_owned());
+        let Some(ids) = self.called.get(&key) else {
+            return Err(Halt::Need(Need::UsersCalled(key.0, key.1)));
+        };
+        let users = ids.iter().filter_map(|id| self.users.get(id));
+        Ok(users.filter(|user| user.is_called(name)).collect())
+    }
+
+    /// The highest numbers given in an app.
+    pub fn numbers(&self, app: AppId) -> Result<Numbers, Halt> {
+        let known = self.numbers.get(&app).copied();
+        known.ok_or(Halt::Need(Need::Numbers(app)))
+    }
+
+    /// The room of this name.
+    pub fn room(&self, app: AppId, name: &RoomName) -> Result<Option<&ConversationView>, Halt> {
+        if let RoomName::Slug(slug) = name {
+            return self.conversation_by_key(app, ConversationKind::Room, slug.clone());
+        }
+        let key = (app, name.clone());
+        match self.by_number.get(&key) {
+            Some(id) => Ok(id.and_then(|id| self.conversations.get(&id))),
+            None => Err(Halt::Need(Need::Room(key.0, key.1))),
+        }
+    }
+
+    /// A conversation that was looked up just now, as it is after what this batch has changed.
+    pub fn conversation_now(&self, view: &ConversationView) -> Option<&ConversationView> {
+        self.conversations.get(&view.conversation.id)
+    }
+
+    /// The ban of a user in a room, also one that has ended.
+    pub fn ban(&self, room: ConversationId, user: UserId) -> Result<Option<Ban>, Halt> {
+        let known = self.bans.get(&(room, user)).copied();
+        known.ok_or(Halt::Need(Need::Ban(room, user)))
+    }
+
+    /// When a user wrote last in a room, if that was after a time.
+    pub fn wrote_since(
+        &self,
+        room: ConversationId,
+        since: Timestamp,
+        user: UserId,
+    ) -> Result<Option<Timestamp>, Halt> {
+        let known = self.wrote.get(&room).filter(|wrote| wrote.since <= since);
+        let known = known.ok_or(Halt::Need(Need::WroteSince(room, since)))?;
+        Ok(known.last.get(&user).copied().filter(|at| *at > since))
+    }
+
+    /// Which answer a user chose in a room's poll.
+    pub fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Halt> {
+        let known = self.votes.get(&(room, user)).copied();
+        known.ok_or(Halt::Need(Need::Vote(room, user)))
+    }
+
+    /// What had ended in rooms when this batch began.
+    pub fn due(&self, now: Timestamp, limit: u32) -> Result<&Due, Halt> {
+        let known = self.due.get(&(now, limit));
+        known.ok_or(Halt::Need(Need::Due(now, limit)))
     }
 
     /// The conversation that has this outside id; one of another app is not found. What one app

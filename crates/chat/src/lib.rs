@@ -16,6 +16,7 @@ pub mod model;
 pub mod query;
 pub mod queue;
 pub mod refusal;
+pub mod room;
 pub mod session;
 pub mod store;
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::room::{Badge, Room, RoomNumbers, folded};
+
 /// The number of a lasting change on this node, in commit order. Starts at 1; never reused.
 pub type G = u64;
 
@@ -147,6 +149,8 @@ pub struct User {
     pub uuid: Uuid,
     /// The app's own id for this user.
     pub external: ExternalId,
+    /// Counts up in the app, from 1: for dialects whose ids are numbers.
+    pub number: i64,
     /// What the app says about the user.
     pub profile: Profile,
     /// When the user was first mentioned.
@@ -161,6 +165,11 @@ impl User {
     /// What to call the user: the name, else the app's own id.
     pub fn name(&self) -> &str {
         self.profile.name.as_deref().unwrap_or(&self.external.text)
+    }
+
+    /// Whether others see the user under this name, which is [`folded`].
+    pub fn is_called(&self, name: &str) -> bool {
+        folded(self.name()) == name
     }
 }
 
@@ -278,6 +287,8 @@ pub struct Conversation {
     pub kind: ConversationKind,
     /// What makes it unique in its app and kind; see [`pair_key`].
     pub key: Option<String>,
+    /// Of a room.
+    pub numbers: Option<RoomNumbers>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -303,6 +314,8 @@ pub struct Details {
     pub metadata: Option<Metadata>,
     /// What a product conversation is about.
     pub product: Option<Box<Product>>,
+    /// What changes about a room.
+    pub room: Option<Arc<Room>>,
 }
 
 /// What a vendor and a customer talk about, in the words of the shop's page.
@@ -349,6 +362,8 @@ impl Product {
 pub enum MemberRole {
     /// Made the conversation: may remove others and delete it.
     Owner,
+    /// In a room: decides what may stand there, and who may write.
+    Moderator,
     /// Reads and writes.
     Member,
 }
@@ -388,6 +403,11 @@ pub struct ConversationView {
 }
 
 impl ConversationView {
+    /// What changes about a room; nothing where it is none.
+    pub fn room(&self) -> Option<&Arc<Room>> {
+        self.details.room.as_ref()
+    }
+
     /// The membership of a user.
     pub fn member(&self, user: UserId) -> Option<&Member> {
         self.members.iter().find(|member| member.user.id == user)
@@ -415,6 +435,8 @@ pub struct Body {
     pub media: Vec<Media>,
     /// Of the app's own use.
     pub metadata: Option<Metadata>,
+    /// The outside id of the message that it answers, in the same conversation.
+    pub reply_to: Option<Uuid>,
 }
 
 impl Body {
@@ -453,6 +475,8 @@ pub struct Message {
     pub origin: Option<SessionId>,
     /// The id under which its client may send it again without making a second message.
     pub client_id: Option<String>,
+    /// What stood beside its sender's name in a room.
+    pub badges: Vec<Badge>,
 }
 
 /// A message together with what showing it needs.
@@ -466,4 +490,17 @@ pub struct MessageView {
     pub message: Message,
     /// Whether somebody else has read it, as of the moment of looking.
     pub seen: bool,
+    /// The message that it answers, while that is there.
+    pub quoted: Option<Arc<Quote>>,
+}
+
+/// A message as it stands in an answer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Its outside id.
+    pub message: Uuid,
+    /// Who wrote it.
+    pub sender: Arc<User>,
+    /// What it says.
+    pub text: String,
 }

@@ -11,6 +11,7 @@ use crate::{
         Conversation, ConversationKind, ConversationView, ExternalId, G, Message, MessageView,
         User, pair_key, product_key,
     },
+    room::RoomName,
     store::{ConversationName, ConversationSummary, ListPage, Page, UserName},
 };
 
@@ -23,8 +24,8 @@ pub enum Query {
         conversation: ConversationRef,
         /// Who looks, where the asker says so in the payload; else whoever the asker is.
         viewer: Option<UserRef>,
-        /// Only what is older than a message there.
-        before: Option<Uuid>,
+        /// Only what is older than something there.
+        before: Option<Before>,
         /// How many of the newest to pass over.
         offset: u64,
         /// How many to return at most; fewer where they are long.
@@ -36,6 +37,11 @@ pub enum Query {
         conversation: ConversationRef,
         /// See [`Query::History`].
         viewer: Option<UserRef>,
+    },
+    /// A room, with what stands in it.
+    Room {
+        /// Which.
+        room: RoomName,
     },
     /// The conversations of a user in which something was said, the newest first.
     Conversations {
@@ -76,6 +82,15 @@ pub enum Query {
     },
 }
 
+/// What something is older than.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// A message of the conversation.
+    Message(Uuid),
+    /// A number, whatever has it.
+    G(G),
+}
+
 /// What a query found.
 #[derive(Clone, Debug)]
 pub enum View {
@@ -95,6 +110,8 @@ pub enum View {
         /// Who looks, if one user does.
         viewer: Option<Arc<User>>,
     },
+    /// A room.
+    Room(Box<RoomView>),
     /// A page of conversations.
     Conversations {
         /// Who looks.
@@ -115,6 +132,17 @@ pub enum View {
         /// Whether any socket of the user's is connected.
         online: bool,
     },
+}
+
+/// A room, with what stands in it.
+#[derive(Clone, Debug)]
+pub struct RoomView {
+    /// The room.
+    pub conversation: ConversationView,
+    /// The message that is pinned, and who did that.
+    pub pinned: Option<(MessageView, Option<Arc<User>>)>,
+    /// Which answer of the poll the one who looks has chosen.
+    pub voted: Option<u32>,
 }
 
 /// Bytes of text and metadata in what a query finds, roughly.
@@ -152,6 +180,8 @@ pub struct Reader<'a> {
     /// Whether the asker brought a key with which it may look as whomever it names, or as nobody in
     /// particular: one of an open app, or a server key.
     pub is_believed: bool,
+    /// Whether the asker is the app itself.
+    pub is_server: bool,
     /// The user whom a token proves: whoever is named must be that one, unless the asker is believed.
     pub subject: Option<&'a ExternalId>,
 }
@@ -214,7 +244,10 @@ pub fn run(
             let (conversation, viewer) = look.conversation(conversation, viewer.as_ref())?;
             let found = &conversation.conversation;
             let at = match before {
-                Some(before) => at.min(look.message_in(found, *before)?.g.saturating_sub(1)),
+                Some(Before::Message(message)) => {
+                    at.min(look.message_in(found, *message)?.g.saturating_sub(1))
+                }
+                Some(Before::G(g)) => at.min(g.saturating_sub(1)),
                 None => at,
             };
             let messages = sources.store.history(found, at, &page(*offset, *limit))?;
@@ -234,6 +267,7 @@ pub fn run(
                 viewer,
             })
         }
+        Query::Room { room } => look.room(room).map(|room| View::Room(Box::new(room))),
         Query::Conversations {
             user,
             kind,
@@ -321,6 +355,7 @@ impl Look<'_> {
                 let key = |vendor, customer| product_key(product, vendor, customer);
                 self.of_two(ConversationKind::Product, vendor, customer, key)?
             }
+            ConversationRef::Room(name) => return Ok((self.public_room(name)?, None)),
             ConversationRef::Opened => self.opened.cloned(),
         };
         let found = found.ok_or(Refusal::UnknownConversation)?;
@@ -336,6 +371,44 @@ impl Look<'_> {
             return Err(Refusal::UnknownConversation.into());
         }
         Ok((found, viewer))
+    }
+
+    /// A room that everybody may see; one that is private only who brings a token.
+    fn public_room(&self, name: &RoomName) -> Result<ConversationView, QueryError> {
+        let found = self.stored(&ConversationName::Room(name.clone()))?;
+        let found = found.ok_or(Refusal::UnknownConversation)?;
+        let is_private = found.room().is_some_and(|room| room.private);
+        if is_private && self.reader.subject.is_none() && !self.reader.is_server {
+            return Err(Refusal::TokenRequired.into());
+        }
+        Ok(found)
+    }
+
+    fn room(&self, name: &RoomName) -> Result<RoomView, QueryError> {
+        let conversation = self.public_room(name)?;
+        let state = conversation.room();
+        let pin = state.and_then(|room| room.pin.as_ref());
+        let pinned = match pin {
+            Some(pin) => {
+                let message = self.store.message(self.reader.app, pin.message)?;
+                let by = pin.by.map(|by| self.store.users(&[by])).transpose()?;
+                message.map(|message| (message, by.unwrap_or_default().pop()))
+            }
+            None => None,
+        };
+        let viewer = match self.reader.subject {
+            Some(_) if state.is_some_and(|room| room.poll.is_some()) => {
+                self.user(&UserRef::Subject)?
+            }
+            _ => None,
+        };
+        let vote = |user: Arc<User>| self.store.vote(conversation.conversation.id, user.id);
+        let voted = viewer.map(vote).transpose()?.flatten();
+        Ok(RoomView {
+            conversation,
+            pinned,
+            voted,
+        })
     }
 
     /// Who of the members the asker is, if any.
@@ -395,6 +468,8 @@ impl Look<'_> {
             UserRef::Named(external) => UserName::External(external.text.clone()),
             UserRef::Known(external) => UserName::External(external.clone()),
             UserRef::Uuid(uuid) | UserRef::Both(uuid, _) => UserName::Uuid(*uuid),
+            // Only commands name somebody so.
+            UserRef::Called(_) => return Ok(None),
             UserRef::Subject => match self.reader.subject {
                 Some(subject) => UserName::External(subject.text.clone()),
                 None => return Ok(None),
@@ -403,7 +478,7 @@ impl Look<'_> {
         let user = self.store.user(self.reader.app, &name)?;
         Ok(user.filter(|user| match asked {
             UserRef::Both(_, external) => user.external.text == *external,
-            UserRef::Named(_) | UserRef::Known(_) | UserRef::Uuid(_) | UserRef::Subject => true,
+            _ => true,
         }))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::Timestamp;
+
 /// The asker's fault, with a stable code. The words are the core's; a dialect that knows how its
 /// client named the field says it in its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,42 @@ pub enum Refusal {
         /// The limit in bytes of JSON text.
         limit: usize,
     },
+    /// Somebody who rules a room does not let the asker write in it.
+    Banned {
+        /// Until when; `None` for good.
+        until: Option<Timestamp>,
+    },
+    /// The room takes the asker's next message only after a while.
+    SlowMode {
+        /// How long, in whole seconds.
+        wait_seconds: u32,
+    },
+    /// The room is for those who have followed its channel for a while.
+    FollowersOnly {
+        /// How long, in minutes.
+        minutes: u32,
+    },
+    /// The room is for those who subscribe to its channel.
+    SubscribersOnly,
+    /// The room takes only emotes.
+    EmotesOnly,
+    /// The room is for those who have been known for a while.
+    AccountTooYoung {
+        /// How long, in minutes.
+        minutes: u32,
+    },
+    /// The room has a poll that has not ended.
+    PollIsOpen,
+    /// The room has no poll, or none in which one can vote any longer.
+    NoPoll,
+    /// The asker has voted.
+    AlreadyVoted,
+    /// There is nothing of that kind to take back.
+    NothingThere,
+    /// The message has words that are not taken here.
+    Filtered,
+    /// The message has words that somebody looks at first; it is kept until then.
+    HeldForReview,
     /// A file has more bytes than are kept.
     FileTooLarge {
         /// The limit in bytes.
@@ -104,6 +142,18 @@ impl Refusal {
         "too_many_blocks",
         "not_a_member",
         "metadata_too_large",
+        "banned",
+        "slow_mode",
+        "followers_only",
+        "subscribers_only",
+        "emotes_only",
+        "account_too_young",
+        "poll_is_open",
+        "no_poll",
+        "already_voted",
+        "nothing_there",
+        "filtered",
+        "held_for_review",
         "file_too_large",
         "too_many_members",
         "not_identified",
@@ -136,6 +186,18 @@ impl Refusal {
             Self::TooManyBlocks { .. } => "too_many_blocks",
             Self::NotAMember => "not_a_member",
             Self::MetadataTooLarge { .. } => "metadata_too_large",
+            Self::Banned { .. } => "banned",
+            Self::SlowMode { .. } => "slow_mode",
+            Self::FollowersOnly { .. } => "followers_only",
+            Self::SubscribersOnly => "subscribers_only",
+            Self::EmotesOnly => "emotes_only",
+            Self::AccountTooYoung { .. } => "account_too_young",
+            Self::PollIsOpen => "poll_is_open",
+            Self::NoPoll => "no_poll",
+            Self::AlreadyVoted => "already_voted",
+            Self::NothingThere => "nothing_there",
+            Self::Filtered => "filtered",
+            Self::HeldForReview => "held_for_review",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::TooManyMembers { .. } => "too_many_members",
             Self::NotIdentified => "not_identified",
@@ -172,6 +234,28 @@ impl fmt::Display for Refusal {
             Self::NotAMember => f.write_str("the user is not a member of the conversation"),
             Self::MetadataTooLarge { limit } => {
                 write!(f, "the metadata is longer than {limit} bytes")
+            }
+            Self::Banned { until: None } => f.write_str("you are banned here"),
+            Self::Banned { until: Some(_) } => f.write_str("you may not write here for a while"),
+            Self::SlowMode { wait_seconds } => {
+                write!(f, "slow mode: write again in {wait_seconds} s")
+            }
+            Self::FollowersOnly { minutes: 0 } => f.write_str("only followers may write here"),
+            Self::FollowersOnly { minutes } => {
+                write!(f, "only those who have followed for {minutes} min may write here")
+            }
+            Self::SubscribersOnly => f.write_str("only subscribers may write here"),
+            Self::EmotesOnly => f.write_str("only emotes may be written here"),
+            Self::AccountTooYoung { minutes } => {
+                write!(f, "only those known for {minutes} min may write here")
+            }
+            Self::PollIsOpen => f.write_str("there is a poll that has not ended"),
+            Self::NoPoll => f.write_str("there is no poll to vote in"),
+            Self::AlreadyVoted => f.write_str("you have voted"),
+            Self::NothingThere => f.write_str("there is nothing to take back"),
+            Self::Filtered => f.write_str("the text has words that are not taken here"),
+            Self::HeldForReview => {
+                f.write_str("the text waits until somebody has looked at it")
             }
             Self::FileTooLarge { limit } => write!(f, "the file is longer than {limit} bytes"),
             Self::TooManyMembers { limit } => {

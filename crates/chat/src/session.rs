@@ -34,6 +34,8 @@ pub struct StoredSubscription {
     pub proof: Proof,
     /// Through which dialect, by its name.
     pub dialect: String,
+    /// What the session calls it, where it says so.
+    pub spelling: Option<Arc<str>>,
     /// It is shown what has a higher G.
     pub since: G,
 }
@@ -64,8 +66,12 @@ impl StoredSession {
             (old.topic, old.dialect.as_str()) == (new.topic, new.dialect.as_str())
         };
         match self.subscriptions.iter_mut().find(is_same) {
-            Some(old) if old.user == new.user => old.proof = new.proof,
-            Some(_) => {}
+            Some(old) => {
+                if old.user == new.user {
+                    old.proof = new.proof;
+                }
+                old.spelling = new.spelling;
+            }
             None => self.subscriptions.push(new),
         }
     }
@@ -94,6 +100,7 @@ pub fn apply(state: &mut Option<Arc<StoredSession>>, change: &Change) {
                 proof,
                 topic,
                 dialect,
+                spelling,
                 since,
                 at,
             },
@@ -104,6 +111,7 @@ pub fn apply(state: &mut Option<Arc<StoredSession>>, change: &Change) {
                 user: *user,
                 proof: *proof,
                 dialect: (*dialect).to_owned(),
+                spelling: spelling.clone(),
                 since: *since,
             };
             if let Some(known) = known {

@@ -10,9 +10,10 @@ use crate::{
     event::{Event, Topic},
     model::{
         ApiKey, App, AppId, Conversation, ConversationId, ConversationKind, ConversationView,
-        Details, G, KeyId, Media, Member, MessageView, SessionId, Timestamp, User, UserId,
+        Details, G, KeyId, Media, Member, MemberRole, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Fault,
+    room::{Ban, Room, RoomName, RoomNote},
     session::StoredSession,
 };
 
@@ -23,6 +24,22 @@ pub enum Need {
     User(AppId, String),
     /// A user by the outside id.
     UserByUuid(AppId, Uuid),
+    /// The users whom others see under a name, which is folded; so many at most.
+    UsersCalled(AppId, String),
+    /// The highest numbers that were given in an app.
+    Numbers(AppId),
+    /// A room by one of its numbers.
+    Room(AppId, RoomName),
+    /// Who may not write in a room, or might not: whether a user is banned.
+    Ban(ConversationId, UserId),
+    /// Who wrote in a room since a time, and when last.
+    WroteSince(ConversationId, Timestamp),
+    /// Which answer a user chose in a room's poll.
+    Vote(ConversationId, UserId),
+    /// When the next thing in a room ends by itself.
+    NextDue,
+    /// What has ended in rooms by a time, so many at most.
+    Due(Timestamp, u32),
     /// A conversation by what makes it unique.
     ConversationByKey(AppId, ConversationKind, String),
     /// A conversation by its outside id.
@@ -72,6 +89,20 @@ pub enum Found {
     ReadUpTo(u64),
     /// For [`Need::NewestOfOthers`].
     Newest(Option<Newest>),
+    /// For [`Need::UsersCalled`], oldest first.
+    People(Vec<Arc<User>>),
+    /// For [`Need::Numbers`].
+    Numbers(Numbers),
+    /// For [`Need::Ban`]; also of one that has ended.
+    Ban(Option<Ban>),
+    /// For [`Need::WroteSince`].
+    Wrote(Vec<(UserId, Timestamp)>),
+    /// For [`Need::Vote`].
+    Vote(Option<u32>),
+    /// For [`Need::NextDue`].
+    NextDue(Option<Timestamp>),
+    /// For [`Need::Due`].
+    Due(Due),
     /// For [`Need::Blocks`].
     Users(Vec<UserId>),
     /// For [`Need::CollectedUpTo`]; 0 when nothing was.
@@ -90,6 +121,24 @@ pub enum Found {
     Sessions(Vec<SessionId>),
     /// For [`Need::Leftover`].
     Leftover(Option<ConversationId>),
+}
+
+/// The highest numbers given in an app. They never go back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// Of users.
+    pub user: i64,
+    /// Of rooms and live streams.
+    pub room: i64,
+}
+
+/// What has ended in rooms.
+#[derive(Clone, Debug, Default)]
+pub struct Due {
+    /// Rooms in which a pin or a poll is to change.
+    pub rooms: Vec<ConversationView>,
+    /// Bans that are over, with their rooms and whom they were for.
+    pub bans: Vec<(Ban, Arc<User>, ConversationView)>,
 }
 
 /// What names a message.
@@ -235,9 +284,42 @@ pub enum Change {
         /// A number in the conversation.
         seq: u64,
     },
+    /// The state of a room has changed. Nobody is told by this alone.
+    RoomUpdated {
+        /// Which.
+        conversation: ConversationId,
+        /// As it is now.
+        room: Arc<Room>,
+    },
+    /// Something happened in a room.
+    RoomNoted {
+        /// Where it stands in the log.
+        entry: Entry,
+        /// What.
+        note: RoomNote,
+    },
+    /// Somebody may not write in a room; in place of an earlier ban.
+    Banned(Ban),
+    /// Somebody may write in a room again.
+    Unbanned(ConversationId, UserId),
+    /// A user has chosen an answer in a room's poll.
+    Voted {
+        /// Where.
+        conversation: ConversationId,
+        /// Who.
+        user: UserId,
+        /// Which.
+        option: u32,
+    },
+    /// The votes in a room are forgotten.
+    VotesForgotten(ConversationId),
+    /// A member is something else in a conversation now. Nobody is told.
+    RoleChanged(ConversationId, UserId, MemberRole),
+    /// A number for a live stream was given.
+    NumberGiven(AppId, i64),
     /// A session gets what it listens to; stores the session if it is not stored yet. Doing it
     /// again for the same session, topic, dialect and user keeps the first `since`, and its right to
-    /// listen hangs on the new proof. The session was seen.
+    /// listen hangs on the new proof; the new spelling counts, whoever it is from. The session was seen.
     Subscription {
         /// The session.
         session: Arc<SessionSeed>,
@@ -249,6 +331,8 @@ pub enum Change {
         topic: Topic,
         /// Through which dialect, by its name.
         dialect: &'static str,
+        /// What the session calls it, where it says so.
+        spelling: Option<Arc<str>>,
         /// Its own G.
         since: G,
         /// When.
@@ -343,6 +427,8 @@ pub enum ConversationName {
     Id(ConversationId),
     /// By what makes it unique in its kind.
     Key(ConversationKind, String),
+    /// A room.
+    Room(RoomName),
 }
 
 /// A part of a history, counted back from the newest message.
@@ -420,7 +506,8 @@ pub trait Store: Send + Sync {
         user: UserId,
         page: &ListPage,
     ) -> Result<(Vec<ConversationSummary>, u64), Fault>;
-    /// A page of the messages with `g <= at`, oldest first.
+    /// A page of the messages with `g <= at`, oldest first. Not those that a room's history does
+    /// not have any longer.
     fn history(
         &self,
         conversation: &Arc<Conversation>,
@@ -446,6 +533,8 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<UserId>, Fault>;
     /// Whom a user blocks, the latest last.
     fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault>;
+    /// Which answer a user chose in a room's poll.
+    fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault>;
     /// A message, if it is there.
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault>;
     /// A user, if there.

@@ -14,6 +14,7 @@ use crate::{
         Product, User, pair_key, product_key,
     },
     refusal::Refusal,
+    room::RoomNumbers,
     store::Change,
 };
 
@@ -26,23 +27,30 @@ const ERASE_STEP: u32 = 500;
 impl<'a> Draft<'a> {
     pub(super) fn join(
         &mut self,
-        conversation: Uuid,
+        conversation: &ConversationRef,
         by: Option<&UserRef>,
+        spelling: Option<&str>,
         dialect: &'static str,
     ) -> Result<Reply, Halt> {
-        let (user, view) = if self.believes() {
+        let (user, view) = if let ConversationRef::Room(_) = conversation {
+            let view = self.conversation(conversation)?;
+            let view = view.ok_or(Refusal::UnknownConversation)?;
+            self.check_readable(view)?;
+            (None, view)
+        } else if self.believes() {
             // Everybody may listen here. Who belongs to it listens as that user all the same, so that
             // it ends when the user is put out.
-            let view = self.visible(conversation, None)?;
+            let view = self.visible_at(conversation, None)?;
             let by = by.map(|by| self.find(by)).transpose()?.flatten();
             (by.filter(|user| view.has(user.id)), view)
         } else {
             let user = self.acting_or_app(by)?;
-            (user, self.visible(conversation, user)?)
+            (user, self.visible_at(conversation, user)?)
         };
         let (user, view) = (user.map(Arc::clone), view.clone());
         let topic = Topic::Conversation(view.conversation.id);
-        self.subscribe(user.as_ref().map(|user| user.id), topic, dialect);
+        let id = user.as_ref().map(|user| user.id);
+        self.subscribe_as(id, topic, dialect, spelling.map(Arc::from));
         Ok(Reply::Opened {
             user,
             conversation: view,
@@ -51,10 +59,10 @@ impl<'a> Draft<'a> {
 
     pub(super) fn leave(
         &mut self,
-        conversation: Uuid,
+        conversation: &ConversationRef,
         dialect: &'static str,
     ) -> Result<Reply, Halt> {
-        let found = self.facts.conversation_by_uuid(self.app(), conversation)?;
+        let found = self.conversation(conversation)?;
         if let Some(view) = found {
             self.unsubscribe(Topic::Conversation(view.conversation.id), dialect);
         }
@@ -112,7 +120,7 @@ impl<'a> Draft<'a> {
             (&other, &user)
         };
         let members = vec![member(first), member(second)];
-        let view = self.new_conversation(kind, Some(key), details, members);
+        let view = self.new_conversation((kind, Some(key), None), details, members);
         Ok((user, other, Cow::Owned(view)))
     }
 
@@ -147,7 +155,7 @@ impl<'a> Draft<'a> {
             ..Details::default()
         };
         let members = vec![member(&vendor), member(&customer)];
-        let view = self.new_conversation(kind, Some(key), details, members);
+        let view = self.new_conversation((kind, Some(key), None), details, members);
         Ok((sender, Cow::Owned(view)))
     }
 
@@ -227,17 +235,17 @@ impl<'a> Draft<'a> {
             ..details.clone()
         };
         let kind = ConversationKind::Group;
-        let conversation = self.new_conversation(kind, None, details, belonging);
+        let conversation = self.new_conversation((kind, None, None), details, belonging);
         Ok(Reply::Opened {
             user: Some(owner),
             conversation,
         })
     }
 
-    fn new_conversation(
+    /// What names it: its kind, what makes it unique, a room's numbers.
+    pub(super) fn new_conversation(
         &mut self,
-        kind: ConversationKind,
-        key: Option<String>,
+        (kind, key, numbers): (ConversationKind, Option<String>, Option<RoomNumbers>),
         details: Details,
         members: Vec<Member>,
     ) -> ConversationView {
@@ -248,6 +256,7 @@ impl<'a> Draft<'a> {
                 uuid: self.mint.uuid(self.now),
                 kind,
                 key,
+                numbers,
                 created_at: self.now,
             }),
             details: Arc::new(details),
@@ -280,6 +289,7 @@ impl<'a> Draft<'a> {
             avatar: patch.avatar.clone().or_else(|| view.details.avatar.clone()),
             metadata: merged(view.details.metadata.as_ref(), patch.metadata.as_ref())?,
             product: view.details.product.clone(),
+            room: view.details.room.clone(),
         };
         let mut updated = self.refreshed(view);
         if details != *view.details {
@@ -374,7 +384,7 @@ impl<'a> Draft<'a> {
         // A group that its owner leaves belongs to whoever came next.
         let heir = match member.role {
             MemberRole::Owner => view.members.iter().find(|other| other.user.id != user.id),
-            MemberRole::Member => None,
+            MemberRole::Moderator | MemberRole::Member => None,
         };
         let entry = self.entry(view, who.map(|user| user.id));
         self.changes.push(Change::MemberRemoved {
@@ -420,7 +430,7 @@ fn member(user: &Arc<User>) -> Member {
 }
 
 /// Whether one more belongs into a group of this size.
-fn check_room(members: usize) -> Result<(), Refusal> {
+pub(super) fn check_room(members: usize) -> Result<(), Refusal> {
     if members < MAX_MEMBERS {
         Ok(())
     } else {

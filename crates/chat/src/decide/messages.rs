@@ -4,12 +4,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{Draft, merged};
+use super::{
+    Draft, merged,
+    rooms::{badges, rules},
+};
 use crate::{
     command::{BodyPatch, ConversationRef, Destination, Reply, UserRef},
     event::{Effect, Happening, Passing, Sign},
     facts::Halt,
-    model::{Body, ConversationKind, ConversationView, Message, MessageView, User, UserId},
+    model::{Body, ConversationKind, ConversationView, Message, MessageView, Quote, User, UserId},
     refusal::Refusal,
     store::Change,
 };
@@ -26,11 +29,13 @@ impl<'a> Draft<'a> {
         client_id: Option<&str>,
     ) -> Result<Reply, Halt> {
         let (sender, view) = self.destination(to, sender, body)?;
-        let is_opening = view.last_seq == 0 && !matches!(to, Destination::Conversation(_));
+        let is_direct = matches!(to, Destination::Direct(_) | Destination::Product { .. });
+        let is_opening = view.last_seq == 0 && is_direct;
         let other = view.other(sender.id);
         self.check_body(body)?;
-        // A conversation made just now has no past, and was looked at when it was made.
-        if self.changes.is_empty() {
+        // A conversation made just now has no past, and was looked at when it was made; nor has a
+        // user made just now.
+        if matches!(view, Cow::Borrowed(_)) && !self.is_made_now(&sender) {
             if let Some(client_id) = client_id
                 && let Some(first) = self
                     .facts
@@ -42,7 +47,7 @@ impl<'a> Draft<'a> {
                     message: Arc::clone(first),
                     members: Arc::clone(&view.members),
                     repeated: true,
-                    opened: opened.filter(|_| !matches!(to, Destination::Conversation(_))),
+                    opened: opened.filter(|_| is_direct),
                 });
             }
             self.check_not_blocked(&view, sender.id)?;
@@ -51,6 +56,13 @@ impl<'a> Draft<'a> {
             ConversationKind::Product => other.map(|user| self.presence.is_present(user)),
             ConversationKind::Direct | ConversationKind::Group | ConversationKind::Room => None,
         };
+        let given = match to {
+            Destination::Room { standing, .. } => *standing,
+            _ => None,
+        };
+        let standing = self.standing(&sender, given);
+        self.check_may_speak(&view, &sender, standing, body)?;
+        let quoted = self.quoted(&view, body.reply_to)?;
         let body = Body {
             metadata: merged(None, body.metadata.as_ref())?,
             ..body.clone()
@@ -71,8 +83,10 @@ impl<'a> Draft<'a> {
                 recipient_online,
                 origin: self.origin(),
                 client_id: client_id.map(str::to_owned),
+                badges: badges(&view, &sender, standing),
             },
             seen: false,
+            quoted,
         });
         self.changes.push(Change::Message(Arc::clone(&message)));
         let scene = self.scene(&view);
@@ -127,7 +141,27 @@ impl<'a> Draft<'a> {
                 self.check_body(body)?;
                 self.product(sender, vendor, customer, product)
             }
+            Destination::Room { room, .. } => self.room_to_write(room, sender),
         }
+    }
+
+    /// The message that another one answers.
+    fn quoted(
+        &self,
+        view: &ConversationView,
+        reply_to: Option<Uuid>,
+    ) -> Result<Option<Arc<Quote>>, Halt> {
+        let Some(message) = reply_to else {
+            return Ok(None);
+        };
+        let found = self.facts.message(self.app(), message)?;
+        let here = found.filter(|(_, at)| at.conversation.id == view.conversation.id);
+        let (answered, _) = here.ok_or(Refusal::UnknownMessage)?;
+        Ok(Some(Arc::new(Quote {
+            message,
+            sender: self.facts.current(&answered.sender),
+            text: answered.message.body.text.clone(),
+        })))
     }
 
     /// Where only two are, each may refuse the other.
@@ -151,7 +185,10 @@ impl<'a> Draft<'a> {
         by: Option<&UserRef>,
         patch: &BodyPatch,
     ) -> Result<Reply, Halt> {
-        let (who, message, view) = self.own_message(message, by)?;
+        let (who, message, view) = self.visible_message(message, by)?;
+        if who.is_some_and(|user| user.id != message.sender.id) {
+            return Err(Refusal::NotAllowed.into());
+        }
         let old = &message.message.body;
         let body = Body {
             text: patch.text.clone().unwrap_or_else(|| old.text.clone()),
@@ -160,6 +197,7 @@ impl<'a> Draft<'a> {
                 None => old.media.clone(),
             },
             metadata: merged(old.metadata.as_ref(), patch.metadata.as_ref())?,
+            reply_to: old.reply_to,
         };
         self.check_body(&body)?;
         let entry = self.entry(view, who.map(|user| user.id));
@@ -172,6 +210,7 @@ impl<'a> Draft<'a> {
             },
             conversation: Arc::clone(&message.conversation),
             seen: self.facts.is_seen(message),
+            quoted: message.quoted.clone(),
         });
         self.changes.push(Change::MessageEdited {
             entry,
@@ -192,23 +231,36 @@ impl<'a> Draft<'a> {
         within: Option<&ConversationRef>,
         by: Option<&UserRef>,
     ) -> Result<Reply, Halt> {
-        let (who, message, view) = self.own_message(message, by)?;
+        let (who, message, view) = self.visible_message(message, by)?;
+        if who.is_some_and(|user| user.id != message.sender.id && !rules(view, user)) {
+            return Err(Refusal::NotAllowed.into());
+        }
         if let Some(within) = within {
             let named = self.conversation(within)?;
             if named.is_none_or(|named| named.conversation.id != view.conversation.id) {
                 return Err(Refusal::UnknownMessage.into());
             }
         }
-        let by = who.map(|user| user.id);
+        self.erase_message(view, message, who.map(|user| user.id));
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn erase_message(
+        &mut self,
+        view: &ConversationView,
+        message: &Arc<MessageView>,
+        by: Option<UserId>,
+    ) {
+        let uuid = message.message.uuid;
+        self.unpin_deleted(view, uuid, by);
         let entry = self.entry(view, by);
         self.changes.push(Change::MessageDeleted {
             entry,
             message: Arc::clone(message),
         });
         let scene = self.scene(view);
-        let message = message.message.uuid;
-        self.show(entry.g, scene, Happening::MessageDeleted { message, by });
-        Ok(Reply::Done)
+        let happening = Happening::MessageDeleted { message: uuid, by };
+        self.show(entry.g, scene, happening);
     }
 
     pub(super) fn mark_read(&mut self, message: Uuid, reader: &UserRef) -> Result<Reply, Halt> {
@@ -325,12 +377,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A message that the one who acts has written; the app itself may take any.
+    /// A message that the one who acts may see; the app itself sees any.
     #[expect(
         clippy::type_complexity,
         reason = "three things that were looked up together"
     )]
-    fn own_message(
+    fn visible_message(
         &self,
         message: Uuid,
         by: Option<&UserRef>,
@@ -348,9 +400,6 @@ impl<'a> Draft<'a> {
             .message(self.app(), message)?
             .filter(|(_, view)| who.is_none_or(|user| view.has(user.id)))
             .ok_or(Refusal::UnknownMessage)?;
-        if who.is_some_and(|user| user.id != message.sender.id) {
-            return Err(Refusal::NotAllowed.into());
-        }
         Ok((who, message, view))
     }
 

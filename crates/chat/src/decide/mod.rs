@@ -7,6 +7,7 @@
 mod apps;
 mod conversations;
 mod messages;
+mod rooms;
 mod sessions;
 mod users;
 
@@ -21,11 +22,12 @@ use crate::{
     facts::{Facts, Halt},
     mint::Mint,
     model::{
-        AppId, ConversationKind, ConversationView, ExternalId, G, Identity, Metadata, Scope,
+        AppId, ConversationId, ConversationKind, ConversationView, ExternalId, G, Identity, Metadata, Scope,
         Timestamp, User, UserId, pair_key, product_key,
     },
     query::Presence,
     refusal::Refusal,
+    room::folded,
     store::{Change, Entry},
 };
 
@@ -70,6 +72,7 @@ pub fn decide(
         actor,
         changes: Vec::new(),
         effects: Vec::new(),
+        entered: Vec::new(),
     };
     let reply = draft.decide(command)?;
     Ok(Decision {
@@ -88,6 +91,8 @@ struct Draft<'a> {
     actor: &'a Actor,
     changes: Vec<Change>,
     effects: Vec<Effect>,
+    /// Where this decision has made entries in logs, once for each.
+    entered: Vec<ConversationId>,
 }
 
 impl<'a> Draft<'a> {
@@ -103,12 +108,13 @@ impl<'a> Draft<'a> {
             Command::Join {
                 conversation,
                 by,
+                spelling,
                 dialect,
-            } => self.join(*conversation, by.as_ref(), dialect),
+            } => self.join(conversation, by.as_ref(), spelling.as_deref(), dialect),
             Command::Leave {
                 conversation,
                 dialect,
-            } => self.leave(*conversation, dialect),
+            } => self.leave(conversation, dialect),
             Command::OpenDirect {
                 user,
                 other,
@@ -166,6 +172,14 @@ impl<'a> Draft<'a> {
                 user,
                 writes,
             } => self.typing(conversation, user, *writes),
+            Command::CreateRoom {
+                slug,
+                title,
+                owner,
+                private,
+            } => self.create_room(slug, title.as_ref(), owner, *private),
+            Command::InRoom { room, by, act } => self.in_room(room, by.as_ref(), act),
+            Command::EndDue => self.end_due(),
             Command::PutUser { user, patch } => self.put_user(user, patch),
             Command::UpdateUser { user, patch } => self.update_user(user, patch),
             Command::DeleteUser { user } => self.delete_user(user),
@@ -211,8 +225,12 @@ impl<'a> Draft<'a> {
 
     /// Refuses whoever may not act as `user`.
     fn check_acts_as(&self, user: &UserRef) -> Result<(), Halt> {
-        if *user == UserRef::Subject {
-            return self.subject().map(drop).map_err(Halt::from);
+        match user {
+            UserRef::Subject => return self.subject().map(drop).map_err(Halt::from),
+            UserRef::Called(_) if self.actor.scope != Scope::Server => {
+                return Err(Refusal::NotAllowed.into());
+            }
+            _ => {}
         }
         if self.believes() {
             return Ok(());
@@ -226,6 +244,8 @@ impl<'a> Draft<'a> {
                 user.is_some_and(|user| user.external == *subject)
             }
             UserRef::Subject => true,
+            // Names are not ids: nobody proves one.
+            UserRef::Called(_) => false,
         };
         if is_subject {
             Ok(())
@@ -260,21 +280,27 @@ impl<'a> Draft<'a> {
                 Ok(user.filter(|user| user.external.text == *external))
             }
             UserRef::Subject => self.facts.user(self.app(), &self.subject()?.text),
+            UserRef::Called(name) => {
+                let called = self.facts.users_called(self.app(), &folded(name))?;
+                let mut named = called.iter().filter(|user| user.external.text == *name);
+                Ok(named.next().or(called.first()).copied())
+            }
         }
     }
 
     fn find_or_make(&mut self, user: &UserRef) -> Result<Arc<User>, Halt> {
         match (self.find(user)?, user) {
             (Some(user), _) => Ok(Arc::clone(user)),
-            (None, UserRef::Named(external)) => Ok(self.made_or_make(external)),
-            (None, UserRef::Subject) => Ok(self.made_or_make(self.subject()?)),
+            (None, UserRef::Named(external)) => self.made_or_make(external),
+            (None, UserRef::Subject) => self.made_or_make(self.subject()?),
+            (None, UserRef::Called(name)) => self.made_or_make(&ExternalId::text(name)),
             (None, _) => Err(Refusal::UnknownUser.into()),
         }
     }
 
-    fn made_or_make(&mut self, external: &ExternalId) -> Arc<User> {
+    fn made_or_make(&mut self, external: &ExternalId) -> Result<Arc<User>, Halt> {
         match self.made(external) {
-            Some(user) => Arc::clone(user),
+            Some(user) => Ok(Arc::clone(user)),
             None => self.make_user(external),
         }
     }
@@ -313,6 +339,7 @@ impl<'a> Draft<'a> {
                 ),
                 _ => Ok(None),
             },
+            ConversationRef::Room(name) => self.facts.room(app, name),
             // Only queries name one so.
             ConversationRef::Id(_) | ConversationRef::Opened => Ok(None),
         }
@@ -324,7 +351,15 @@ impl<'a> Draft<'a> {
         conversation: Uuid,
         who: Option<&Arc<User>>,
     ) -> Result<&'a ConversationView, Halt> {
-        let found = self.facts.conversation_by_uuid(self.app(), conversation)?;
+        self.visible_at(&ConversationRef::Uuid(conversation), who)
+    }
+
+    fn visible_at(
+        &self,
+        conversation: &ConversationRef,
+        who: Option<&Arc<User>>,
+    ) -> Result<&'a ConversationView, Halt> {
+        let found = self.conversation(conversation)?;
         let is_visible = |view: &&ConversationView| who.is_none_or(|user| view.has(user.id));
         Ok(found
             .filter(is_visible)
@@ -333,10 +368,13 @@ impl<'a> Draft<'a> {
 
     /// The next entry in the log of a conversation.
     fn entry(&mut self, view: &ConversationView, actor: Option<UserId>) -> Entry {
+        let conversation = view.conversation.id;
+        self.entered.push(conversation);
+        let entered = self.entered.iter().filter(|id| **id == conversation);
         Entry {
             g: self.mint.g(),
-            conversation: view.conversation.id,
-            seq: view.last_seq + 1,
+            conversation,
+            seq: view.last_seq + entered.count() as u64,
             actor,
             origin: self.origin(),
             at: self.now,
@@ -355,6 +393,15 @@ impl<'a> Draft<'a> {
             scene,
             happening,
         })));
+    }
+
+    /// The newest event that this decision shows.
+    fn shown(&self) -> Option<Arc<Event>> {
+        let mut effects = self.effects.iter().rev();
+        effects.find_map(|effect| match effect {
+            Effect::Show(event) => Some(Arc::clone(event)),
+            _ => None,
+        })
     }
 
     /// A conversation as it is now. Who looks at a direct one sees the other person, so the two

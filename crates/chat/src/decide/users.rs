@@ -74,7 +74,7 @@ impl Draft<'_> {
             return self.change_profile(&Arc::clone(user), patch);
         }
         let profile = patched(&Profile::default(), patch)?;
-        let user = self.new_user(external, profile);
+        let user = self.new_user(external, profile)?;
         Ok(Reply::User { user })
     }
 
@@ -163,27 +163,47 @@ impl Draft<'_> {
     }
 
     /// A user of whom only the id is known.
-    pub(super) fn make_user(&mut self, external: &ExternalId) -> Arc<User> {
+    pub(super) fn make_user(&mut self, external: &ExternalId) -> Result<Arc<User>, Halt> {
         self.new_user(external, Profile::default())
     }
 
-    fn new_user(&mut self, external: &ExternalId, profile: Profile) -> Arc<User> {
+    pub(super) fn new_user(
+        &mut self,
+        external: &ExternalId,
+        profile: Profile,
+    ) -> Result<Arc<User>, Halt> {
+        let known = self.facts.numbers(self.app())?.user;
+        let made = self.changes.iter();
+        let made = made.filter(|change| matches!(change, Change::User(_)));
+        let number = known + 1 + made.count() as i64;
         let user = Arc::new(User {
             id: self.mint.user(),
             app: self.app(),
             uuid: self.mint.uuid(self.now),
             external: external.clone(),
+            number,
             profile,
             created_at: self.now,
             updated_at: None,
             last_active: self.now,
         });
         self.changes.push(Change::User(Arc::clone(&user)));
-        user
+        Ok(user)
     }
 
     /// A join is numbered like an event: what has a higher G is shown, the rest is history.
     pub(super) fn subscribe(&mut self, user: Option<UserId>, topic: Topic, dialect: &'static str) {
+        self.subscribe_as(user, topic, dialect, None);
+    }
+
+    /// The same for a session that has its own name for the place.
+    pub(super) fn subscribe_as(
+        &mut self,
+        user: Option<UserId>,
+        topic: Topic,
+        dialect: &'static str,
+        spelling: Option<Arc<str>>,
+    ) {
         let Some(session) = &self.actor.session else {
             return;
         };
@@ -194,6 +214,7 @@ impl Draft<'_> {
             proof: self.actor.proof,
             topic,
             dialect,
+            spelling: spelling.clone(),
             since,
             at: self.now,
         });
@@ -203,6 +224,7 @@ impl Draft<'_> {
             proof: self.actor.proof,
             topic,
             dialect,
+            spelling,
             since,
         }));
     }

@@ -1,10 +1,13 @@
 //! How facts come to be known: by what the store answers, and by what this batch changes.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{Facts, Known};
+use super::{Facts, Known, Wrote};
 use crate::{
-    model::{ConversationView, Member, MemberRole, MessageView, User},
+    model::{
+        ConversationId, ConversationView, Details, Member, MemberRole, MessageView, User,
+    },
+    room::{Room, RoomName, folded},
     session,
     store::{Change, Entry, Found, Need, Newest},
 };
@@ -26,6 +29,53 @@ impl Facts {
                 let id = user.as_ref().map(|user| user.id);
                 self.by_user_uuid.insert((app, uuid), id);
                 self.meet(user.iter());
+            }
+            (Need::UsersCalled(app, name), Found::People(users)) => {
+                self.meet(users.iter());
+                // The store does not know yet whom this batch has made or renamed.
+                let mut ids: Vec<_> = users.iter().map(|user| user.id).collect();
+                let known = self.users.values();
+                let new = known.filter(|user| user.app == app && !ids.contains(&user.id));
+                let new: Vec<_> = new.filter(|user| user.is_called(&name)).collect();
+                ids.extend(new.iter().map(|user| user.id));
+                self.called.insert((app, name), ids);
+            }
+            (Need::Numbers(app), Found::Numbers(numbers)) => {
+                self.numbers.insert(app, numbers);
+            }
+            (Need::Room(app, name), Found::Conversation(view)) => {
+                let id = view.as_ref().map(|view| view.conversation.id);
+                self.by_number.insert((app, name), id);
+                self.remember(view);
+            }
+            (Need::Ban(room, user), Found::Ban(ban)) => {
+                self.bans.insert((room, user), ban);
+            }
+            (Need::WroteSince(room, since), Found::Wrote(wrote)) => {
+                let mut last: HashMap<_, _, _> = wrote.into_iter().collect();
+                // What this batch has brought is newer.
+                let brought = self.messages.values().flatten();
+                for view in brought.filter(|view| view.conversation.id == room) {
+                    let message = &view.message;
+                    let at = last.entry(message.sender).or_insert(message.created_at);
+                    *at = message.created_at.max(*at);
+                }
+                self.wrote.insert(room, Wrote { since, last });
+            }
+            (Need::Vote(room, user), Found::Vote(option)) => {
+                let option = option.filter(|_| !self.voteless.contains(&room));
+                self.votes.insert((room, user), option);
+            }
+            (Need::Due(now, limit), Found::Due(due)) => {
+                for view in due.rooms.iter().chain(due.bans.iter().map(|(.., view)| view)) {
+                    self.remember(Some(view.clone()));
+                }
+                self.meet(due.bans.iter().map(|(_, user, _)| user));
+                for (ban, ..) in &due.bans {
+                    let key = (ban.conversation, ban.user);
+                    self.bans.entry(key).or_insert(Some(*ban));
+                }
+                self.due.insert((now, limit), due);
             }
             (Need::ConversationByKey(app, kind, key), Found::Conversation(view)) => {
                 self.by_key
@@ -127,6 +177,16 @@ impl Facts {
             let key = (conversation.app, conversation.kind, key.clone());
             self.by_key.insert(key, Some(conversation.id));
         }
+        if let Some(numbers) = conversation.numbers {
+            let names = [
+                RoomName::Channel(numbers.channel),
+                RoomName::Chatroom(numbers.chatroom),
+            ];
+            for name in names {
+                let key = (conversation.app, name);
+                self.by_number.insert(key, Some(conversation.id));
+            }
+        }
         self.meet(view.members.iter().map(|member| &member.user));
         self.conversations
             .entry(view.conversation.id)
@@ -137,9 +197,56 @@ impl Facts {
     pub fn apply(&mut self, change: &Change) {
         self.held += 1;
         match change {
-            Change::User(user) => self.meet(std::iter::once(user)),
+            Change::User(user) => {
+                self.meet(std::iter::once(user));
+                self.call(user);
+                if let Some(numbers) = self.numbers.get_mut(&user.app) {
+                    numbers.user = numbers.user.max(user.number);
+                }
+            }
             Change::UserUpdated(user) => {
                 self.users.insert(user.id, Arc::clone(user));
+                self.call(user);
+            }
+            Change::RoomUpdated { conversation, room } => self.update_room(*conversation, room),
+            Change::RoomNoted { entry, .. } => {
+                self.log(entry);
+            }
+            Change::Banned(ban) => {
+                self.bans.insert((ban.conversation, ban.user), Some(*ban));
+            }
+            Change::Unbanned(room, user) => {
+                self.bans.insert((*room, *user), None);
+            }
+            Change::Voted {
+                conversation,
+                user,
+                option,
+            } => {
+                self.votes.insert((*conversation, *user), Some(*option));
+            }
+            Change::VotesForgotten(room) => {
+                // Nobody in this room has voted, but the store says otherwise until the commit.
+                for ((at, _), vote) in &mut self.votes {
+                    if at == room {
+                        *vote = None;
+                    }
+                }
+                self.voteless.push(*room);
+            }
+            Change::RoleChanged(conversation, user, role) => {
+                if let Some(view) = self.conversations.get_mut(conversation) {
+                    let changed = |member: &Member| Member {
+                        user: Arc::clone(&member.user),
+                        role: if member.user.id == *user { *role } else { member.role },
+                    };
+                    view.members = view.members.iter().map(changed).collect();
+                }
+            }
+            Change::NumberGiven(app, number) => {
+                if let Some(numbers) = self.numbers.get_mut(app) {
+                    numbers.room = numbers.room.max(*number);
+                }
             }
             Change::UserWentOffline(user, at) => {
                 self.went_offline.insert(*user, *at);
@@ -169,7 +276,14 @@ impl Facts {
             }
             // Nothing is decided by these.
             Change::ConversationHidden { .. } | Change::Erased(..) => {}
-            Change::Conversation(view) => self.remember(Some(view.clone())),
+            Change::Conversation(view) => {
+                if let Some(given) = view.conversation.numbers
+                    && let Some(numbers) = self.numbers.get_mut(&view.conversation.app)
+                {
+                    numbers.room = numbers.room.max(given.chatroom);
+                }
+                self.remember(Some(view.clone()));
+            }
             Change::ConversationUpdated { entry, details } => {
                 if let Some(view) = self.log(entry) {
                     view.details = Arc::clone(details);
@@ -237,6 +351,30 @@ impl Facts {
         }
     }
 
+    /// A user is called otherwise, or was made, after others of that name were looked up.
+    fn call(&mut self, user: &User) {
+        let key = (user.app, folded(user.name()));
+        if let Some(ids) = self.called.get_mut(&key)
+            && !ids.contains(&user.id)
+        {
+            ids.push(user.id);
+        }
+    }
+
+    fn update_room(&mut self, id: ConversationId, room: &Arc<Room>) {
+        let Some(view) = self.conversations.get_mut(&id) else {
+            return;
+        };
+        let earlier = view.room();
+        if earlier.is_some_and(|earlier| earlier.cleared_g != room.cleared_g) {
+            view.messages = 0;
+        }
+        view.details = Arc::new(Details {
+            room: Some(Arc::clone(room)),
+            ..Details::clone(&view.details)
+        });
+    }
+
     /// Moves a conversation to a new entry of its log.
     fn log(&mut self, entry: &Entry) -> Option<&mut ConversationView> {
         let view = self.conversations.get_mut(&entry.conversation)?;
@@ -254,6 +392,9 @@ impl Facts {
             state.messages += 1;
             state.updated_at = message.created_at;
             state.last_message_at = Some(message.created_at);
+        }
+        if let Some(wrote) = self.wrote.get_mut(&message.conversation) {
+            wrote.last.insert(message.sender, message.created_at);
         }
         for ((conversation, user), known) in &mut self.newest_of_others {
             if *conversation == message.conversation && *user != message.sender {

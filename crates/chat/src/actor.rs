@@ -31,6 +31,18 @@ pub struct Subject {
     pub standing: Standing,
 }
 
+impl Subject {
+    /// Of a token that says no more.
+    pub fn new(id: ExternalId, role: Option<Role>) -> Self {
+        Self {
+            id,
+            role,
+            name: None,
+            standing: Standing::default(),
+        }
+    }
+}
+
 /// Who asks, on behalf of which app.
 #[derive(Clone, Debug)]
 pub struct Actor {
@@ -57,6 +69,11 @@ pub struct Proof {
 }
 
 impl Actor {
+    /// Whether the app itself asks.
+    pub fn is_app(&self) -> bool {
+        self.scope == Scope::Server
+    }
+
     /// Whether it brought a key with which it may look as whomever it names, or as nobody in
     /// particular.
     pub fn looks_as_anybody(&self) -> bool {

@@ -61,6 +61,13 @@ pub enum Happening {
         /// Up to which: its outside id.
         message: Uuid,
     },
+    /// Something that only rooms have.
+    Room(RoomHappening),
+}
+
+/// What happens only in rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomHappening {
     /// Somebody may not write in a room any longer.
     Banned {
         /// Who.
@@ -90,8 +97,8 @@ pub enum Happening {
         /// For how many seconds.
         seconds: u32,
     },
-    /// Something else in a room.
-    Room(Arc<RoomNews>),
+    /// Whatever else.
+    News(Arc<RoomNews>),
 }
 
 impl Event {
@@ -118,15 +125,16 @@ impl Event {
             + match &self.happening {
                 Happening::MessageSent(view)
                 | Happening::MessageEdited(view)
-                | Happening::Pinned { message: view, .. } => {
+                | Happening::Room(RoomHappening::Pinned { message: view, .. }) => {
                     let metadata = view.message.body.metadata.as_ref();
                     view.message.body.text.len() + metadata.map_or(0, Metadata::weight)
                 }
-                Happening::Room(news) => news.weight(),
+                Happening::Room(RoomHappening::News(news)) => news.weight(),
                 Happening::MessageDeleted { .. }
                 | Happening::Read { .. }
-                | Happening::Banned { .. }
-                | Happening::Unbanned { .. } => 0,
+                | Happening::Room(RoomHappening::Banned { .. } | RoomHappening::Unbanned { .. }) => {
+                    0
+                }
             }
     }
 }

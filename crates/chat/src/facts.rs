@@ -122,7 +122,8 @@ impl Facts {
         self.due.clear();
         self.voteless.clear();
         // Only those still count who wrote within the longest time that a room makes anybody wait.
-        self.wrote.retain(|_, wrote| wrote.last.len() < Wrote::CAPACITY);
+        self.wrote
+            .retain(|_, wrote| wrote.last.len() < Wrote::CAPACITY);
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }

@@ -91,6 +91,12 @@ pub enum Before {
     G(G),
 }
 
+impl From<Uuid> for Before {
+    fn from(message: Uuid) -> Self {
+        Self::Message(message)
+    }
+}
+
 /// What a query found.
 #[derive(Clone, Debug)]
 pub enum View {

@@ -242,7 +242,10 @@ impl fmt::Display for Refusal {
             }
             Self::FollowersOnly { minutes: 0 } => f.write_str("only followers may write here"),
             Self::FollowersOnly { minutes } => {
-                write!(f, "only those who have followed for {minutes} min may write here")
+                write!(
+                    f,
+                    "only those who have followed for {minutes} min may write here"
+                )
             }
             Self::SubscribersOnly => f.write_str("only subscribers may write here"),
             Self::EmotesOnly => f.write_str("only emotes may be written here"),
@@ -254,9 +257,7 @@ impl fmt::Display for Refusal {
             Self::AlreadyVoted => f.write_str("you have voted"),
             Self::NothingThere => f.write_str("there is nothing to take back"),
             Self::Filtered => f.write_str("the text has words that are not taken here"),
-            Self::HeldForReview => {
-                f.write_str("the text waits until somebody has looked at it")
-            }
+            Self::HeldForReview => f.write_str("the text waits until somebody has looked at it"),
             Self::FileTooLarge { limit } => write!(f, "the file is longer than {limit} bytes"),
             Self::TooManyMembers { limit } => {
                 write!(f, "a group has at most {limit} members")

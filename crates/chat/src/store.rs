@@ -10,7 +10,8 @@ use crate::{
     event::{Event, Topic},
     model::{
         ApiKey, App, AppId, Conversation, ConversationId, ConversationKind, ConversationView,
-        Details, G, KeyId, Media, Member, MemberRole, MessageView, SessionId, Timestamp, User, UserId,
+        Details, G, KeyId, Media, Member, MemberRole, MessageView, SessionId, Timestamp, User,
+        UserId,
     },
     refusal::Fault,
     room::{Ban, Room, RoomName, RoomNote},

@@ -15,6 +15,8 @@ pub mod rest;
 mod sample;
 pub mod timestamp;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use chat::{
     App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, User,
@@ -132,6 +134,8 @@ pub struct Stage<'a> {
     pub namespace: &'a str,
     /// To whom.
     pub audience: Audience,
+    /// What the listeners call the conversation, where they said so.
+    pub spelling: Option<&'a str>,
 }
 
 /// How clients reach this server from outside.
@@ -280,7 +284,7 @@ pub struct Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emit {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its arguments as JSON, separated by commas. At least one. The server adds the recovery offset
     /// behind them, except where [`Dialect::pass`] made them: there the last one is no string.
     pub args: String,
@@ -313,7 +317,7 @@ pub fn refuse(refusal: &Refusal) -> Answer {
     let message = refusal.to_string();
     Answer {
         events: vec![Emit {
-            name: "error",
+            name: "error".into(),
             args: json::error(refusal, &message),
         }],
         ack: json::refused_ack(refusal, &message),
@@ -347,7 +351,7 @@ mod tests {
         assert_eq!(
             answer.events,
             vec![Emit {
-                name: "error",
+                name: "error".into(),
                 args: r#"{"message":"no such event here","code":"unknown_event"}"#.to_owned(),
             }]
         );

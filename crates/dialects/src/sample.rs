@@ -48,6 +48,7 @@ pub(crate) fn site() -> Site {
 pub(crate) fn stage(audience: Audience) -> Stage<'static> {
     static SITE: LazyLock<Site> = LazyLock::new(site);
     Stage {
+        spelling: None,
         site: &SITE,
         namespace: "/",
         audience,
@@ -75,6 +76,7 @@ pub(crate) fn user(id: u8, external: ExternalId) -> Arc<User> {
         app: AppId(1),
         uuid: Uuid::from_u128(u128::from(id)),
         external,
+        number: i64::from(id),
         profile: Profile::default(),
         created_at: NOW,
         updated_at: None,
@@ -95,6 +97,7 @@ pub(crate) fn conversation(kind: ConversationKind, people: &[&Arc<User>]) -> Con
             uuid: Uuid::from_u128(0xc),
             kind,
             key: None,
+            numbers: None,
             created_at: NOW,
         }),
         details: Arc::new(Details::default()),
@@ -124,8 +127,10 @@ pub(crate) fn message(place: &ConversationView, sender: &Arc<User>, body: Body) 
             recipient_online: None,
             origin: None,
             client_id: Some("not shown".to_owned()),
+            badges: Vec::new(),
         },
         seen: false,
+        quoted: None,
     }
 }
 

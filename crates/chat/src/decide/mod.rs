@@ -22,8 +22,8 @@ use crate::{
     facts::{Facts, Halt},
     mint::Mint,
     model::{
-        AppId, ConversationId, ConversationKind, ConversationView, ExternalId, G, Identity, Metadata, Scope,
-        Timestamp, User, UserId, pair_key, product_key,
+        AppId, ConversationId, ConversationKind, ConversationView, ExternalId, G, Identity,
+        Metadata, Scope, Timestamp, User, UserId, pair_key, product_key,
     },
     query::Presence,
     refusal::Refusal,

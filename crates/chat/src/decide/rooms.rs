@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Draft;
 use crate::{
     command::{Reply, UserRef},
-    event::Happening,
+    event::{Happening, RoomHappening},
     facts::Halt,
     model::{
         ConversationKind, ConversationView, Details, Member, MemberRole, Scope, Timestamp, User,
@@ -176,15 +176,15 @@ impl<'a> Draft<'a> {
 
     /// Tells something, and notes it in the log.
     fn tell(&mut self, scene: &mut RoomDraft<'_>, news: RoomNews) {
-        let happening = Happening::Room(Arc::new(news.clone()));
+        let happening = RoomHappening::News(Arc::new(news.clone()));
         self.note(scene, RoomNote::News(news), happening);
     }
 
-    fn note(&mut self, scene: &mut RoomDraft<'_>, note: RoomNote, happening: Happening) {
+    fn note(&mut self, scene: &mut RoomDraft<'_>, note: RoomNote, happening: RoomHappening) {
         let entry = self.entry(scene.view, scene.by());
         self.changes.push(Change::RoomNoted { entry, note });
         let place = self.scene(scene.view);
-        self.show(entry.g, place, happening);
+        self.show(entry.g, place, Happening::Room(happening));
         scene.last = Some(entry);
     }
 
@@ -237,7 +237,7 @@ impl<'a> Draft<'a> {
             };
             self.changes.push(Change::Banned(ban));
             let by = scene.by.clone();
-            let happening = Happening::Banned {
+            let happening = RoomHappening::Banned {
                 user,
                 by,
                 until,
@@ -272,7 +272,7 @@ impl<'a> Draft<'a> {
             permanent,
         };
         let by = scene.by.clone();
-        let happening = Happening::Unbanned {
+        let happening = RoomHappening::Unbanned {
             user,
             by,
             permanent,
@@ -300,12 +300,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn pin(
-        &mut self,
-        scene: &mut RoomDraft<'_>,
-        message: Uuid,
-        seconds: u32,
-    ) -> Result<(), Halt> {
+    fn pin(&mut self, scene: &mut RoomDraft<'_>, message: Uuid, seconds: u32) -> Result<(), Halt> {
         let found = self.facts.message(self.app(), message)?;
         let here = found.filter(|(_, view)| view.conversation.id == scene.view.conversation.id);
         let (message, _) = here.ok_or(Refusal::UnknownMessage)?;
@@ -320,7 +315,7 @@ impl<'a> Draft<'a> {
             seconds,
             until: Timestamp(self.now.0 + i64::from(seconds) * 1_000),
         });
-        let happening = Happening::Pinned {
+        let happening = RoomHappening::Pinned {
             message: Arc::clone(message),
             by: scene.by.clone(),
             seconds,
@@ -553,7 +548,10 @@ struct RoomDraft<'v> {
 impl<'v> RoomDraft<'v> {
     fn new(view: &'v ConversationView, by: Option<Arc<User>>) -> Self {
         Self {
-            room: view.room().map(|room| Room::clone(room)).unwrap_or_default(),
+            room: view
+                .room()
+                .map(|room| Room::clone(room))
+                .unwrap_or_default(),
             view,
             by,
             last: None,
@@ -569,12 +567,16 @@ impl<'v> RoomDraft<'v> {
         let role = |user| self.view.member(user).map(|member| member.role);
         let may = match role(user) {
             Some(MemberRole::Owner) => false,
-            Some(MemberRole::Moderator) => {
-                self.by().is_none_or(|by| role(by) == Some(MemberRole::Owner))
-            }
+            Some(MemberRole::Moderator) => self
+                .by()
+                .is_none_or(|by| role(by) == Some(MemberRole::Owner)),
             Some(MemberRole::Member) | None => true,
         };
-        if may { Ok(()) } else { Err(Refusal::NotAllowed) }
+        if may {
+            Ok(())
+        } else {
+            Err(Refusal::NotAllowed)
+        }
     }
 }
 

@@ -4,9 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Facts, Known, Wrote};
 use crate::{
-    model::{
-        ConversationId, ConversationView, Details, Member, MemberRole, MessageView, User,
-    },
+    model::{ConversationId, ConversationView, Details, Member, MemberRole, MessageView, User},
     room::{Room, RoomName, folded},
     session,
     store::{Change, Entry, Found, Need, Newest},
@@ -67,7 +65,11 @@ impl Facts {
                 self.votes.insert((room, user), option);
             }
             (Need::Due(now, limit), Found::Due(due)) => {
-                for view in due.rooms.iter().chain(due.bans.iter().map(|(.., view)| view)) {
+                for view in due
+                    .rooms
+                    .iter()
+                    .chain(due.bans.iter().map(|(.., view)| view))
+                {
                     self.remember(Some(view.clone()));
                 }
                 self.meet(due.bans.iter().map(|(_, user, _)| user));
@@ -238,7 +240,11 @@ impl Facts {
                 if let Some(view) = self.conversations.get_mut(conversation) {
                     let changed = |member: &Member| Member {
                         user: Arc::clone(&member.user),
-                        role: if member.user.id == *user { *role } else { member.role },
+                        role: if member.user.id == *user {
+                            *role
+                        } else {
+                            member.role
+                        },
                     };
                     view.members = view.members.iter().map(changed).collect();
                 }

@@ -90,11 +90,11 @@ fn room_joined(site: &Site, view: &ConversationView, messages: &[MessageView]) -
 
     let events: [Emit; EVENTS_OF_JOIN as usize] = [
         Emit {
-            name: "room_joined",
+            name: "room_joined".into(),
             args: room,
         },
         Emit {
-            name: "message_history",
+            name: "message_history".into(),
             args: past,
         },
     ];
@@ -114,7 +114,7 @@ fn more_messages(site: &Site, asked: u64, messages: &[MessageView]) -> Answer {
     Answer {
         ack: format!(r#"{{"success":true,{page}"#),
         events: vec![Emit {
-            name: "more_messages",
+            name: "more_messages".into(),
             args: format!("{{{page}"),
         }],
     }
@@ -128,7 +128,7 @@ pub(super) fn refuse(request: Option<&Request>, refusal: &Refusal) -> Answer {
     );
     Answer {
         events: vec![Emit {
-            name: "error",
+            name: "error".into(),
             args: error(refusal, &message),
         }],
         ack: refused_ack(refusal, &message),
@@ -168,7 +168,10 @@ pub(super) fn show(stage: &Stage<'_>, event: &Event) -> Option<Shown> {
         }
         // The document has no words for what becomes of a message; its history tells.
         (
-            Happening::MessageEdited(_) | Happening::MessageDeleted { .. } | Happening::Read { .. },
+            Happening::MessageEdited(_)
+            | Happening::MessageDeleted { .. }
+            | Happening::Read { .. }
+            | Happening::Room(_),
             _,
         ) => None,
     }
@@ -182,7 +185,7 @@ fn new_message(site: &Site, view: &MessageView) -> Shown {
     Shown {
         part: NEW_MESSAGE,
         emit: Emit {
-            name: "new_message",
+            name: "new_message".into(),
             args,
         },
         skips_origin: false,
@@ -203,7 +206,7 @@ fn chat_list_update(site: &Site, view: &MessageView) -> Shown {
     Shown {
         part: CHAT_LIST_UPDATE,
         emit: Emit {
-            name: "chat_list_update",
+            name: "chat_list_update".into(),
             args,
         },
         skips_origin: false,

@@ -73,10 +73,7 @@ fn the_limit_of_a_page_has_a_default_and_a_ceiling() {
 #[test]
 fn a_token_speaks_for_the_uuid_in_lower_case() {
     let person = |text: &str| {
-        let subject = Subject {
-            id: ExternalId::text(text),
-            role: None,
-        };
+        let subject = Subject::new(ExternalId::text(text), None);
         Direct.person(&subject).text
     };
     assert_eq!(
@@ -106,7 +103,7 @@ fn a_message_is_shown_in_the_room_and_to_the_receiver_in_person() {
     let event = message(ConversationKind::Direct, "two\n\"lines\"");
     let room = Direct.show(&stage(Audience::Conversation), &event);
     assert_eq!(room.len(), 1);
-    assert_eq!((room[0].part, room[0].emit.name), (0, "new_message"));
+    assert_eq!((room[0].part, &*room[0].emit.name), (0, "new_message"));
     assert_eq!(
         room[0].emit.args,
         r#"{"id":"00000000-0000-0000-0000-00000000000d","room_id":"00000000-0000-0000-0000-00000000000c","sender_id":7,"body":"two\n\"lines\"","created_at":"2023-11-14T22:13:20.000Z"}"#
@@ -114,7 +111,7 @@ fn a_message_is_shown_in_the_room_and_to_the_receiver_in_person() {
     let receiver = Direct.show(&stage(Audience::Person(UserId(1))), &event);
     assert_eq!(receiver.len(), 1);
     assert_eq!(
-        (receiver[0].part, receiver[0].emit.name),
+        (receiver[0].part, &*receiver[0].emit.name),
         (1, "chat_list_update")
     );
     assert_eq!(

@@ -91,7 +91,7 @@ const DONE: &str = r#"{"success":true}"#;
 fn told(name: &'static str, words: &'static str, data: impl Serialize) -> Answer {
     Answer {
         events: vec![Emit {
-            name,
+            name: name.into(),
             args: text(&Envelope::ok(Some(words), data)),
         }],
         ack: DONE.to_owned(),
@@ -122,7 +122,7 @@ pub(super) fn refuse(request: Option<&Request>, refusal: &Refusal) -> Answer {
     let message = words::explain(request, refusal);
     Answer {
         events: vec![Emit {
-            name: "appError",
+            name: "appError".into(),
             args: text(&AppError {
                 error: true,
                 message: &message,
@@ -171,7 +171,7 @@ pub(super) fn show(stage: &Stage<'_>, event: &Event) -> Option<Shown> {
             let emit = read(&event.scene, reader, viewer)?;
             Some(shown(UPDATE_READ_RECEIPTS, emit))
         }
-        Happening::MessageEdited(_) => None,
+        Happening::MessageEdited(_) | Happening::Room(_) => None,
     }
 }
 
@@ -195,15 +195,33 @@ fn message(site: &Site, event: &Event, view: &MessageView, viewer: UserId) -> Sh
             data: Empty {},
         };
         let (name, args) = ("newChat", text(&chat));
-        return shown(NEW_CHAT, Emit { name, args });
+        return shown(
+            NEW_CHAT,
+            Emit {
+                name: name.into(),
+                args,
+            },
+        );
     }
     let args = text(&Envelope::ok(None, [Message::new(site, view)]));
     if view.message.body.media.is_empty() {
         let name = "receiveMessage";
-        shown(RECEIVE_MESSAGE, Emit { name, args })
+        shown(
+            RECEIVE_MESSAGE,
+            Emit {
+                name: name.into(),
+                args,
+            },
+        )
     } else {
         let name = "receiveMedia";
-        shown(RECEIVE_MEDIA, Emit { name, args })
+        shown(
+            RECEIVE_MEDIA,
+            Emit {
+                name: name.into(),
+                args,
+            },
+        )
     }
 }
 
@@ -255,7 +273,10 @@ impl<'a> Notice<'a> {
 
 fn emit(name: &'static str, words: &'static str, data: impl Serialize) -> Emit {
     let args = text(&Envelope::ok(Some(words), data));
-    Emit { name, args }
+    Emit {
+        name: name.into(),
+        args,
+    }
 }
 
 fn shown(part: u8, emit: Emit) -> Shown {

@@ -1,6 +1,8 @@
 //! What needs no conversation to be tested; conversations are in `transcripts/`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::borrow::Cow;
+
 use std::sync::Arc;
 
 use chat::{
@@ -60,7 +62,7 @@ fn number(id: i64) -> ExternalId {
 
 fn subject(role: Option<Role>) -> Subject {
     let id = number(2);
-    Subject { id, role }
+    Subject::new(id, role)
 }
 
 fn event(name: &str, args: &[&str]) -> Incoming {
@@ -402,7 +404,7 @@ fn vendor() -> Arc<User> {
 fn customer() -> Arc<User> {
     let id = ExternalId::text("2");
     let role = Some(Role::Customer);
-    sample::user(2, Market.person(&Subject { id, role }))
+    sample::user(2, Market.person(&Subject::new(id, role)))
 }
 
 fn place() -> ConversationView {
@@ -444,7 +446,11 @@ fn shown(event: &Event, viewer: i64) -> Option<(u8, &'static str, Value)> {
     shown.pop().map(|shown| {
         assert!(!shown.skips_origin);
         let value = serde_json::from_str(&shown.emit.args).unwrap();
-        (shown.part, shown.emit.name, value)
+        let name = match shown.emit.name {
+            Cow::Borrowed(name) => name,
+            Cow::Owned(name) => panic!("{name}"),
+        };
+        (shown.part, name, value)
     })
 }
 
@@ -729,7 +735,7 @@ proptest! {
         text in any::<String>(), id in any::<String>(), seq in 1..3_u64,
     ) {
         let id = ExternalId::text(id);
-        let writer = sample::user(2, Market.person(&Subject { id: id.clone(), role: Some(Role::Customer) }));
+        let writer = sample::user(2, Market.person(&Subject::new(id.clone(), Some(Role::Customer))));
         let mut place = sample::conversation(ConversationKind::Product, &[&vendor(), &writer]);
         place.details = Arc::new(Details {
             product: Some(Box::new(Product { id: text.clone(), ..Product::default() })),

@@ -17,6 +17,10 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::TooManyMembers { .. }
         | Refusal::NameTaken
         | Refusal::NotPresent
+        | Refusal::PollIsOpen
+        | Refusal::NoPoll
+        | Refusal::AlreadyVoted
+        | Refusal::Filtered
         | Refusal::UnknownEvent => 400,
         Refusal::TokenRequired
         | Refusal::TokenRefused { .. }
@@ -26,12 +30,20 @@ pub fn status(refusal: &Refusal) -> u16 {
         Refusal::WrongRole { .. }
         | Refusal::NotTheTokensSubject
         | Refusal::NotAllowed
+        | Refusal::Banned { .. }
+        | Refusal::FollowersOnly { .. }
+        | Refusal::SubscribersOnly
+        | Refusal::EmotesOnly
+        | Refusal::AccountTooYoung { .. }
         | Refusal::Blocked => 403,
         Refusal::UnknownConversation
         | Refusal::UnknownMessage
         | Refusal::UnknownUser
         | Refusal::NotAMember
+        | Refusal::NothingThere
         | Refusal::UnknownSession => 404,
+        Refusal::HeldForReview => 202,
+        Refusal::SlowMode { .. } => 429,
         Refusal::TextTooLong { .. }
         | Refusal::MetadataTooLarge { .. }
         | Refusal::FileTooLarge { .. } => 413,

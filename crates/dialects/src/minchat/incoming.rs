@@ -85,8 +85,9 @@ fn read_user_leave(event: &Incoming) -> Result<Request, Refusal> {
 fn read_join(event: &Incoming) -> Result<Request, Refusal> {
     let ([chat], key) = payload(event, ["channelId"])?;
     Ok(key.asks(Command::Join {
-        conversation: chat.uuid()?,
+        conversation: chat.uuid()?.into(),
         by: None,
+        spelling: None,
         dialect: NAME,
     }))
 }
@@ -96,7 +97,7 @@ fn read_leave(event: &Incoming) -> Result<Request, Refusal> {
     let ([chat], key) = payload(event, ["channelId"])?;
     let chat = chat.optional(Field::uuid)?;
     Ok(key.asks_if_any(chat.map(|conversation| Command::Leave {
-        conversation,
+        conversation: conversation.into(),
         dialect: NAME,
     })))
 }
@@ -119,8 +120,8 @@ fn read_message(event: &Incoming) -> Result<Request, Refusal> {
             sender,
             body: Body {
                 text: text.optional(Field::text)?.unwrap_or_default(),
-                media: Vec::new(),
                 metadata,
+                ..Body::default()
             },
             client_id,
         })

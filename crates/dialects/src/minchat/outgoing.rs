@@ -87,7 +87,7 @@ pub(super) fn refuse(request: Option<&Request>, refusal: &Refusal) -> Answer {
     };
     Answer {
         events: vec![Emit {
-            name: "error",
+            name: "error".into(),
             args: json::error(refusal, &message),
         }],
         ack: text(&Refused {
@@ -121,7 +121,9 @@ pub(super) fn show(stage: &Stage<'_>, event: &Event) -> Option<Shown> {
         (Happening::Read { message, .. }, Audience::Person(_)) => {
             Some(shown(MESSAGE_SEEN, "message.seen", text(message)))
         }
-        (Happening::Read { .. }, Audience::Conversation)
+        // Its pages have no words for what only rooms have; histories tell.
+        (Happening::Room(_), _)
+        | (Happening::Read { .. }, Audience::Conversation)
         | (Happening::MessageEdited(_) | Happening::MessageDeleted { .. }, Audience::Person(_)) => {
             None
         }
@@ -136,7 +138,10 @@ fn chat(site: &Site, event: &Event, message: &MessageView, viewer: UserId) -> Sh
 fn shown(part: u8, name: &'static str, args: String) -> Shown {
     Shown {
         part,
-        emit: Emit { name, args },
+        emit: Emit {
+            name: name.into(),
+            args,
+        },
         skips_origin: false,
     }
 }
@@ -152,7 +157,10 @@ pub(super) fn pass(stage: &Stage<'_>, passing: &Passing) -> Option<Emit> {
         Sign::ReadAgain => return None,
     };
     let args = text(&User::new(stage.site, &passing.user));
-    Some(Emit { name, args })
+    Some(Emit {
+        name: name.into(),
+        args,
+    })
 }
 
 /// What is shown has string keys and no errors of its own.

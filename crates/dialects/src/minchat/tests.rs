@@ -1,6 +1,8 @@
 //! What needs no conversation to be tested; conversations are in `transcripts/`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::borrow::Cow;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -317,7 +319,11 @@ fn shown(event: &Event, audience: Audience) -> Option<(u8, &'static str, Value, 
     assert!(shown.len() < 2);
     shown.pop().map(|shown| {
         let value = serde_json::from_str(&shown.emit.args).unwrap();
-        (shown.part, shown.emit.name, value, shown.skips_origin)
+        let name = match shown.emit.name {
+            Cow::Borrowed(name) => name,
+            Cow::Owned(name) => panic!("{name}"),
+        };
+        (shown.part, name, value, shown.skips_origin)
     })
 }
 
@@ -449,8 +455,7 @@ fn a_chat_is_called_by_who_looks_and_what_it_is() {
         group.details = Arc::new(Details {
             title: Some("Herons".to_owned()),
             avatar: Some(Picture::Media(heron())),
-            metadata: None,
-            product: None,
+            ..Details::default()
         });
         let url = json!("https://chat.example/media/5f.png");
         assert_eq!(face(&group, 1), (json!("Herons"), url));
@@ -476,6 +481,7 @@ fn files_and_metadata_are_shown_as_they_are_kept() {
         text: String::new(),
         media: vec![heron()],
         metadata: Some(Metadata(metadata.as_object().unwrap().clone())),
+        ..Body::default()
     };
     let message = sample::message(&place, &bob(), body);
     let event = sample::event(&place, Happening::MessageSent(message.into()));

@@ -103,7 +103,7 @@ fn read_conversation(event: &Incoming) -> Result<Request, Refusal> {
     let history = Query::History {
         conversation,
         viewer: Some(UserRef::Subject),
-        before,
+        before: before.map(Into::into),
         offset: 0,
         limit: limit as u32,
     };

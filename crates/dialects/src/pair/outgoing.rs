@@ -65,7 +65,7 @@ pub(super) fn answer(site: &Site, request: Option<&Request>, answered: &Answered
             ack.push('}');
             Answer {
                 events: vec![Emit {
-                    name: "message",
+                    name: "message".into(),
                     args: done(),
                 }],
                 ack,
@@ -88,7 +88,7 @@ pub(super) const EVENTS_OF_REGISTERING: u32 = 1;
 /// `registerMessages "OK"`
 fn registered(ack: String) -> Answer {
     let events: [Emit; EVENTS_OF_REGISTERING as usize] = [Emit {
-        name: "registerMessages",
+        name: "registerMessages".into(),
         args: r#""OK""#.to_owned(),
     }];
     Answer {
@@ -114,7 +114,10 @@ fn snippets(site: &Site, viewer: &User, conversations: &[ConversationSummary]) -
     let snippets: Vec<String> = conversations.iter().filter_map(snippet).collect();
     let ack = format!(r#"{{"success":true,"snippets":[{}]}}"#, snippets.join(","));
     let name = "snippets";
-    let events = snippets.into_iter().map(|args| Emit { name, args });
+    let events = snippets.into_iter().map(|args| Emit {
+        name: name.into(),
+        args,
+    });
     Answer {
         events: events.collect(),
         ack,
@@ -143,7 +146,7 @@ fn conversation(
     Answer {
         ack: format!(r#"{{"success":true,{fields}"#),
         events: vec![Emit {
-            name: "conversation",
+            name: "conversation".into(),
             args: format!("{{{fields}"),
         }],
     }
@@ -171,7 +174,10 @@ pub(super) fn refuse(request: Option<&Request>, refusal: &Refusal) -> Answer {
     let mut args = String::new();
     write_text(&mut args, &message);
     Answer {
-        events: vec![Emit { name: "info", args }],
+        events: vec![Emit {
+            name: "info".into(),
+            args,
+        }],
         ack: refused_ack(refusal, &message),
     }
 }
@@ -213,16 +219,17 @@ pub(super) fn show(stage: &Stage<'_>, event: &Event) -> Option<Shown> {
             Some(Shown {
                 part: MESSAGE,
                 emit: Emit {
-                    name: "message",
+                    name: "message".into(),
                     args,
                 },
                 skips_origin: listener == view.sender.id,
             })
         }
         // The document has no words for what becomes of a message; its conversation tells.
-        Happening::MessageEdited(_) | Happening::MessageDeleted { .. } | Happening::Read { .. } => {
-            None
-        }
+        Happening::MessageEdited(_)
+        | Happening::MessageDeleted { .. }
+        | Happening::Read { .. }
+        | Happening::Room(_) => None,
     }
 }
 
@@ -240,7 +247,10 @@ pub(super) fn pass(stage: &Stage<'_>, passing: &Passing) -> Option<Emit> {
     let mut args = String::from(r#"{"id":"#);
     write_external(&mut args, &passing.user.external);
     args.push('}');
-    Some(Emit { name, args })
+    Some(Emit {
+        name: name.into(),
+        args,
+    })
 }
 
 fn write_message_fields(out: &mut String, site: &Site, members: &Members, view: &MessageView) {

@@ -191,7 +191,7 @@ fn a_message_is_shown_to_both_but_not_to_the_socket_that_sent_it() {
     for (person, skips_origin) in [(UserId(1), false), (UserId(2), true)] {
         let shown = Pair.show(&stage(Audience::Person(person)), &event);
         assert_eq!(shown.len(), 1);
-        assert_eq!((shown[0].part, shown[0].emit.name), (0, "message"));
+        assert_eq!((shown[0].part, &*shown[0].emit.name), (0, "message"));
         assert_eq!(shown[0].emit.args, SHOWN);
         assert_eq!(shown[0].skips_origin, skips_origin);
     }
@@ -229,7 +229,7 @@ fn typing(
         sign,
     };
     let emit = Pair.pass(&stage(audience), &passing)?;
-    Some((emit.name, emit.args))
+    Some((emit.name.into_owned(), emit.args))
 }
 
 #[test]
@@ -241,7 +241,10 @@ fn typing_names_who_writes() {
         (Sign::ReadAgain, None),
     ] {
         let shown = typing(ConversationKind::Direct, sign, person);
-        assert_eq!(shown, expected.map(|name| (name, r#"{"id":7}"#.to_owned())));
+        assert_eq!(
+            shown,
+            expected.map(|name| (name.to_owned(), r#"{"id":7}"#.to_owned()))
+        );
     }
     let room = typing(
         ConversationKind::Direct,
@@ -255,9 +258,9 @@ fn answer(request: Option<&Request>, reply: Option<Reply>, view: Option<View>) -
     Pair.answer(&site(), request, Ok(&Answered { reply, view }))
 }
 
-fn only_event(answer: &Answer) -> (&'static str, &str) {
+fn only_event(answer: &Answer) -> (&str, &str) {
     assert_eq!(answer.events.len(), 1, "{answer:?}");
-    (answer.events[0].name, &answer.events[0].args)
+    (&answer.events[0].name, &answer.events[0].args)
 }
 
 #[test]

@@ -259,7 +259,7 @@ impl Connection {
         frame::write_connect(&mut self.notices, namespace, &answer.to_string());
         let site = &self.hub.config.site;
         for Emit { name, args } in dialect.answer(site, None, Err(&told.refusal)).events {
-            frame::write_event(&mut self.notices, namespace, name, &args, None);
+            frame::write_event(&mut self.notices, namespace, &name, &args, None);
         }
         frame::write_disconnect(&mut self.notices, namespace);
         self.put_out = true;

@@ -103,7 +103,7 @@ impl Hub {
                 continue;
             };
             let mut frame = Vec::new();
-            wire::frame::write_event(&mut frame, topic.namespace, emit.name, &emit.args, None);
+            wire::frame::write_event(&mut frame, topic.namespace, &emit.name, &emit.args, None);
             topic.pass(&frame.into(), &sees);
         }
     }

@@ -318,7 +318,7 @@ impl Hub {
                         wire::frame::write_event(
                             &mut frames,
                             namespace,
-                            emit.name,
+                            &emit.name,
                             &emit.args,
                             None,
                         );

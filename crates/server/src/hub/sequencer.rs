@@ -133,6 +133,7 @@ impl Sequencer {
                     proof,
                     topic,
                     dialect,
+                    spelling,
                     since,
                 }) => {
                     self.hub.identify(session, user.as_slice());
@@ -141,6 +142,7 @@ impl Sequencer {
                         user,
                         proof,
                         dialect: dialect.to_owned(),
+                        spelling,
                         since,
                     };
                     self.hub.join(session, &joined);

@@ -132,6 +132,7 @@ impl Topic {
     /// Where it shows something.
     pub(crate) fn stage<'a>(&'a self, site: &'a Site) -> Stage<'a> {
         Stage {
+            spelling: None,
             site,
             namespace: self.namespace,
             audience: match self.place {
@@ -465,7 +466,7 @@ impl Joined {
                 wire::frame::write_event(
                     &mut bytes,
                     topic.namespace,
-                    emit.name,
+                    &emit.name,
                     &emit.args,
                     offset,
                 );

@@ -135,10 +135,7 @@ pub fn verify(app: &App, token: &str, now: Timestamp) -> Result<Verified, TokenE
     let claims: Value = read_part(claims)?;
     let expires_at = check_times(&claims, now)?;
     Ok(Verified {
-        subject: Subject {
-            id: read_subject(&claims)?,
-            role: read_role(&claims),
-        },
+        subject: Subject::new(read_subject(&claims)?, read_role(&claims)),
         expires_at,
     })
 }

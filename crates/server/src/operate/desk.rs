@@ -118,10 +118,7 @@ impl Desk {
             } => {
                 let app = self.find_app(app)?;
                 let role = role.as_deref().map(read_role).transpose()?;
-                let subject = Subject {
-                    id: ExternalId::text(subject.as_str()),
-                    role,
-                };
+                let subject = Subject::new(ExternalId::text(subject.as_str()), role);
                 let token = token::sign(&app, &subject, now(), *ttl).map_err(say)?;
                 Ok(Answer::Token { token })
             }

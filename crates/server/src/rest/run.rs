@@ -158,6 +158,7 @@ impl Rest {
             let reader = Reader {
                 app: actor.app.id,
                 users: &[],
+                is_server: actor.is_app(),
                 is_believed: actor.looks_as_anybody(),
                 subject: actor.subject.as_ref().map(|subject| &subject.id),
             };

@@ -7,9 +7,7 @@ use crate::{
     command::UserRef,
     decide::Draft,
     facts::Halt,
-    model::{
-        Body, ConversationView, ExternalId, MemberRole, Profile, Scope, Timestamp, User,
-    },
+    model::{Body, ConversationView, ExternalId, MemberRole, Profile, Scope, Timestamp, User},
     refusal::Refusal,
     room::{Badge, RoomName, Standing},
     store::Change,
@@ -99,7 +97,9 @@ impl<'a> Draft<'a> {
             return Err(Refusal::SubscribersOnly.into());
         }
         if let Some(minutes) = modes.followers.amount() {
-            let follows = standing.follower_since.is_some_and(|at| is_for(at, minutes));
+            let follows = standing
+                .follower_since
+                .is_some_and(|at| is_for(at, minutes));
             if !follows {
                 return Err(Refusal::FollowersOnly { minutes }.into());
             }

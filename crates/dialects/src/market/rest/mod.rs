@@ -61,7 +61,7 @@ pub fn send_files(
     let body = Body {
         text: sent.text.take().unwrap_or_default(),
         media: std::mem::take(&mut sent.files),
-        metadata: None,
+        ..Body::default()
     };
     Ok(Call {
         request: Request::command(Command::Send {

@@ -24,7 +24,7 @@ fn subject(role: Role, id: &str, number: bool) -> Subject {
         number,
     };
     let role = Some(role);
-    Subject { id, role }
+    Subject::new(id, role)
 }
 
 fn form(texts: &[(&str, &str)]) -> Form {

@@ -105,22 +105,36 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::NotTheTokensSubject
         | Refusal::NotAllowed
         | Refusal::Blocked
+        | Refusal::Banned { .. }
+        | Refusal::FollowersOnly { .. }
+        | Refusal::SubscribersOnly
+        | Refusal::EmotesOnly
+        | Refusal::AccountTooYoung { .. }
         | Refusal::WrongRole { .. } => 403,
         Refusal::UnknownConversation
         | Refusal::UnknownMessage
         | Refusal::UnknownUser
         | Refusal::NotAMember
+        | Refusal::NothingThere
         | Refusal::UnknownSession
         | Refusal::UnknownEvent => 404,
-        Refusal::FixedMembers | Refusal::NameTaken | Refusal::NotPresent => 409,
+        Refusal::FixedMembers
+        | Refusal::NameTaken
+        | Refusal::NotPresent
+        | Refusal::PollIsOpen
+        | Refusal::NoPoll
+        | Refusal::AlreadyVoted => 409,
         Refusal::FileTooLarge { .. } => 413,
         Refusal::Invalid { .. }
         | Refusal::BlankText
         | Refusal::SamePerson
         | Refusal::TextTooLong { .. }
+        | Refusal::Filtered
         | Refusal::MetadataTooLarge { .. }
         | Refusal::TooManyMembers { .. }
         | Refusal::TooManyBlocks { .. } => 422,
+        Refusal::HeldForReview => 202,
+        Refusal::SlowMode { .. } => 429,
         Refusal::Unavailable => 503,
     }
 }

@@ -162,7 +162,7 @@ pub fn open_chat(body: Input<'_>) -> Result<Call, Refusal> {
                 title: chat.title,
                 avatar,
                 metadata: chat.metadata,
-                product: None,
+                ..Details::default()
             },
         }
     };
@@ -289,6 +289,7 @@ pub fn send_message(body: Input<'_>, idempotency_key: Option<&str>) -> Result<Ca
                 text: message.text.unwrap_or_default(),
                 media: Vec::from_iter(message.file),
                 metadata: message.metadata,
+                ..Body::default()
             },
             client_id,
         },

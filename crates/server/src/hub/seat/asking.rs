@@ -44,7 +44,7 @@ impl Seat {
             return;
         };
         self.voice.actor = Arc::new(Actor {
-            subject: Some(Subject { id, role: None }),
+            subject: Some(Subject::new(id, None)),
             proof,
             ..Actor::clone(&self.home)
         });

@@ -214,6 +214,7 @@ impl Stream {
             let reader = Reader {
                 app: actor.map_or(door, |actor| actor.app.id),
                 users: &users,
+                is_server: actor.is_some_and(Actor::is_app),
                 is_believed: actor.is_some_and(Actor::looks_as_anybody),
                 subject: subject.map(|subject| &subject.id),
             };
@@ -284,7 +285,7 @@ impl Stream {
         let offset = offset.as_ref().map(Offset::as_str);
         let mut bytes = Vec::new();
         let namespace = self.socket.namespace;
-        wire::frame::write_event(&mut bytes, namespace, emit.name, &emit.args, offset);
+        wire::frame::write_event(&mut bytes, namespace, &emit.name, &emit.args, offset);
         let frame = Bytes::from(bytes);
         if self.offsets && keeps {
             self.socket.session.keep_answer(key, frame.clone());

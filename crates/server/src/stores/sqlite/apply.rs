@@ -176,6 +176,14 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             sums.key = sums.key.max(key.id.0);
             apps::add_key(connection, key)
         }
+        Change::RoomUpdated { .. }
+        | Change::RoomNoted { .. }
+        | Change::Banned(_)
+        | Change::Unbanned(..)
+        | Change::Voted { .. }
+        | Change::VotesForgotten(_)
+        | Change::RoleChanged(..)
+        | Change::NumberGiven(..) => todo!("layout 5"),
         Change::KeyRevoked(id, at) => apps::revoke_key(connection, *id, *at),
     }
 }

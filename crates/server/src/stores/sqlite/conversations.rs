@@ -104,6 +104,7 @@ pub(super) fn by_name(
             let found = by_id(connection, *id)?;
             Ok(found.filter(|view| view.conversation.app == app))
         }
+        ConversationName::Room(_) => todo!("layout 5"),
         ConversationName::Key(kind, key) => by_key(connection, app, *kind, key),
     }
 }
@@ -146,6 +147,7 @@ fn conversation(row: &Row<'_>) -> Result<ConversationView> {
             uuid: uuid(row.get(2)?),
             kind: kind(row.get_ref(3)?.as_str()?)?,
             key: row.get(4)?,
+            numbers: None,
             created_at: Timestamp(row.get(5)?),
         }),
         details: Arc::new(Details {
@@ -153,6 +155,7 @@ fn conversation(row: &Row<'_>) -> Result<ConversationView> {
             avatar: from_json(row, 7)?,
             metadata: from_json(row, 8)?,
             product: from_json(row, 9)?,
+            room: None,
         }),
         members: Arc::new([]),
         last_seq: unsigned(row.get(10)?)?,

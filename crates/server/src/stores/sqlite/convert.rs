@@ -100,6 +100,7 @@ pub(super) fn topic_of(name: &str, id: i64) -> Result<Topic> {
 pub(super) fn role_name(role: MemberRole) -> &'static str {
     match role {
         MemberRole::Owner => "owner",
+        MemberRole::Moderator => "moderator",
         MemberRole::Member => "member",
     }
 }
@@ -107,6 +108,7 @@ pub(super) fn role_name(role: MemberRole) -> &'static str {
 pub(super) fn role(name: &str) -> Result<MemberRole> {
     match name {
         "owner" => Ok(MemberRole::Owner),
+        "moderator" => Ok(MemberRole::Moderator),
         "member" => Ok(MemberRole::Member),
         _ => Err(unknown(name)),
     }

@@ -328,6 +328,7 @@ impl Teller<'_> {
             sender: self.people.must_find(self.connection, message.sender)?,
             message,
             seen,
+            quoted: None,
         }))
     }
 }

@@ -79,12 +79,14 @@ pub(super) fn message(row: &Row<'_>) -> Result<Message> {
             text: row.get(5)?,
             media: from_json(row, 6)?.unwrap_or_default(),
             metadata: from_json(row, 7)?,
+            reply_to: None,
         },
         created_at: Timestamp(row.get(8)?),
         edited_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
         origin: row.get::<_, Option<i64>>(10)?.map(SessionId),
         client_id: row.get(11)?,
         recipient_online: row.get(12)?,
+        badges: Vec::new(),
     })
 }
 
@@ -118,6 +120,7 @@ impl<'a> Look<'a> {
             conversation: Arc::clone(self.conversation),
             sender: self.people.must_find(self.connection, message.sender)?,
             seen: self.readers.have_seen(&message),
+            quoted: None,
             message,
         })
     }

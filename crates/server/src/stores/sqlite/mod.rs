@@ -263,6 +263,10 @@ impl Store for Sqlite {
         })
     }
 
+    fn vote(&self, room: chat::ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
+        todo!("layout 5")
+    }
+
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         let found = self.read("reading a message", |connection| {
             messages::by_uuid(connection, app, uuid)

@@ -107,6 +107,7 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
         Need::SessionsSeenBefore(time, limit) => {
             Found::Sessions(sessions::seen_before(connection, *time, *limit)?)
         }
+        _ => todo!("layout 5"),
         Need::Leftover => Found::Leftover(erase::leftover(connection)?),
     })
 }

@@ -148,6 +148,7 @@ fn session(row: &Row<'_>) -> Result<StoredSession> {
 
 fn subscription(row: &Row<'_>) -> Result<StoredSubscription> {
     Ok(StoredSubscription {
+        spelling: None,
         topic: topic_of(row.get_ref(0)?.as_str()?, row.get(1)?)?,
         user: row.get::<_, Option<i64>>(2)?.map(UserId),
         dialect: row.get(3)?,
@@ -170,9 +171,11 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<()> {
             dialect,
             since,
             at,
+            spelling,
         } => {
             begin(connection, session, *at)?;
             let new = StoredSubscription {
+                spelling: spelling.clone(),
                 topic: *topic,
                 user: *user,
                 proof: *proof,

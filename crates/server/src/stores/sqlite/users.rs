@@ -128,6 +128,7 @@ impl People {
 /// Out of a row that begins with the columns of a user.
 pub(super) fn user(row: &Row<'_>) -> Result<User> {
     Ok(User {
+        number: 0,
         id: UserId(row.get(0)?),
         app: AppId(row.get(1)?),
         uuid: uuid(row.get(2)?),

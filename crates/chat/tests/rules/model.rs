@@ -124,6 +124,7 @@ impl Rows {
             .collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each need")]
     fn find(&self, need: &Need) -> Found {
         match need {
             Need::User(app, text) => {

@@ -61,7 +61,7 @@ pub enum Need {
     /// The conversations to which a user belongs.
     ConversationsOf(UserId),
     /// For each group that a user owns and to which others belong, who of them has belonged to it
-    /// longest.
+    /// longest; for each room that a user owns, who has of its moderators, if it has any.
     HeirsOf(UserId),
     /// An app by name.
     AppByName(String),

@@ -289,7 +289,7 @@ pub struct LivestreamPatch {
 }
 
 /// Somebody who may not write in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
     /// Where.
     pub conversation: ConversationId,
@@ -369,7 +369,8 @@ impl RoomNews {
 }
 
 /// An entry in the log of a room that is no message and none of what all conversations have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoomNote {
     /// Somebody is banned, or for so many minutes.
     Banned {

@@ -37,8 +37,6 @@ pub enum Need {
     WroteSince(ConversationId, Timestamp),
     /// Which answer a user chose in a room's poll.
     Vote(ConversationId, UserId),
-    /// When the next thing in a room ends by itself.
-    NextDue,
     /// What has ended in rooms by a time, so many at most.
     Due(Timestamp, u32),
     /// A conversation by what makes it unique.
@@ -100,8 +98,6 @@ pub enum Found {
     Wrote(Vec<(UserId, Timestamp)>),
     /// For [`Need::Vote`].
     Vote(Option<u32>),
-    /// For [`Need::NextDue`].
-    NextDue(Option<Timestamp>),
     /// For [`Need::Due`].
     Due(Due),
     /// For [`Need::Blocks`].

@@ -41,12 +41,6 @@ impl Rows {
                 Found::Wrote(last)
             }
             Need::Vote(room, user) => Found::Vote(self.vote(*room, *user)),
-            Need::NextDue => {
-                let rooms = self.conversations.iter();
-                let rooms = rooms.filter_map(|view| view.room()?.due());
-                let bans = self.bans.iter().filter_map(|ban| ban.until);
-                Found::NextDue(rooms.chain(bans).min())
-            }
             Need::Due(now, limit) => {
                 let is_due = |view: &&ConversationView| {
                     let due = view.room().and_then(|room| room.due());

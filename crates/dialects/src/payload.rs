@@ -213,6 +213,21 @@ impl<'a> Field<'a> {
         whole.ok_or_else(|| invalid(self.name, must)).map(Some)
     }
 
+    /// A whole number from 1 to 2^53 - 1, or a string of its digits; `must` says so.
+    pub fn number_or_digits(self, must: &'static str) -> Result<i64, Refusal> {
+        const MAX: i64 = MAX_SAFE_INTEGER as i64;
+        let number = if self.json()?.starts_with('"') {
+            let text = self.text()?;
+            let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|_| is_plain)
+        } else {
+            let number = self.number().filter(|number| number.fract() == 0.0);
+            number.map(|number| number as i64)
+        };
+        let number = number.filter(|number| (1..=MAX).contains(number));
+        number.ok_or_else(|| invalid(self.name, must))
+    }
+
     /// What it is, if that is a finite number.
     fn number(self) -> Option<f64> {
         let json = self.value?.get();
@@ -385,6 +400,45 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    #[test]
+    fn numbers_may_stand_as_digits_in_a_string() {
+        let number =
+            |json: &str| Field::argument("n", Some(&raw(json))).number_or_digits("must be one");
+        for (json, expected) in [
+            ("668", 668),
+            (r#""668""#, 668),
+            (r#""\u0036""#, 6),
+            ("1.0", 1),
+            ("9007199254740991", 9_007_199_254_740_991),
+            (r#""9007199254740991""#, 9_007_199_254_740_991),
+        ] {
+            assert_eq!(number(json), Ok(expected), "{json}");
+        }
+        for json in [
+            "0",
+            "-1",
+            "1.5",
+            "1e400",
+            "9007199254740992",
+            r#""9007199254740992""#,
+            r#""99999999999999999999""#,
+            r#""0""#,
+            r#""""#,
+            r#""+5""#,
+            r#"" 5""#,
+            r#""5a""#,
+            "null",
+            "true",
+            "[5]",
+            "{}",
+        ] {
+            let refused = number(json).unwrap_err().to_string();
+            assert_eq!(refused, "n must be one", "{json}");
+        }
+        let missing = Field::argument("n", None).number_or_digits("must be one");
+        assert_eq!(missing.unwrap_err().to_string(), "n is missing");
     }
 
     #[test]

@@ -174,7 +174,10 @@ impl Stream {
         self.socket.session.unidentify(user);
         if let Some(place) = self.identities.iter().position(|known| *known == user) {
             self.identities.swap_remove(place);
-            self.hub.presence.online.leave(user, Going::Goodbye);
+            self.hub
+                .presence
+                .online
+                .leave(user, Going::Goodbye, self.hub.now());
         }
     }
 
@@ -494,7 +497,10 @@ impl Drop for Stream {
         }
         self.socket.session.detach(&self.socket);
         for user in &self.identities {
-            self.hub.presence.online.leave(*user, self.going);
+            self.hub
+                .presence
+                .online
+                .leave(*user, self.going, self.hub.now());
         }
         if let Some(Standing {
             person, announces, ..

@@ -13,6 +13,7 @@ pub mod payload;
 pub mod rest;
 #[cfg(test)]
 mod sample;
+pub mod stream;
 pub mod timestamp;
 
 use std::borrow::Cow;
@@ -30,6 +31,7 @@ pub static DIALECTS: &[&dyn Dialect] = &[
     &minchat::Minchat,
     &market::Market,
     &pair::Pair,
+    &stream::Stream,
 ];
 
 /// One chat API.

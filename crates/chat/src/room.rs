@@ -451,7 +451,7 @@ pub enum RoomAct {
         /// Who votes.
         voter: UserRef,
     },
-    /// Tells of a subscription. Only the app itself may: it says who pays.
+    /// Tells of a subscription, and grants nothing.
     Subscription {
         /// Who has subscribed.
         username: String,
@@ -477,6 +477,27 @@ pub enum RoomAct {
         /// Whom.
         username: String,
     },
+}
+
+impl RoomAct {
+    /// Bytes that it holds in memory beside its fixed ones, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        let json =
+            |values: &Map<String, Value>| serde_json::to_string(values).map_or(0, |t| t.len());
+        match self {
+            Self::OpenPoll { title, options, .. } => {
+                title.len() + options.iter().map(String::len).sum::<usize>()
+            }
+            Self::SetLivestream(patch) => {
+                let categories = patch.categories.iter().flatten().map(json);
+                let tags = patch.tags.iter().flatten().map(String::len);
+                let title = patch.session_title.as_ref().map_or(0, String::len);
+                title + tags.sum::<usize>() + categories.sum::<usize>()
+            }
+            Self::Announce { data, .. } => json(data),
+            _ => 0,
+        }
+    }
 }
 
 /// A name as names are compared: without case, and without space around it.

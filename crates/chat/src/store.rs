@@ -59,7 +59,7 @@ pub enum Need {
     /// The conversations to which a user belongs.
     ConversationsOf(UserId),
     /// For each group that a user owns and to which others belong, who of them has belonged to it
-    /// longest.
+    /// longest; for each room that a user owns, who has of its moderators, if it has any.
     HeirsOf(UserId),
     /// How many entries are in the logs of all conversations in which a user is or was, behind where
     /// [`Change::WrittenErased`] has got to.

@@ -45,9 +45,11 @@ const MEMBERS: &str = concat!(
 const OF_USER: &str = "SELECT conversation FROM member WHERE user = ?1 AND left_g IS NULL";
 const OWNED: &str = "SELECT conversation FROM member
      WHERE user = ?1 AND left_g IS NULL AND role = 'owner'";
-/// In the order of joining, those who moderate first.
-const OTHERS: &str = "SELECT role <> 'moderator', since_g, place, user FROM member
-     WHERE conversation = ?1 AND left_g IS NULL AND user <> ?2";
+/// In the order of joining; in a room those who moderate it.
+const OTHERS: &str = "SELECT since_g, place, user
+     FROM member JOIN conversation ON conversation.id = member.conversation
+     WHERE conversation = ?1 AND left_g IS NULL AND user <> ?2
+        AND (kind <> 'room' OR role = 'moderator')";
 const READ_UP_TO: &str =
     "SELECT read_seq FROM member WHERE user = ?1 AND conversation = ?2 AND left_g IS NULL";
 /// With the newest message of each.
@@ -208,8 +210,8 @@ pub(super) fn heirs_of(
     let mut heirs = Vec::new();
     for group in owned {
         let row = |row: &Row<'_>| {
-            let place: (bool, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            Ok((place, row.get(3)?))
+            let place: (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok((place, row.get(2)?))
         };
         let others = all(connection, OTHERS, [group, user.0], row)?;
         let heir = others.into_iter().min().map(|(_, heir)| UserId(heir));

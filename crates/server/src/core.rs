@@ -51,8 +51,8 @@ const SESSIONS_AT_ONCE: usize = 200;
 const BETWEEN_SESSIONS: Duration = Duration::from_secs(1);
 /// How often it is looked for what deleted conversations have left behind.
 const BETWEEN_ERASURES: Duration = Duration::from_secs(10);
-/// Between the steps of erasing it: the writer is there for others most of the time.
-const BETWEEN_STEPS: Duration = Duration::from_millis(20);
+/// Between the steps of erasing much: the writer is there for others most of the time.
+pub(crate) const BETWEEN_STEPS: Duration = Duration::from_millis(20);
 const MINUTE: Duration = Duration::from_mins(1);
 
 impl Core {

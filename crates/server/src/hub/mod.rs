@@ -155,6 +155,9 @@ pub struct Hub {
     entering: AtomicU64,
     /// Topics that got events in the turn under way.
     touched: Mutex<Vec<Arc<Topic>>>,
+    /// Topics into which events above the barrier were brought back from the log. Whoever reads them
+    /// stops at the barrier, and no turn that touches them need come.
+    ahead: Mutex<Vec<Arc<Topic>>>,
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
     presence: Arc<Presence>,
@@ -232,6 +235,7 @@ impl Hub {
             segments: Mutex::default(),
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
+            ahead: Mutex::default(),
             topic_bytes: Arc::default(),
             presence,
             notices: Notices::default(),

@@ -138,6 +138,10 @@ impl Hub {
                 }
             }
             let segments = usize::from(!events.is_empty());
+            // Before they can be read: who reads them then is woken by the barrier, or sees it moved.
+            if events.last().is_some_and(|last| last.g > self.barrier()) {
+                self.ahead.lock().push(Arc::clone(topic));
+            }
             if topic.prepend(events, from, floor) {
                 self.note_segments(std::iter::once(topic).take(segments));
                 return Ok(true);

@@ -18,7 +18,7 @@ use super::{
     presence::Going,
     present::Standing,
     seat::Voice,
-    session::Portrait,
+    session::{Collected, Portrait},
     socket::{Delivery, Socket},
     ticket::Ticket,
     topic::{Fetched, Grain, Render, Run, Topic},
@@ -97,6 +97,7 @@ impl Stream {
             identities,
             places,
             answers,
+            collected,
             ..
         } = portrait;
         self.identify(&identities);
@@ -130,6 +131,9 @@ impl Stream {
                 ));
             }
         }
+        let is_kept = |it: &Collected| answers.iter().any(|(key, _)| *key == Key::answer(it.at));
+        let collected = collected.filter(|collected| !is_kept(collected));
+        again.extend(collected.and_then(|collected| self.hand_out(voice, collected)));
         again.extend(
             answers
                 .into_iter()
@@ -352,6 +356,11 @@ impl Stream {
                 Delivery::Joined { place, at } => {
                     if let Some(voice) = voice {
                         self.join_late(voice, place, at);
+                    }
+                }
+                Delivery::Collected(collected) => {
+                    if let Some(voice) = voice {
+                        self.collect_late(voice, collected);
                     }
                 }
                 Delivery::Decided(outcome) => result = result.and(self.decided(outcome, voice)),

@@ -4,6 +4,7 @@
 //! shows, `pages` what it shows over HTTP only, `words` how it explains. The contract and what it leaves open are
 //! in `docs/dialects/stream.md`, and `transcripts/` holds it as conversations.
 
+pub mod further;
 mod incoming;
 pub mod objects;
 mod outgoing;

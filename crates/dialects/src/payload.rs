@@ -3,7 +3,7 @@
 //! Every error names the field as the client does. Knows no dialect; each dialect says which
 //! fields it wants. What is not asked for is skipped without being kept. See `json` for writing.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use bytes::Bytes;
 use chat::{ExternalId, Refusal, model::Metadata};
@@ -228,6 +228,32 @@ impl<'a> Field<'a> {
         number.ok_or_else(|| invalid(self.name, must))
     }
 
+    /// A whole number in a range; `must` says so.
+    pub fn whole(self, range: RangeInclusive<u32>, must: &'static str) -> Result<u32, Refusal> {
+        self.json()?;
+        let number = self.optional_whole(*range.start(), must)?;
+        let number = number.and_then(|number| number.try_into().ok());
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| invalid(self.name, must))
+    }
+
+    /// A truth value.
+    pub fn flag(self) -> Result<bool, Refusal> {
+        serde_json::from_str(self.json()?).map_err(|_| invalid(self.name, "must be true or false"))
+    }
+
+    /// A string of at most `max` bytes that is not blank, without the space around it; `must` says
+    /// so.
+    pub fn words(self, max: usize, must: &'static str) -> Result<String, Refusal> {
+        let text = self.label(max, must)?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(invalid(self.name, must));
+        }
+        Ok(text.to_owned())
+    }
+
     /// What it is, if that is a finite number.
     fn number(self) -> Option<f64> {
         let json = self.value?.get();
@@ -371,6 +397,45 @@ mod tests {
         }
         let absent = Field::argument("n", None).optional_whole(1, "must be whole");
         assert_eq!(absent, Ok(None));
+    }
+
+    #[test]
+    fn a_whole_number_lies_in_its_range() {
+        let whole = |json: &str| Field::argument("n", Some(&raw(json))).whole(2..=10, "is wrong");
+        assert_eq!(whole("2"), Ok(2));
+        assert_eq!(whole("1e1"), Ok(10));
+        for json in [
+            "1",
+            "11",
+            "4294967298",
+            "2.5",
+            "-2",
+            "\"2\"",
+            "null",
+            "true",
+        ] {
+            assert_eq!(whole(json), Err(invalid("n", "is wrong")), "{json}");
+        }
+        let absent = Field::argument("n", None).whole(2..=10, "is wrong");
+        assert_eq!(absent, Err(invalid("n", "is missing")));
+    }
+
+    #[test]
+    fn truth_is_no_number_and_no_string() {
+        let flag = |json: &str| Field::argument("b", Some(&raw(json))).flag();
+        assert_eq!((flag("true"), flag("false")), (Ok(true), Ok(false)));
+        for json in ["1", "\"true\"", "null", "[]"] {
+            assert!(flag(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn words_are_not_blank_and_have_no_space_around_them() {
+        let words = |json: &str| Field::argument("w", Some(&raw(json))).words(3, "is wrong");
+        assert_eq!(words(r#"" a""#).as_deref(), Ok("a"));
+        for json in [r#""""#, r#""  ""#, r#""abcd""#, "1"] {
+            assert!(words(json).is_err(), "{json}");
+        }
     }
 
     #[test]

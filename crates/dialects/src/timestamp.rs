@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use chat::Timestamp;
 use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known};
 
 /// A time as text, as in `2026-03-01T12:30:05.250Z`. RFC 3339 has years of four digits; a time outside
 /// of them, which no clock gives, becomes the nearest one inside.
@@ -101,6 +101,13 @@ impl Serialize for Micros {
     }
 }
 
+/// A time as text, of any zone (RFC 3339).
+pub fn read_timestamp(text: &str) -> Option<Timestamp> {
+    let moment = OffsetDateTime::parse(text, &well_known::Rfc3339).ok()?;
+    let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+    ms.try_into().ok().map(Timestamp)
+}
+
 /// Appends a time as a JSON string.
 pub fn write_timestamp(out: &mut String, at: Timestamp) {
     // Writing to a string cannot fail.
@@ -133,6 +140,26 @@ mod tests {
         let first = Timestamp(i64::MIN);
         assert_eq!(Seconds(first).to_string(), "0000-01-01T00:00:00+00:00");
         assert_eq!(Plain(Timestamp(-1)).to_string(), "1969-12-31 23:59:59");
+    }
+
+    #[test]
+    fn times_are_read_in_any_zone() {
+        for (text, ms) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1970-01-01T02:00:00.2504+02:00", 250),
+            ("1969-12-31T23:59:59.9999Z", -1),
+        ] {
+            assert_eq!(read_timestamp(text), Some(Timestamp(ms)), "{text}");
+        }
+        for text in [
+            "",
+            "1970-01-01",
+            "1970-01-01 00:00:00",
+            "0",
+            "1970-13-01T00:00:00Z",
+        ] {
+            assert_eq!(read_timestamp(text), None, "{text}");
+        }
     }
 
     #[test]

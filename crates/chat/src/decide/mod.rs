@@ -96,6 +96,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     fn decide(&mut self, command: &Command) -> Result<Reply, Halt> {
         match command {
             Command::Fence => Ok(Reply::Done),
@@ -183,6 +184,7 @@ impl<'a> Draft<'a> {
             Command::PutUser { user, patch } => self.put_user(user, patch),
             Command::UpdateUser { user, patch } => self.update_user(user, patch),
             Command::DeleteUser { user } => self.delete_user(user),
+            Command::EraseWritten { user } => self.erase_written(user),
             Command::Block { user, whom } => self.block(user, whom),
             Command::Unblock { user, whom } => self.unblock(user, whom),
             Command::CollectMissed { user } => self.collect_missed(user),
@@ -191,11 +193,7 @@ impl<'a> Draft<'a> {
                 Ok(Reply::Done)
             }
             Command::InheritSession { from } => self.inherit_session(*from),
-            Command::SeenSessions { sessions } => {
-                let (sessions, at) = (sessions.clone(), self.now);
-                self.changes.push(Change::SessionsSeen { sessions, at });
-                Ok(Reply::Done)
-            }
+            Command::SeenSessions { sessions } => Ok(self.see_sessions(sessions)),
             Command::ForgetSessions { before } => self.forget_sessions(*before),
             Command::EraseLeftovers => self.erase_leftovers(),
             Command::EndSession { session } => {

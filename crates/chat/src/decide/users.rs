@@ -14,6 +14,8 @@ use crate::{
 
 /// The most users that one may block.
 const MAX_BLOCKS: usize = 1_000;
+/// Entries looked through in one step for what a user wrote: some milliseconds of the writer's time.
+const SEARCH_STEP: u32 = 1_000;
 
 impl Draft<'_> {
     pub(super) fn register(
@@ -126,6 +128,16 @@ impl Draft<'_> {
         Ok(Reply::User { user })
     }
 
+    pub(super) fn erase_written(&mut self, user: &UserRef) -> Result<Reply, Halt> {
+        let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?.id;
+        let more = self.facts.unsearched(user)? > u64::from(SEARCH_STEP);
+        if more {
+            let step = Change::WrittenErased(user, SEARCH_STEP);
+            self.changes.push(step);
+        }
+        Ok(Reply::Forgotten { more })
+    }
+
     pub(super) fn block(&mut self, user: &UserRef, whom: &UserRef) -> Result<Reply, Halt> {
         let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?.id;
         let whom = self.find(whom)?.ok_or(Refusal::UnknownUser)?.id;
@@ -173,9 +185,11 @@ impl Draft<'_> {
         profile: Profile,
     ) -> Result<Arc<User>, Halt> {
         let known = self.facts.numbers(self.app())?.user;
-        let made = self.changes.iter();
-        let made = made.filter(|change| matches!(change, Change::User(_)));
-        let number = known + 1 + made.count() as i64;
+        let made = self.changes.iter().rev().find_map(|change| match change {
+            Change::User(user) => Some(user.number),
+            _ => None,
+        });
+        let number = made.unwrap_or(known) + 1;
         let user = Arc::new(User {
             id: self.mint.user(),
             app: self.app(),

@@ -12,6 +12,7 @@ use crate::{
 
 impl Facts {
     /// Takes in what the store answered.
+    #[expect(clippy::too_many_lines, reason = "one arm for each need")]
     pub fn learn(&mut self, need: Need, found: Found) {
         self.held += 1;
         match (need, found) {
@@ -119,6 +120,9 @@ impl Facts {
             (Need::HeirsOf(user), Found::Heirs(heirs)) => {
                 self.heirs_of.insert(user, heirs);
             }
+            (Need::Unsearched(user), Found::Unsearched(entries)) => {
+                self.unsearched.insert(user, entries);
+            }
             (Need::Sent(conversation, sender, client_id), Found::Sent(message)) => {
                 self.sent.insert((conversation, sender, client_id), message);
             }
@@ -196,6 +200,7 @@ impl Facts {
     }
 
     /// Takes in what a decision changed, so that the next one in the batch sees it.
+    #[expect(clippy::too_many_lines, reason = "one arm for each change")]
     pub fn apply(&mut self, change: &Change) {
         self.held += 1;
         match change {
@@ -337,7 +342,10 @@ impl Facts {
             }
             // These change more than is known here. They are alone in their batch, and the executor
             // begins the next one with nothing known.
-            Change::Inherited(..) | Change::UserDeleted(..) | Change::ConversationDeleted(..) => {}
+            Change::Inherited(..)
+            | Change::UserDeleted(..)
+            | Change::WrittenErased(..)
+            | Change::ConversationDeleted(..) => {}
             Change::Subscription { .. }
             | Change::Unsubscription { .. }
             | Change::SessionBegun(_)

@@ -58,6 +58,7 @@ impl Room {
 }
 
 /// Who may write in a room, and how often; and what its pages show.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a page")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Modes {

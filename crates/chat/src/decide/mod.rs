@@ -96,6 +96,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    #[expect(clippy::too_many_lines, reason = "one arm for each command")]
     fn decide(&mut self, command: &Command) -> Result<Reply, Halt> {
         match command {
             Command::Fence => Ok(Reply::Done),

@@ -173,9 +173,11 @@ impl Draft<'_> {
         profile: Profile,
     ) -> Result<Arc<User>, Halt> {
         let known = self.facts.numbers(self.app())?.user;
-        let made = self.changes.iter();
-        let made = made.filter(|change| matches!(change, Change::User(_)));
-        let number = known + 1 + made.count() as i64;
+        let made = self.changes.iter().rev().find_map(|change| match change {
+            Change::User(user) => Some(user.number),
+            _ => None,
+        });
+        let number = made.unwrap_or(known) + 1;
         let user = Arc::new(User {
             id: self.mint.user(),
             app: self.app(),

@@ -12,6 +12,7 @@ use crate::{
 
 impl Facts {
     /// Takes in what the store answered.
+    #[expect(clippy::too_many_lines, reason = "one arm for each need")]
     pub fn learn(&mut self, need: Need, found: Found) {
         self.held += 1;
         match (need, found) {
@@ -196,6 +197,7 @@ impl Facts {
     }
 
     /// Takes in what a decision changed, so that the next one in the batch sees it.
+    #[expect(clippy::too_many_lines, reason = "one arm for each change")]
     pub fn apply(&mut self, change: &Change) {
         self.held += 1;
         match change {

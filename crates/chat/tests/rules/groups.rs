@@ -62,6 +62,7 @@ fn a_group_is_called_what_its_owner_says() {
         avatar: Some(Picture::Url("https://example.org/us.png".to_owned())),
         metadata: Some(metadata(json!({"a": 1, "gone": null}))),
         product: None,
+        room: None,
     };
     let command = Command::CreateGroup {
         owner: named("ann"),

@@ -13,7 +13,7 @@ use crate::world::{
 
 fn leave(conversation: Uuid) -> Command {
     Command::Leave {
-        conversation,
+        conversation: conversation.into(),
         dialect: DIALECT,
     }
 }
@@ -61,8 +61,9 @@ fn where_ids_are_believed_everybody_listens_and_members_as_themselves() {
     }
     assert_eq!(world.store.rows().users.len(), 3, "a join makes nobody");
     let by = |uuid| Command::Join {
-        conversation: club,
+        conversation: club.into(),
         by: Some(UserRef::Uuid(uuid)),
+        spelling: None,
         dialect: DIALECT,
     };
     let bobs = by(world.user("bob").uuid);

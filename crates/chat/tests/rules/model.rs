@@ -1,6 +1,10 @@
 //! A store in memory, as simple as can be, which fails when it is told to.
 
-use std::sync::Arc;
+// By its path, because the simulation of the server includes this file from elsewhere.
+#[path = "model/rooms.rs"]
+mod rooms;
+
+use std::{collections::HashMap, sync::Arc};
 
 use chat::{
     AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
@@ -8,13 +12,16 @@ use chat::{
     User, UserId,
     event::Scene,
     model::{ApiKey, App, MemberRole},
+    room::{Ban, RoomNote},
     store::{
         Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
-        Found, ListPage, Need, Newest, Page, UserName,
+        Found, ListPage, Need, Newest, Numbers, Page, UserName,
     },
 };
 use parking_lot::Mutex;
 use uuid::Uuid;
+
+use self::rooms::{cleared, is_room};
 
 /// How the next commit goes wrong.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +65,12 @@ pub(crate) struct Rows {
     /// Up to where each does not list it, the newest last.
     pub(crate) hidden: Vec<(ConversationId, UserId, G)>,
     pub(crate) sessions: Vec<StoredSession>,
+    /// The highest numbers given in each app.
+    pub(crate) numbers: HashMap<AppId, Numbers>,
+    pub(crate) bans: Vec<Ban>,
+    pub(crate) votes: Vec<(ConversationId, UserId, u32)>,
+    /// The log of rooms beside messages.
+    pub(crate) notes: Vec<(Entry, RoomNote)>,
     pub(crate) last_commit: Vec<Change>,
 }
 
@@ -113,6 +126,7 @@ impl Rows {
             .collect()
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each need")]
     fn find(&self, need: &Need) -> Found {
         match need {
             Need::User(app, text) => {
@@ -143,8 +157,7 @@ impl Rows {
             Need::HeirsOf(user) => {
                 let heir = |view: &ConversationView| {
                     let owner = view.member(*user)?;
-                    let mut others = view.members.iter().map(|member| member.user.id);
-                    let heir = others.find(|other| other != user)?;
+                    let heir = rooms::heir(view, *user)?;
                     (owner.role == MemberRole::Owner).then_some((view.conversation.id, heir))
                 };
                 Found::Heirs(self.conversations.iter().filter_map(heir).collect())
@@ -201,6 +214,14 @@ impl Rows {
                 Found::Key(key.cloned().map(Arc::new))
             }
             Need::Session(id) => Found::Session(self.session(id.0).cloned().map(Arc::new)),
+            Need::UsersCalled(..)
+            | Need::Numbers(_)
+            | Need::Room(..)
+            | Need::Ban(..)
+            | Need::WroteSince(..)
+            | Need::Vote(..)
+            | Need::NextDue
+            | Need::Due(..) => self.find_in_rooms(need),
             Need::Leftover => Found::Leftover(self.leftovers.first().map(|(id, _)| *id)),
             Need::SessionsSeenBefore(time, limit) => {
                 let mut old: Vec<_> = self.sessions.iter().collect();
@@ -251,6 +272,14 @@ impl Rows {
                 Change::User(user) => {
                     counters.last_user = user.id.0;
                     counters.last_uuid = user.uuid;
+                    let numbers = self.numbers.entry(user.app).or_default();
+                    assert!(user.number > numbers.user, "numbers of users rise");
+                    numbers.user = user.number;
+                    let mut others = self.users.iter();
+                    assert!(
+                        others.all(|row| (row.app, &row.external) != (user.app, &user.external)),
+                        "an app's own id names one user"
+                    );
                     self.users.push(Arc::clone(user));
                 }
                 Change::UserUpdated(user) => {
@@ -292,6 +321,9 @@ impl Rows {
                 Change::Conversation(view) => {
                     counters.last_conversation = view.conversation.id.0;
                     counters.last_uuid = view.conversation.uuid;
+                    if let Some(given) = view.conversation.numbers {
+                        self.give(view.conversation.app, given.chatroom);
+                    }
                     self.conversations.push(view.clone());
                 }
                 Change::ConversationUpdated { entry, details } => {
@@ -303,6 +335,8 @@ impl Rows {
                     let before = self.messages.len();
                     self.messages.retain(|view| view.conversation.id != *id);
                     self.leftovers.push((*id, before - self.messages.len()));
+                    self.bans.retain(|ban| ban.conversation != *id);
+                    self.votes.retain(|(room, ..)| room != id);
                 }
                 Change::Erased(id, rows) => {
                     for (_, left) in self.leftovers.iter_mut().filter(|(own, _)| own == id) {
@@ -355,6 +389,14 @@ impl Rows {
                     state.updated_at = message.created_at;
                     state.last_message_at = Some(message.created_at);
                 }
+                Change::RoomUpdated { .. }
+                | Change::RoomNoted { .. }
+                | Change::Banned(_)
+                | Change::Unbanned(..)
+                | Change::Voted { .. }
+                | Change::VotesForgotten(_)
+                | Change::RoleChanged(..)
+                | Change::NumberGiven(..) => self.apply_to_rooms(change),
                 Change::Subscription { .. }
                 | Change::SessionBegun(_)
                 | Change::Unsubscription { .. }
@@ -410,12 +452,15 @@ impl Rows {
             let wrote = |row: &Arc<MessageView>| {
                 row.message.conversation == conversation && row.message.sender == id
             };
-            view.messages -= self.messages.iter().filter(|row| wrote(row)).count() as u64;
+            let counts = |row: &&Arc<MessageView>| wrote(row) && row.message.g > cleared(view);
+            view.messages -= self.messages.iter().filter(counts).count() as u64;
             let stays = view.members.iter().filter(|member| member.user.id != id);
             view.members = stays.cloned().collect();
         }
         self.messages.retain(|row| row.message.sender != id);
         self.blocks.retain(|(who, whom)| *who != id && *whom != id);
+        self.bans.retain(|ban| ban.user != id);
+        self.votes.retain(|(_, user, _)| *user != id);
     }
 
     fn newest_in(&self, id: ConversationId) -> Option<G> {
@@ -437,6 +482,7 @@ impl Rows {
             proof,
             topic,
             dialect,
+            spelling,
             since,
             at,
         } = change
@@ -453,12 +499,16 @@ impl Rows {
         let mut rows = self.sessions.iter_mut();
         let row = rows.find(|row| row.seed.id == session.id).unwrap();
         row.seen_at = row.seen_at.max(*at);
-        if !row.subscriptions.iter().any(|old| old.topic == *topic) {
+        let mut old = row.subscriptions.iter_mut();
+        if let Some(old) = old.find(|old| old.topic == *topic) {
+            old.spelling.clone_from(spelling);
+        } else {
             row.subscriptions.push(StoredSubscription {
                 topic: *topic,
                 user: *user,
                 proof: *proof,
                 dialect: (*dialect).to_owned(),
+                spelling: spelling.clone(),
                 since: *since,
             });
         }
@@ -529,6 +579,7 @@ impl Store for Model {
                 let found = &view.conversation;
                 (found.kind, found.key.as_ref()) == (*kind, Some(key))
             }
+            ConversationName::Room(name) => is_room(&view.conversation, name),
         };
         let is_own = |view: &&ConversationView| view.conversation.app == app;
         Ok(self.look(|rows| {
@@ -572,6 +623,8 @@ impl Store for Model {
             view.message.conversation == conversation.id && view.message.g <= at
         };
         let mut found: Vec<_> = self.look(|rows| {
+            let cleared = rows.view(conversation.id).map_or(0, cleared);
+            let here = |view: &&Arc<MessageView>| here(view) && view.message.g > cleared;
             let newest_first = rows.messages.iter().rev().filter(here);
             let found = newest_first
                 .skip(usize::try_from(page.offset).unwrap())
@@ -623,6 +676,10 @@ impl Store for Model {
             };
             own.filter_map(row).collect()
         }))
+    }
+
+    fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
+        Ok(self.look(|rows| rows.vote(room, user)))
     }
 
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {

@@ -205,7 +205,7 @@ fn command(ask: &Ask, session: SessionId, known: &Known) -> Command {
         }
         Ask::Join(place, by) => join(at(place), name(by)),
         Ask::Leave(place) => Command::Leave {
-            conversation: at(place),
+            conversation: at(place).into(),
             dialect: DIALECT,
         },
         Ask::Add(place, user, by) => add(at(place), PEOPLE[*user], name(by)),
@@ -484,7 +484,7 @@ fn check_shown(turn: &Turn, before: &Rows, after: &Rows) {
                     "a member read it"
                 );
             }
-            Happening::MessageDeleted { .. } => {}
+            Happening::MessageDeleted { .. } | Happening::Room(_) => {}
         }
     }
     for (uuid, view) in &newest {

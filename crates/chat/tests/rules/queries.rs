@@ -2,7 +2,7 @@
 
 use chat::{
     ConversationKind, ConversationRef, Query, Refusal, UserRef, View, command::Destination,
-    model::MessageView,
+    model::MessageView, query::Before,
 };
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ fn history(conversation: impl Into<ConversationRef>, before: Option<Uuid>) -> Qu
     Query::History {
         conversation: conversation.into(),
         viewer: Some(named("ann")),
-        before,
+        before: before.map(Before::Message),
         offset: 0,
         limit: 2,
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, AppId, Command, Conversation, ConversationKind, ConversationView, Effect, Event,
-    Executor, Fault, G, Media, MessageView, Refusal, Reply, Store, StoredSession, Timestamp, Topic,
-    Turn, User, UserId,
+    Actor, AppId, Command, Conversation, ConversationId, ConversationKind, ConversationView,
+    Effect, Event, Executor, Fault, G, Media, MessageView, Refusal, Reply, Store, StoredSession,
+    Timestamp, Topic, Turn, User, UserId,
     model::{ApiKey, App},
     query::Nobody,
     store::{
@@ -267,6 +267,9 @@ impl Store for Confused {
     }
     fn blocks(&self, _: UserId) -> Result<Vec<Arc<User>>, Fault> {
         Ok(Vec::new())
+    }
+    fn vote(&self, _: ConversationId, _: UserId) -> Result<Option<u32>, Fault> {
+        Ok(None)
     }
     fn user(&self, _: AppId, _: &UserName) -> Result<Option<Arc<User>>, Fault> {
         Ok(None)

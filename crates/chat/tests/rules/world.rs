@@ -164,6 +164,7 @@ impl World {
             app: actor.app.id,
             users: &[],
             is_believed: actor.app.identity == Identity::Open || actor.scope == Scope::Server,
+            is_server: actor.is_app(),
             subject: actor.subject.as_ref().map(|subject| &subject.id),
         };
         match chat::query::run(sources, reader, query, self.executor.last_g(), reply) {
@@ -190,11 +191,12 @@ impl World {
         all.find(|view| view.conversation.uuid == uuid).unwrap()
     }
 
-    /// Who belongs to a conversation; the owner in capitals.
+    /// Who belongs to a conversation; the owner in capitals, moderators with a star.
     pub(crate) fn members(&self, uuid: Uuid) -> Vec<String> {
         let view = self.view(uuid);
         let name = |member: &Member| match member.role {
             MemberRole::Owner => member.user.external.text.to_uppercase(),
+            MemberRole::Moderator => format!("{}*", member.user.external.text),
             MemberRole::Member => member.user.external.text.clone(),
         };
         view.members.iter().map(name).collect()
@@ -240,10 +242,7 @@ pub(crate) fn somebody(app_id: i64, session: Option<i64>) -> Arc<Actor> {
 pub(crate) fn verified(subject: Option<&str>) -> Arc<Actor> {
     Arc::new(Actor {
         app: app(1, Identity::Verified),
-        subject: subject.map(|id| Subject {
-            id: ExternalId::text(id),
-            role: None,
-        }),
+        subject: subject.map(|id| Subject::new(ExternalId::text(id), None)),
         scope: Scope::Client,
         proof: Proof::default(),
         session: Some(Arc::new(SessionSeed {
@@ -399,8 +398,9 @@ pub(crate) fn remove(conversation: Uuid, user: &str, by: Option<&str>) -> Comman
 
 pub(crate) fn join(conversation: Uuid, by: Option<&str>) -> Command {
     Command::Join {
-        conversation,
+        conversation: conversation.into(),
         by: by.map(named),
+        spelling: None,
         dialect: DIALECT,
     }
 }

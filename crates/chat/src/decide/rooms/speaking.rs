@@ -16,7 +16,6 @@ use crate::{
 impl<'a> Draft<'a> {
     /// The room into which somebody writes who need not belong to it, and that one; whether the
     /// user was made just now.
-    #[expect(clippy::type_complexity, reason = "what was looked up together")]
     pub(crate) fn room_to_write(
         &mut self,
         room: &RoomName,

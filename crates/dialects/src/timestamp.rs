@@ -106,7 +106,6 @@ impl Serialize for Micros {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
-
 }
 
 /// Appends a time as a JSON string.
@@ -150,7 +149,9 @@ mod tests {
         ] {
             assert_eq!(read_timestamp(text), None, "{text}");
         }
+    }
 
+    #[test]
     fn other_forms_have_whole_seconds() {
         let at = Timestamp(1_709_209_845_999);
         assert_eq!(Seconds(at).to_string(), "2024-02-29T12:30:45+00:00");

@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 
 use chat::{
     Refusal, Timestamp, UserRef,
-    model::Metadata,
+    model::{Metadata, Scope},
     room::Standing,
 };
 use serde::Serialize;
@@ -25,6 +25,7 @@ pub use self::{
 use crate::{
     payload::{Field, fields, invalid},
     rest::{Form, Input},
+    stream::objects::MessageId,
     timestamp::read_timestamp,
 };
 
@@ -38,10 +39,10 @@ const TITLE: &str = "must be a string of 1 to 256 bytes";
 const MAX_OBJECT: usize = 16 << 10;
 
 /// The fields of a body.
-fn body<const N: usize>(
-    input: Input<'_>,
+fn body<'a, const N: usize>(
+    input: Input<'a>,
     names: [&'static str; N],
-) -> Result<[Field<'_>; N], Refusal> {
+) -> Result<[Field<'a>; N], Refusal> {
     const MUST: &str = "must be a JSON object";
     let json: Option<&RawValue> = match input {
         Input::Json(json) => Some(json),
@@ -61,8 +62,8 @@ fn weight(value: &impl Serialize) -> usize {
 
 /// Who writes or votes, in the words of the app's own server.
 #[derive(Debug, ToSchema)]
-#[schema(as = stream::Sender)]
-pub struct Sender {
+#[schema(as = stream::SenderName)]
+pub struct SenderName {
     /// The name under which others see that person, who need not be known yet; up to 256 bytes. Case
     /// does not count.
     pub username: String,
@@ -74,7 +75,7 @@ pub struct Sender {
     pub subscriber_months: Option<u32>,
 }
 
-impl Sender {
+impl SenderName {
     fn read(field: Field<'_>) -> Result<Self, Refusal> {
         const MONTHS: &str = "must be a whole number from 0 to 1200";
         let username = field.within("username", "sender.username")?;
@@ -101,13 +102,21 @@ impl Sender {
     }
 }
 
+/// Who acts, where the app's own server says so.
+fn given(sender: Field<'_>, asker: Scope) -> Result<Option<SenderName>, Refusal> {
+    match asker {
+        Scope::Server => SenderName::read(sender).map(Some),
+        Scope::Client => Ok(None),
+    }
+}
+
 /// A time, or seconds since 1970.
 fn time(field: Field<'_>) -> Result<Timestamp, Refusal> {
     const MUST: &str = "must be a time like 2026-03-01T12:30:05Z, or seconds since 1970";
     /// The end of year 9999, in seconds.
     const END: u64 = 253_402_300_799;
     match field.optional_whole(0, MUST) {
-        Ok(Some(seconds)) if seconds <= END => Ok(Timestamp(seconds as i64 * 1_000)),
+        Ok(Some(seconds)) if seconds <= END => Ok(Timestamp(seconds.cast_signed() * 1_000)),
         _ => {
             let text = field.label(64, MUST);
             let read = text.ok().and_then(|text| read_timestamp(&text));
@@ -135,11 +144,11 @@ pub struct SendMessage {
     pub reply_to: Option<Uuid>,
     /// Who writes: with a server key. With a token its holder does, and this is passed over.
     #[schema(nullable = false)]
-    pub sender: Option<Sender>,
+    pub sender: Option<SenderName>,
 }
 
 impl SendMessage {
-    pub(super) fn read(input: Input<'_>, by_app: bool) -> Result<Self, Refusal> {
+    pub(super) fn read(input: Input<'_>, asker: Scope) -> Result<Self, Refusal> {
         let names = ["content", "type", "metadata", "sender"];
         let [content, kind, metadata, sender] = body(input, names)?;
         let content = content.text()?;
@@ -160,7 +169,7 @@ impl SendMessage {
             is_reply,
             metadata: metadata.filter(|metadata| !metadata.0.is_empty()),
             reply_to,
-            sender: by_app.then(|| Sender::read(sender)).transpose()?,
+            sender: given(sender, asker)?,
         })
     }
 }
@@ -231,14 +240,6 @@ impl ChatCommand {
         }
         Ok(Self { command })
     }
-}
-
-/// Names a message.
-#[derive(Debug, ToSchema)]
-#[schema(as = stream::MessageId)]
-pub struct MessageId {
-    /// Its id.
-    pub id: Uuid,
 }
 
 /// Shows a message above all others, in place of the one before.

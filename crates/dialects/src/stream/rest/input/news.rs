@@ -1,10 +1,13 @@
 //! What is told beside messages: polls and votes, subscriptions, other events.
 
-use chat::{Refusal, model::Metadata};
+use chat::{
+    Refusal,
+    model::{Metadata, Scope},
+};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{MAX_OBJECT, MAX_TITLE, Sender, TITLE, body, name, weight};
+use super::{MAX_TITLE, SenderName, TITLE, body, given, name};
 use crate::{payload::invalid, rest::Input};
 
 /// Asks something.
@@ -55,16 +58,16 @@ pub struct Vote {
     pub id: u32,
     /// Who votes: with a server key. With a token its holder does, and this is passed over.
     #[schema(nullable = false)]
-    pub sender: Option<Sender>,
+    pub sender: Option<SenderName>,
 }
 
 impl Vote {
-    pub(in super::super) fn read(input: Input<'_>, by_app: bool) -> Result<Self, Refusal> {
+    pub(in super::super) fn read(input: Input<'_>, asker: Scope) -> Result<Self, Refusal> {
         const MUST: &str = "must be that of an option of the poll";
         let [id, sender] = body(input, ["id", "sender"])?;
         Ok(Self {
             id: id.whole(0..=u32::MAX, MUST)?,
-            sender: by_app.then(|| Sender::read(sender)).transpose()?,
+            sender: given(sender, asker)?,
         })
     }
 }
@@ -96,7 +99,7 @@ impl Subscribe {
 pub struct PostEvent {
     /// The event's name, with its prefix: `App\Events\StreamHostEvent`.
     pub event: String,
-    /// What it says, in the event's own fields; up to 16 KiB.
+    /// What it says, in the event's own fields; up to 64 KiB.
     #[schema(value_type = Object)]
     pub data: Map<String, Value>,
 }
@@ -106,9 +109,6 @@ impl PostEvent {
         let [event, data] = body(input, ["event", "data"])?;
         let event = event.words(200, "must be a string of 1 to 200 bytes")?;
         let Metadata(data) = data.metadata()?;
-        if weight(&data) > MAX_OBJECT {
-            return Err(invalid("data", "must have at most 16384 bytes of JSON text"));
-        }
         Ok(Self { event, data })
     }
 }

@@ -137,8 +137,18 @@ impl UpdateChatroom {
             "gifts_week_enabled",
             "gifts_month_enabled",
         ];
-        let [slow, subscribers, followers, emotes, age, quick, banners, gifts, week, month] =
-            body(input, names)?;
+        let [
+            slow,
+            subscribers,
+            followers,
+            emotes,
+            age,
+            quick,
+            banners,
+            gifts,
+            week,
+            month,
+        ] = body(input, names)?;
         let switch = |field: Field<'_>, path| {
             field.optional(|field| {
                 let enabled = field.within("enabled", path)?.optional(Field::flag)?;
@@ -278,8 +288,17 @@ impl UpdateLivestream {
             "tags",
             "categories",
         ];
-        let [live, title, language, iso, mature, viewers, thumbnail, tags, categories] =
-            body(input, names)?;
+        let [
+            live,
+            title,
+            language,
+            iso,
+            mature,
+            viewers,
+            thumbnail,
+            tags,
+            categories,
+        ] = body(input, names)?;
         Ok(Self {
             is_live: live.optional(Field::flag)?,
             session_title: title.optional(|title| title.words(MAX_TITLE, TITLE))?,

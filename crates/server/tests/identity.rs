@@ -535,10 +535,7 @@ fn public_keys_that_cannot_be_used_are_refused_with_words() {
 #[test]
 fn what_the_command_line_signs_verifies() {
     let app = app(SECRET, "");
-    let subject = Subject {
-        id: ExternalId::text("ada"),
-        role: Some(Role::Vendor),
-    };
+    let subject = Subject::new(ExternalId::text("ada"), Some(Role::Vendor));
     let token = sign(&app, &subject, NOW, 60).unwrap();
     let verified = verify(&app, &token, NOW).unwrap();
     assert_eq!(verified.subject, subject);
@@ -553,10 +550,7 @@ fn what_the_command_line_signs_verifies() {
         sign(&without, &subject, NOW, 60),
         Err(TokenError::NoKeyForAlgorithm)
     );
-    let nobody = Subject {
-        id: ExternalId::text(" "),
-        role: None,
-    };
+    let nobody = Subject::new(ExternalId::text(" "), None);
     assert_eq!(sign(&app, &nobody, NOW, 60), Err(TokenError::BadSubject));
     assert!(verify(&app, &sign(&app, &subject, NOW, u64::MAX).unwrap(), NOW).is_ok());
 }

@@ -136,6 +136,7 @@ fn refer_to(store: &dyn Store, media: &Media) {
         app: AppId(1),
         uuid: Uuid::from_u128(1),
         external: ExternalId::text("ada"),
+        number: 1,
         profile: Profile {
             avatar: Some(Picture::Media(media.clone())),
             ..Profile::default()

@@ -21,9 +21,9 @@ use uuid::{Builder, Uuid};
 
 use super::{Answer, AppLine, Denied, KeyLine, NewApp, NewKey, Request};
 use crate::{
+    clock::system_time,
     identity::{Directory, key, public, token},
     media,
-    writer::now,
 };
 
 /// The name of the demo app.
@@ -119,7 +119,7 @@ impl Desk {
                 let app = self.find_app(app)?;
                 let role = role.as_deref().map(read_role).transpose()?;
                 let subject = Subject::new(ExternalId::text(subject.as_str()), role);
-                let token = token::sign(&app, &subject, now(), *ttl).map_err(say)?;
+                let token = token::sign(&app, &subject, system_time(), *ttl).map_err(say)?;
                 Ok(Answer::Token { token })
             }
             Request::Backup { folder } => self.backup(folder),
@@ -197,7 +197,7 @@ impl Desk {
             public::read(public_keys)
                 .map_err(|words| Denied(format!("the public keys {words}")))?;
         }
-        let created_at = now();
+        let created_at = system_time();
         let app = App {
             id: AppId(0),
             uuid: new_uuid(created_at)?,
@@ -311,7 +311,9 @@ impl Desk {
                     command,
                     asker: Arc::new(Waiter::default()),
                 };
-                let turn = executor.lock().turn(VecDeque::from([submission]), now());
+                let turn = executor
+                    .lock()
+                    .turn(VecDeque::from([submission]), system_time());
                 if let Some(fault) = turn.faults.into_iter().next() {
                     return Err(Refused::Fault(fault));
                 }
@@ -393,7 +395,7 @@ fn new_key(app: AppId, scope: Scope, text: &Secret) -> ApiKey {
         scope,
         hash: key::hash(&text.0),
         prefix: key::prefix(&text.0),
-        created_at: now(),
+        created_at: system_time(),
         revoked_at: None,
     }
 }

@@ -146,7 +146,7 @@ fn check_token(token: &str, secret: &str) {
         public_keys: String::new(),
         created_at: chat::Timestamp(0),
     };
-    let now = server::writer::now();
+    let now = server::clock::system_time();
     let verified = server::identity::verify(&app, token, now).unwrap();
     assert_eq!(verified.subject.id.text, "u1");
     assert_eq!(verified.subject.role, Some(chat::Role::Vendor));

@@ -89,6 +89,7 @@ impl Stage<'_> {
                 self.sockets.clear();
                 return self.player.restart();
             }
+            Action::Advance(by) => return self.player.advance(*by),
             Action::Let { name, value } => {
                 let value = self.bindings.fill(value, self.player)?;
                 return self.bindings.bind(name, &value);

@@ -2,6 +2,8 @@
 //!
 //! The format is described in `docs/dialects/transcripts.md`; `pattern` is about the values.
 
+use std::time::Duration;
+
 use chat::Identity;
 use serde_json::Value;
 
@@ -39,6 +41,8 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     /// `server restart`
     Restart,
+    /// `clock advance 61s`, or `5m`: time passes at once.
+    Advance(Duration),
     /// `let NAME VALUE`: what a name stands for.
     Let { name: String, value: Value },
     /// `http [as SUBJECT] METHOD PATH [BODY]`
@@ -142,6 +146,7 @@ impl Script {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Socket(_, deed) => Some(deed),
             Action::Restart
+            | Action::Advance(_)
             | Action::Let { .. }
             | Action::Request { .. }
             | Action::Response { .. } => None,
@@ -242,6 +247,12 @@ fn parse_action(text: &str) -> Result<Action, String> {
             _ => Err("the server can only restart".to_owned()),
         };
     }
+    if who == "clock" {
+        let by = (verb == "advance").then(|| parse_duration(rest)).flatten();
+        return by
+            .map(Action::Advance)
+            .ok_or("must be: clock advance 61s, or 5m".to_owned());
+    }
     let deed = match verb {
         "open" => Deed::Open {
             query: parse_query(rest)?,
@@ -277,6 +288,17 @@ fn parse_action(text: &str) -> Result<Action, String> {
         other => return Err(format!("{other} is nothing that a socket does")),
     };
     Ok(Action::Socket(parse_socket(who), deed))
+}
+
+/// A whole number of seconds or minutes.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number = number.parse().ok()?;
+    match unit {
+        "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_mins(number)),
+        _ => None,
+    }
 }
 
 fn parse_http(text: &str) -> Result<Action, String> {

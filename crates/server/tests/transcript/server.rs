@@ -9,6 +9,7 @@ use chat::{
 };
 use serde_json::Value;
 use server::{
+    clock::Clock,
     core::Core,
     hub::{Door, HubConfig},
     identity::{key, token},
@@ -42,6 +43,7 @@ pub(crate) enum Way {
 pub(crate) struct Palaver {
     way: Way,
     apps: Vec<TestApp>,
+    clock: Arc<Clock>,
     running: Option<Running>,
     // After what uses them.
     folder: tempfile::TempDir,
@@ -77,6 +79,7 @@ impl Palaver {
         let mut palaver = Self {
             way,
             apps: Vec::new(),
+            clock: Arc::default(),
             running: None,
             folder: tempfile::tempdir().unwrap(),
             runtime,
@@ -105,6 +108,7 @@ impl Palaver {
             let media = MediaStore::open(self.folder.path(), media).unwrap();
             let config = HubConfig {
                 media: Some(Arc::new(media)),
+                clock: Arc::clone(&self.clock),
                 ..HubConfig::default()
             };
             let core = Core::start(store, config, metrics).unwrap();
@@ -244,12 +248,9 @@ impl Credentials for Palaver {
             Some("admin") => Some(Role::Admin),
             Some(other) => return Err(format!("{other} is no role")),
         };
-        let subject = Subject {
-            id: ExternalId { text, number },
-            role,
-        };
+        let subject = Subject::new(ExternalId { text, number }, role);
         let (since, ttl) = if aging { AGING } else { FRESH };
-        let now = Timestamp(server::writer::now().0 + since);
+        let now = Timestamp(self.clock.now().0 + since);
         token::sign(&self.app(app)?.app, &subject, now, ttl).map_err(|error| error.to_string())
     }
 
@@ -286,6 +287,13 @@ impl Player for Palaver {
     fn restart(&mut self) -> Result<(), String> {
         self.stop();
         self.run();
+        Ok(())
+    }
+
+    fn advance(&mut self, by: Duration) -> Result<(), String> {
+        self.clock.advance(by);
+        let core = &self.running()?.core;
+        self.runtime.block_on(core.end_due());
         Ok(())
     }
 }

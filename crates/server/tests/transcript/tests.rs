@@ -1,6 +1,9 @@
 //! Tests of what plays transcripts: a wrong one must fail, and say where and how.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use chat::Identity;
 use serde_json::{Value, json};
@@ -49,6 +52,9 @@ impl Player for Fake {
     }
     fn restart(&mut self) -> Result<(), String> {
         Ok(())
+    }
+    fn advance(&mut self, by: Duration) -> Result<(), String> {
+        Err(format!("it is {by:?} later"))
     }
 }
 
@@ -149,6 +155,8 @@ ada <~ typing {"id":1}
         ("http GET /x\nhttp 201 {}", "one too many"),
         ("http GET /x\nada connect", "of which no line says so"),
         ("http GET /$A\nhttp 201 {}", "nothing is bound to $A yet"),
+        ("clock advance 61s", "it is 61s later"),
+        ("clock advance 5m", "it is 300s later"),
     ] {
         let failure = try_out(wrong, &[]).unwrap_err();
         assert!(failure.contains(expected), "{wrong}\n{failure}");
@@ -467,6 +475,14 @@ fn lines_that_make_no_sense_are_refused() {
         (
             "app a open\nserver sleep",
             "test:2: the server can only restart",
+        ),
+        (
+            "app a open\nclock advance 5",
+            "test:2: must be: clock advance",
+        ),
+        (
+            "app a open\nclock stop 5s",
+            "test:2: must be: clock advance",
         ),
         (
             "app a open\nada closed now",

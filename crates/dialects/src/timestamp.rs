@@ -81,13 +81,6 @@ impl Serialize for Rfc3339 {
     }
 }
 
-/// A time as text, of any zone (RFC 3339).
-pub fn read_timestamp(text: &str) -> Option<Timestamp> {
-    let moment = OffsetDateTime::parse(text, &well_known::Rfc3339).ok()?;
-    let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
-    ms.try_into().ok().map(Timestamp)
-}
-
 /// A time in microseconds, as in `2026-03-01T12:30:05.250000Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Micros(pub Timestamp);
@@ -106,6 +99,13 @@ impl Serialize for Micros {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// A time as text, of any zone (RFC 3339).
+pub fn read_timestamp(text: &str) -> Option<Timestamp> {
+    let moment = OffsetDateTime::parse(text, &well_known::Rfc3339).ok()?;
+    let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+    ms.try_into().ok().map(Timestamp)
 }
 
 /// Appends a time as a JSON string.
@@ -132,6 +132,17 @@ mod tests {
     }
 
     #[test]
+    fn other_forms_have_whole_seconds() {
+        let at = Timestamp(1_709_209_845_999);
+        assert_eq!(Seconds(at).to_string(), "2024-02-29T12:30:45+00:00");
+        assert_eq!(Plain(at).to_string(), "2024-02-29 12:30:45");
+        assert_eq!(Micros(at).to_string(), "2024-02-29T12:30:45.999000Z");
+        let first = Timestamp(i64::MIN);
+        assert_eq!(Seconds(first).to_string(), "0000-01-01T00:00:00+00:00");
+        assert_eq!(Plain(Timestamp(-1)).to_string(), "1969-12-31 23:59:59");
+    }
+
+    #[test]
     fn times_are_read_in_any_zone() {
         for (text, ms) in [
             ("1970-01-01T00:00:00Z", 0),
@@ -149,17 +160,6 @@ mod tests {
         ] {
             assert_eq!(read_timestamp(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn other_forms_have_whole_seconds() {
-        let at = Timestamp(1_709_209_845_999);
-        assert_eq!(Seconds(at).to_string(), "2024-02-29T12:30:45+00:00");
-        assert_eq!(Plain(at).to_string(), "2024-02-29 12:30:45");
-        assert_eq!(Micros(at).to_string(), "2024-02-29T12:30:45.999000Z");
-        let first = Timestamp(i64::MIN);
-        assert_eq!(Seconds(first).to_string(), "0000-01-01T00:00:00+00:00");
-        assert_eq!(Plain(Timestamp(-1)).to_string(), "1969-12-31 23:59:59");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod incoming;
 pub mod objects;
 mod outgoing;
 pub mod pages;
+pub mod rest;
 pub mod words;
 
 use chat::{Event, Passing, Refusal, Topic};

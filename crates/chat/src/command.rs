@@ -352,8 +352,15 @@ pub enum Command {
         /// What to change.
         patch: ProfilePatch,
     },
-    /// Deletes a user, with all that the user wrote. The app's own id is free again.
+    /// Deletes a user, with all that the user wrote. The app's own id is free again. All others wait
+    /// for it, so whoever wrote much is led there by [`Command::EraseWritten`].
     DeleteUser {
+        /// Who.
+        user: UserRef,
+    },
+    /// Erases some of what a user wrote who is about to be deleted: one step of it, so that others need
+    /// not wait. Nobody is told. When no step is left, little is left to [`Command::DeleteUser`].
+    EraseWritten {
         /// Who.
         user: UserRef,
     },
@@ -451,7 +458,7 @@ impl Command {
     pub fn is_sweeping(&self) -> bool {
         matches!(
             self,
-            Self::DeleteUser { .. } | Self::DeleteConversation { .. }
+            Self::DeleteUser { .. } | Self::EraseWritten { .. } | Self::DeleteConversation { .. }
         )
     }
 

@@ -71,6 +71,7 @@ pub struct Facts {
     collected_up_to: HashMap<UserId, G, RandomState>,
     conversations_of: HashMap<UserId, Vec<ConversationId>>,
     heirs_of: HashMap<UserId, Vec<(ConversationId, UserId)>>,
+    unsearched: HashMap<UserId, u64>,
     apps: HashMap<String, Option<Arc<App>>>,
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
     sessions: HashMap<SessionId, Known, RandomState>,
@@ -112,6 +113,7 @@ impl Facts {
         self.collected_up_to.clear();
         self.conversations_of.clear();
         self.heirs_of.clear();
+        self.unsearched.clear();
         // Sessions are many, and asked for once, when a client comes back.
         self.sessions.clear();
         self.seen_before.clear();
@@ -328,6 +330,14 @@ impl Facts {
             .get(&user)
             .map(Vec::as_slice)
             .ok_or(Halt::Need(Need::HeirsOf(user)))
+    }
+
+    /// How much there was to look through for what a user wrote when this batch began.
+    pub fn unsearched(&self, user: UserId) -> Result<u64, Halt> {
+        self.unsearched
+            .get(&user)
+            .copied()
+            .ok_or(Halt::Need(Need::Unsearched(user)))
     }
 
     /// The message that an earlier try of the same send made.

@@ -61,6 +61,9 @@ pub enum Need {
     /// For each group that a user owns and to which others belong, who of them has belonged to it
     /// longest; for each room that a user owns, who has of its moderators, if it has any.
     HeirsOf(UserId),
+    /// How many entries are in the logs of all conversations in which a user is or was, behind where
+    /// [`Change::WrittenErased`] has got to.
+    Unsearched(UserId),
     /// An app by name.
     AppByName(String),
     /// A key by id.
@@ -108,6 +111,8 @@ pub enum Found {
     Conversations(Vec<ConversationId>),
     /// For [`Need::HeirsOf`].
     Heirs(Vec<(ConversationId, UserId)>),
+    /// For [`Need::Unsearched`].
+    Unsearched(u64),
     /// For [`Need::AppByName`].
     App(Option<Arc<App>>),
     /// For [`Need::Key`].
@@ -179,6 +184,10 @@ pub enum Change {
     /// A user is gone, with all messages and memberships. The app's own id and the outside id name
     /// nobody any longer.
     UserDeleted(UserId, Timestamp),
+    /// So many more entries of the logs of all conversations in which a user is or was are looked
+    /// through, at most, and the messages among them that are the user's are erased.
+    /// [`Change::UserDeleted`] looks only behind them.
+    WrittenErased(UserId, u32),
     /// A user takes no more messages from another.
     Blocked {
         /// Who.
@@ -367,7 +376,10 @@ pub enum Change {
 impl Change {
     /// Whether it changes more than the writer's cache can follow.
     pub fn is_sweeping(&self) -> bool {
-        matches!(self, Self::UserDeleted(..) | Self::ConversationDeleted(..))
+        matches!(
+            self,
+            Self::UserDeleted(..) | Self::WrittenErased(..) | Self::ConversationDeleted(..)
+        )
     }
 }
 

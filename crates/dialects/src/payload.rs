@@ -3,12 +3,12 @@
 //! Every error names the field as the client does. Knows no dialect; each dialect says which
 //! fields it wants. What is not asked for is skipped without being kept. See `json` for writing.
 
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 use bytes::Bytes;
 use chat::{ExternalId, Refusal, model::Metadata};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 use wire::socketio::Placeholder;
 
@@ -121,6 +121,12 @@ impl<'a> Field<'a> {
             .ok_or_else(|| invalid(self.name, "must be binary data"))
     }
 
+    /// Objects.
+    pub fn objects(self) -> Result<Vec<Map<String, Value>>, Refusal> {
+        serde_json::from_str(self.json()?)
+            .map_err(|_| invalid(self.name, "must be an array of objects"))
+    }
+
     /// A string, as it came. JSON can carry half of a surrogate pair, text cannot.
     pub fn text(self) -> Result<String, Refusal> {
         let json = self.json()?;
@@ -213,6 +219,47 @@ impl<'a> Field<'a> {
         whole.ok_or_else(|| invalid(self.name, must)).map(Some)
     }
 
+    /// A whole number from 1 to 2^53 - 1, or a string of its digits; `must` says so.
+    pub fn number_or_digits(self, must: &'static str) -> Result<i64, Refusal> {
+        const MAX: i64 = MAX_SAFE_INTEGER as i64;
+        let number = if self.json()?.starts_with('"') {
+            let text = self.text()?;
+            let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse().ok().filter(|_| is_plain)
+        } else {
+            let number = self.number().filter(|number| number.fract() == 0.0);
+            number.map(|number| number as i64)
+        };
+        let number = number.filter(|number| (1..=MAX).contains(number));
+        number.ok_or_else(|| invalid(self.name, must))
+    }
+
+    /// A whole number in a range; `must` says so.
+    pub fn whole(self, range: RangeInclusive<u32>, must: &'static str) -> Result<u32, Refusal> {
+        self.json()?;
+        let number = self.optional_whole(*range.start(), must)?;
+        let number = number.and_then(|number| number.try_into().ok());
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| invalid(self.name, must))
+    }
+
+    /// A truth value.
+    pub fn flag(self) -> Result<bool, Refusal> {
+        serde_json::from_str(self.json()?).map_err(|_| invalid(self.name, "must be true or false"))
+    }
+
+    /// A string of at most `max` bytes that is not blank, without the space around it; `must` says
+    /// so.
+    pub fn words(self, max: usize, must: &'static str) -> Result<String, Refusal> {
+        let text = self.label(max, must)?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(invalid(self.name, must));
+        }
+        Ok(text.to_owned())
+    }
+
     /// What it is, if that is a finite number.
     fn number(self) -> Option<f64> {
         let json = self.value?.get();
@@ -221,6 +268,11 @@ impl<'a> Field<'a> {
             .then(|| json.parse::<f64>().ok())
             .flatten()
             .filter(|number| number.is_finite())
+    }
+
+    /// A refusal of it; `must` continues the sentence.
+    pub fn wrong(self, must: &'static str) -> Refusal {
+        invalid(self.name, must)
     }
 
     fn json(self) -> Result<&'a str, Refusal> {
@@ -359,6 +411,45 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_lies_in_its_range() {
+        let whole = |json: &str| Field::argument("n", Some(&raw(json))).whole(2..=10, "is wrong");
+        assert_eq!(whole("2"), Ok(2));
+        assert_eq!(whole("1e1"), Ok(10));
+        for json in [
+            "1",
+            "11",
+            "4294967298",
+            "2.5",
+            "-2",
+            "\"2\"",
+            "null",
+            "true",
+        ] {
+            assert_eq!(whole(json), Err(invalid("n", "is wrong")), "{json}");
+        }
+        let absent = Field::argument("n", None).whole(2..=10, "is wrong");
+        assert_eq!(absent, Err(invalid("n", "is missing")));
+    }
+
+    #[test]
+    fn truth_is_no_number_and_no_string() {
+        let flag = |json: &str| Field::argument("b", Some(&raw(json))).flag();
+        assert_eq!((flag("true"), flag("false")), (Ok(true), Ok(false)));
+        for json in ["1", "\"true\"", "null", "[]"] {
+            assert!(flag(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn words_are_not_blank_and_have_no_space_around_them() {
+        let words = |json: &str| Field::argument("w", Some(&raw(json))).words(3, "is wrong");
+        assert_eq!(words(r#"" a""#).as_deref(), Ok("a"));
+        for json in [r#""""#, r#""  ""#, r#""abcd""#, "1"] {
+            assert!(words(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
     fn uuids_have_one_form_in_either_case() {
         let uuid = |json: &str| Field::argument("id", Some(&raw(json))).uuid();
         let expected = Uuid::from_u128(0x0123_4567_89ab_4cde_8f01_2345_6789_abcd);
@@ -385,6 +476,45 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    #[test]
+    fn numbers_may_stand_as_digits_in_a_string() {
+        let number =
+            |json: &str| Field::argument("n", Some(&raw(json))).number_or_digits("must be one");
+        for (json, expected) in [
+            ("668", 668),
+            (r#""668""#, 668),
+            (r#""\u0036""#, 6),
+            ("1.0", 1),
+            ("9007199254740991", 9_007_199_254_740_991),
+            (r#""9007199254740991""#, 9_007_199_254_740_991),
+        ] {
+            assert_eq!(number(json), Ok(expected), "{json}");
+        }
+        for json in [
+            "0",
+            "-1",
+            "1.5",
+            "1e400",
+            "9007199254740992",
+            r#""9007199254740992""#,
+            r#""99999999999999999999""#,
+            r#""0""#,
+            r#""""#,
+            r#""+5""#,
+            r#"" 5""#,
+            r#""5a""#,
+            "null",
+            "true",
+            "[5]",
+            "{}",
+        ] {
+            let refused = number(json).unwrap_err().to_string();
+            assert_eq!(refused, "n must be one", "{json}");
+        }
+        let missing = Field::argument("n", None).number_or_digits("must be one");
+        assert_eq!(missing.unwrap_err().to_string(), "n is missing");
     }
 
     #[test]

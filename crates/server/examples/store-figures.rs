@@ -196,11 +196,11 @@ fn come_back(folder: &Path) {
     }
     let each = ms(begun.elapsed() / rounds);
     println!("\nThe 25 newest of 10,000 conversations: {each:.3} ms");
-    change_and_erase(&store, &mut world);
+    change_and_erase(&store, &mut world, agent);
 }
 
 /// What is no message, and the end of users and conversations.
-fn change_and_erase(store: &Sqlite, world: &mut World) {
+fn change_and_erase(store: &Sqlite, world: &mut World, agent: UserId) {
     let commit = |name: &str, changes: Vec<Change>, last_g: u64| {
         let (bytes, begun) = (store.wal_bytes(), Instant::now());
         store.commit(&Batch { changes, last_g }).unwrap();
@@ -231,26 +231,52 @@ fn change_and_erase(store: &Sqlite, world: &mut World) {
     commit("500 receipts in 500 conversations", reads, world.g);
     let hot = world.conversations.first().unwrap().0.clone();
     let reader = hot.members.last().unwrap().user.id;
-    let changes = vec![Change::UserDeleted(reader, Timestamp(0))];
-    let name = "deleting a person who is silent in the conversation with half a million";
-    commit(name, changes, world.g);
+    for (user, name) in [
+        (reader, "is silent in the conversation with half a million"),
+        (
+            agent,
+            "wrote a quarter of a million, in 10,000 conversations",
+        ),
+    ] {
+        let step = || match store.load(&Need::Unsearched(user)).unwrap() {
+            Found::Unsearched(entries) if entries > 1_000 => {
+                Some(Change::WrittenErased(user, 1_000))
+            }
+            _ => None,
+        };
+        println!("A person who {name}");
+        erase(store, world.g, step);
+        let changes = vec![Change::UserDeleted(user, Timestamp(0))];
+        commit("deleting that person", changes, world.g);
+    }
     let changes = vec![Change::ConversationDeleted(
         hot.conversation.id,
         Timestamp(0),
     )];
     commit("deleting that conversation", changes, world.g);
+    erase(store, world.g, || {
+        match store.load(&Need::Leftover).unwrap() {
+            Found::Leftover(id) => Some(Change::Erased(id?, 500)),
+            _ => None,
+        }
+    });
+}
+
+/// Takes all steps, each of which is found out first, as the writer does it.
+fn erase(store: &Sqlite, last_g: u64, next: impl Fn() -> Option<Change>) {
     let (bytes, begun) = (store.wal_bytes(), Instant::now());
     let (mut steps, mut slowest) = (0, Duration::ZERO);
-    while let Found::Leftover(Some(id)) = store.load(&Need::Leftover).unwrap() {
+    loop {
         let step = Instant::now();
-        let (changes, last_g) = (vec![Change::Erased(id, 500)], world.g);
+        let Some(change) = next() else { break };
+        let changes = vec![change];
         store.commit(&Batch { changes, last_g }).unwrap();
         slowest = slowest.max(step.elapsed());
         steps += 1;
     }
     let (bytes, time) = (store.wal_bytes() - bytes, ms(begun.elapsed()));
     println!(
-        "erasing what it left: {steps} steps, the slowest {:.1} ms, {time:.0} ms in all, {bytes} bytes in the WAL",
+        "erasing step by step: {steps} steps, the slowest {:.1} ms, {time:.0} ms in all, {bytes} bytes in the WAL",
         ms(slowest)
     );
 }

@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     buses::Local,
+    clock::Clock,
     hub::{Hub, HubConfig, HubParts, Presence, Sequencer, Strides, TURNS_AHEAD},
     identity::{Directory, key::random_u64},
     metrics::Metrics,
@@ -37,6 +38,8 @@ pub struct Core {
     pub hub: Arc<Hub>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What time it is.
+    pub clock: Arc<Clock>,
     writer: JoinHandle<()>,
     sequencer: task::JoinHandle<()>,
     upkeep: task::JoinHandle<()>,
@@ -48,8 +51,8 @@ const SESSIONS_AT_ONCE: usize = 200;
 const BETWEEN_SESSIONS: Duration = Duration::from_secs(1);
 /// How often it is looked for what deleted conversations have left behind.
 const BETWEEN_ERASURES: Duration = Duration::from_secs(10);
-/// Between the steps of erasing it: the writer is there for others most of the time.
-const BETWEEN_STEPS: Duration = Duration::from_millis(20);
+/// Between the steps of erasing much: the writer is there for others most of the time.
+pub(crate) const BETWEEN_STEPS: Duration = Duration::from_millis(20);
 const MINUTE: Duration = Duration::from_mins(1);
 
 impl Core {
@@ -67,7 +70,7 @@ impl Core {
         let executor = Executor::new(Arc::clone(&store), Arc::clone(&presence) as _, seed)?;
         let directory = Arc::new(Directory::load(Arc::clone(&store))?);
         let queue = Arc::new(Queue::default());
-        let remember = config.remember;
+        let (remember, clock) = (config.remember, Arc::clone(&config.clock));
         let parts = HubParts {
             config,
             store: Arc::clone(&store),
@@ -85,24 +88,46 @@ impl Core {
         tokio::spawn(watch_keys(Arc::downgrade(&hub), directory.changes()));
         tokio::spawn(sweep(Arc::downgrade(&hub)));
         tokio::spawn(watch_people(Arc::downgrade(&hub), Arc::clone(&queue)));
+        tokio::spawn(watch_due(
+            Arc::downgrade(&hub),
+            Arc::clone(&queue),
+            Arc::clone(&clock),
+        ));
         tokio::spawn(erase_leftovers(Arc::downgrade(&hub), Arc::clone(&queue)));
         let (turns, incoming) = mpsc::channel(TURNS_AHEAD);
         let sequencer =
             tokio::spawn(Sequencer::new(Arc::clone(&hub), Strides::default()).run(incoming));
-        let writer = writer::start(executor, Arc::clone(&queue), turns, Arc::clone(&metrics))
-            .map_err(|error| Fault::new("starting the writer's thread", error))?;
-        let weak = Arc::downgrade(&hub);
-        let upkeep = tokio::spawn(keep_sessions(weak, Arc::clone(&queue), remember));
+        let now = Arc::clone(&clock);
+        let writer = writer::start(
+            executor,
+            Arc::clone(&queue),
+            turns,
+            now,
+            Arc::clone(&metrics),
+        )
+        .map_err(|error| Fault::new("starting the writer's thread", error))?;
+        let upkeep = tokio::spawn(keep_sessions(
+            Arc::downgrade(&hub),
+            Arc::clone(&queue),
+            Arc::clone(&clock),
+            remember,
+        ));
         Ok(Self {
             store,
             queue,
             directory,
             hub,
             metrics,
+            clock,
             writer,
             sequencer,
             upkeep,
         })
+    }
+
+    /// Ends what is over in rooms by now. This happens by itself about once a second.
+    pub async fn end_due(&self) {
+        end_due(self.hub.any_app(), &self.queue).await;
     }
 
     /// Takes no more commands, writes those that wait, shows them, and ends.
@@ -151,6 +176,30 @@ async fn watch_people(hub: Weak<Hub>, queue: Arc<Queue>) {
     }
 }
 
+/// Ends what is over in rooms: looks every second, and when the clock was moved.
+async fn watch_due(hub: Weak<Hub>, queue: Arc<Queue>, clock: Arc<Clock>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = clock.moved() => {}
+        }
+        let Some(hub) = hub.upgrade() else { break };
+        let app = hub.any_app();
+        drop(hub);
+        end_due(app, &queue).await;
+    }
+}
+
+/// Step by step, so that whoever writes meanwhile waits for one of them at most.
+async fn end_due(app: Option<Arc<App>>, queue: &Queue) {
+    let Some(app) = app else { return };
+    let actor = of_the_server(app);
+    let step = || queue.run(Arc::clone(&actor), Command::EndDue);
+    while let Ok(Reply::Forgotten { more: true }) = step().await {}
+}
+
 /// Erases what large conversations have left behind, also what an earlier start did not get to: step
 /// by step, so that whoever writes meanwhile waits for one of them at most.
 async fn erase_leftovers(hub: Weak<Hub>, queue: Arc<Queue>) {
@@ -182,13 +231,13 @@ fn of_the_server(app: Arc<App>) -> Arc<Actor> {
 
 /// Tells the store which sessions are live, each one seven times within `remember` (so once a day by
 /// default), and has it forget those of which it was told nothing for that long and one time more.
-async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>, remember: Duration) {
+async fn keep_sessions(hub: Weak<Hub>, queue: Arc<Queue>, clock: Arc<Clock>, remember: Duration) {
     let apart = remember / 7;
     let mut ticks = tokio::time::interval(apart.clamp(Duration::from_millis(1), MINUTE));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let now = writer::now();
+        let now = clock.now();
         let due = ago(now, apart);
         let Some((app, live)) = hub.upgrade().and_then(|hub| hub.unseen_sessions(due)) else {
             continue;

@@ -4,6 +4,7 @@
 
 pub mod buses;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod core;
 pub mod hub;
@@ -31,6 +32,7 @@ use tokio::{
 };
 
 use crate::{
+    clock::Clock,
     config::Config,
     core::Core,
     hub::{Door, HubConfig},
@@ -52,6 +54,7 @@ use crate::{
 pub async fn run(
     config: Config,
     store: Arc<dyn Store>,
+    clock: Arc<Clock>,
     demo: Option<AppId>,
     listener: TcpListener,
     ready: impl FnOnce(),
@@ -74,6 +77,7 @@ pub async fn run(
         shared_rates: Arc::clone(&limits),
         site: Arc::clone(&site),
         media: Some(Arc::clone(&media)),
+        clock,
         ..config.hub_config()
     };
     let core = Core::start(Arc::clone(&store), hub_config, Arc::clone(&metrics))?;

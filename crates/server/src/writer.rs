@@ -3,13 +3,13 @@
 use std::{
     sync::Arc,
     thread::{self, JoinHandle},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
-use chat::{Executor, Queue, Timestamp, Turn};
+use chat::{Executor, Queue, Turn};
 use tokio::sync::mpsc;
 
-use crate::metrics::Metrics;
+use crate::{clock::Clock, metrics::Metrics};
 
 /// Starts the one thread that decides and commits. It ends, and with it the turns, once the queue
 /// is closed and empty.
@@ -17,6 +17,7 @@ pub fn start(
     mut executor: Executor,
     queue: Arc<Queue>,
     turns: mpsc::Sender<Turn>,
+    clock: Arc<Clock>,
     metrics: Arc<Metrics>,
 ) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new()
@@ -24,7 +25,7 @@ pub fn start(
         .spawn(move || {
             while let Some(batch) = queue.take() {
                 let (commands, started) = (batch.len() as u32, Instant::now());
-                let turn = executor.turn(batch, now());
+                let turn = executor.turn(batch, clock.now());
                 metrics.commands.inc_by(u64::from(commands));
                 metrics.batch_commands.observe(f64::from(commands));
                 metrics
@@ -42,12 +43,4 @@ pub fn start(
                 }
             }
         })
-}
-
-/// The time on the wall, in milliseconds.
-pub fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -184,6 +184,7 @@ impl<'a> Draft<'a> {
             Command::PutUser { user, patch } => self.put_user(user, patch),
             Command::UpdateUser { user, patch } => self.update_user(user, patch),
             Command::DeleteUser { user } => self.delete_user(user),
+            Command::EraseWritten { user } => self.erase_written(user),
             Command::Block { user, whom } => self.block(user, whom),
             Command::Unblock { user, whom } => self.unblock(user, whom),
             Command::CollectMissed { user } => self.collect_missed(user),
@@ -192,11 +193,7 @@ impl<'a> Draft<'a> {
                 Ok(Reply::Done)
             }
             Command::InheritSession { from } => self.inherit_session(*from),
-            Command::SeenSessions { sessions } => {
-                let (sessions, at) = (sessions.clone(), self.now);
-                self.changes.push(Change::SessionsSeen { sessions, at });
-                Ok(Reply::Done)
-            }
+            Command::SeenSessions { sessions } => Ok(self.see_sessions(sessions)),
             Command::ForgetSessions { before } => self.forget_sessions(*before),
             Command::EraseLeftovers => self.erase_leftovers(),
             Command::EndSession { session } => {

@@ -71,6 +71,12 @@ impl Draft<'_> {
         }
     }
 
+    pub(super) fn see_sessions(&mut self, sessions: &[SessionId]) -> Reply {
+        let (sessions, at) = (sessions.to_vec(), self.now);
+        self.changes.push(Change::SessionsSeen { sessions, at });
+        Reply::Done
+    }
+
     pub(super) fn forget_sessions(&mut self, before: Timestamp) -> Result<Reply, Halt> {
         let old = self.facts.sessions_seen_before(before, FORGET_STEP)?;
         let more = old.len() >= FORGET_STEP as usize;

@@ -14,6 +14,8 @@ use crate::{
 
 /// The most users that one may block.
 const MAX_BLOCKS: usize = 1_000;
+/// Entries looked through in one step for what a user wrote: some milliseconds of the writer's time.
+const SEARCH_STEP: u32 = 1_000;
 
 impl Draft<'_> {
     pub(super) fn register(
@@ -124,6 +126,16 @@ impl Draft<'_> {
         }
         self.changes.push(Change::UserDeleted(user.id, self.now));
         Ok(Reply::User { user })
+    }
+
+    pub(super) fn erase_written(&mut self, user: &UserRef) -> Result<Reply, Halt> {
+        let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?.id;
+        let more = self.facts.unsearched(user)? > u64::from(SEARCH_STEP);
+        if more {
+            let step = Change::WrittenErased(user, SEARCH_STEP);
+            self.changes.push(step);
+        }
+        Ok(Reply::Forgotten { more })
     }
 
     pub(super) fn block(&mut self, user: &UserRef, whom: &UserRef) -> Result<Reply, Halt> {

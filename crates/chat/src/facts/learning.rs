@@ -123,6 +123,9 @@ impl Facts {
             (Need::HeirsOf(user), Found::Heirs(heirs)) => {
                 self.heirs_of.insert(user, heirs);
             }
+            (Need::Unsearched(user), Found::Unsearched(entries)) => {
+                self.unsearched.insert(user, entries);
+            }
             (Need::Sent(conversation, sender, client_id), Found::Sent(message)) => {
                 self.sent.insert((conversation, sender, client_id), message);
             }
@@ -329,7 +332,10 @@ impl Facts {
             }
             // These change more than is known here. They are alone in their batch, and the executor
             // begins the next one with nothing known.
-            Change::Inherited(..) | Change::UserDeleted(..) | Change::ConversationDeleted(..) => {}
+            Change::Inherited(..)
+            | Change::UserDeleted(..)
+            | Change::WrittenErased(..)
+            | Change::ConversationDeleted(..) => {}
             Change::Subscription { .. }
             | Change::Unsubscription { .. }
             | Change::SessionBegun(_)

@@ -58,6 +58,8 @@ pub(crate) struct Rows {
     pub(crate) reads: Vec<(ConversationId, UserId, u64)>,
     /// Deleted conversations, and how much is left of each.
     pub(crate) leftovers: Vec<(ConversationId, usize)>,
+    /// Whose conversations were looked through, and up to which entry; the newest last.
+    pub(crate) searched: Vec<(UserId, ConversationId, u64)>,
     /// Who blocks whom.
     pub(crate) blocks: Vec<(UserId, UserId)>,
     /// Up to where what each missed was handed out, the newest last.
@@ -161,6 +163,10 @@ impl Rows {
                     (owner.role == MemberRole::Owner).then_some((view.conversation.id, heir))
                 };
                 Found::Heirs(self.conversations.iter().filter_map(heir).collect())
+            }
+            Need::Unsearched(user) => {
+                let places = self.unsearched(*user).into_iter();
+                Found::Unsearched(places.map(|(_, from, to)| to - from).sum())
             }
             Need::NewestOfOthers(conversation, user) => {
                 let is_meant = |view: &&Arc<MessageView>| {
@@ -291,6 +297,7 @@ impl Rows {
                     }
                 }
                 Change::UserDeleted(id, _) => self.delete_user(*id),
+                Change::WrittenErased(id, entries) => self.erase_written(*id, *entries),
                 Change::Inherited(id, heir) => {
                     let view = self.view_mut(*id);
                     let mut members = view.members.to_vec();
@@ -444,6 +451,35 @@ impl Rows {
     }
 
     /// Everything that the user wrote and belonged to; the id names nobody any longer.
+    /// Where a user is, up to where it was looked through for what the user wrote, and its end.
+    fn unsearched(&self, id: UserId) -> Vec<(ConversationId, u64, u64)> {
+        let mine = self.conversations.iter().filter(|view| view.has(id));
+        mine.map(|view| {
+            let place = view.conversation.id;
+            let mut searched = self.searched.iter().rev();
+            let from = searched.find(|(who, of, _)| (*who, *of) == (id, place));
+            (place, from.map_or(0, |(.., seq)| *seq), view.last_seq)
+        })
+        .collect()
+    }
+
+    fn erase_written(&mut self, id: UserId, entries: u32) {
+        let mut left = u64::from(entries);
+        for (place, from, to) in self.unsearched(id) {
+            let to = to.min(from + left);
+            left -= to - from;
+            let before = self.messages.len();
+            self.messages.retain(|row| {
+                let message = &row.message;
+                (message.conversation, message.sender) != (place, id)
+                    || !(from + 1..=to).contains(&message.seq)
+            });
+            let gone = before - self.messages.len();
+            self.view_mut(place).messages -= gone as u64;
+            self.searched.push((id, place, to));
+        }
+    }
+
     fn delete_user(&mut self, id: UserId) {
         self.users.retain(|user| user.id != id);
         for view in &mut self.conversations {

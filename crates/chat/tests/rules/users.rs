@@ -12,8 +12,8 @@ use chat::{
 use serde_json::json;
 
 use crate::world::{
-    World, add, anybody, call, delete_user, edit, ended, metadata, named, open, read, register,
-    send, sent, server, shown, somebody, typing, unsend, verified,
+    World, add, anybody, call, delete_user, edit, ended, erase_written, metadata, named, open,
+    read, register, send, sent, server, shown, somebody, typing, unsend, verified,
 };
 
 fn user(result: Result<Reply, Refusal>) -> Arc<User> {
@@ -112,9 +112,10 @@ fn in_a_verified_app_a_profile_is_its_owners_and_the_apps() {
     let commands = [
         call("ann", "Ann"),
         update("ann", with_metadata(json!({"a": 1}))),
+        erase_written("ann"),
         delete_user("ann"),
     ];
-    for (command, actor) in commands.into_iter().zip([&ann, &server(), &ann]) {
+    for (command, actor) in commands.into_iter().zip([&ann, &server(), &ann, &ann]) {
         let refused = world.refused(&verified(None), command.clone());
         assert_eq!(refused, Refusal::TokenRequired);
         let refused = world.refused(&bob, command.clone());
@@ -243,6 +244,34 @@ fn a_deleted_user_is_gone_with_all_that_was_written() {
         .unwrap();
     let said = world.one(&anybody(), send(club.uuid, "ann", "me!"));
     assert_eq!(sent(&said).0.sender, next.id);
+}
+
+#[test]
+fn what_a_user_wrote_is_erased_step_by_step_until_little_is_left() {
+    let mut world = World::new();
+    let club = world.group("ann", &["bob"]).conversation;
+    for (count, steps) in [(900, 0), (1_700, 2)] {
+        let said = (0..count).map(|_| (anybody(), send(club.uuid, "ann", "x")));
+        world.all(said.collect());
+        world.say(club.uuid, "bob", "his");
+        let commits = world.store.commits();
+        let mut taken = 0;
+        while let Reply::Forgotten { more: true } =
+            world.one(&anybody(), erase_written("ann")).unwrap()
+        {
+            taken += 1;
+        }
+        assert_eq!(taken, steps, "of {count}");
+        assert_eq!(world.store.commits(), commits + steps);
+    }
+    let ann = world.user("ann");
+    let rows = world.store.rows();
+    let hers = rows.messages.iter().filter(|view| view.sender.id == ann.id);
+    assert_eq!(hers.count(), 601);
+    world.one(&anybody(), delete_user("ann")).unwrap();
+    assert_eq!(world.view(club.uuid).messages, 2);
+    let refused = world.refused(&anybody(), erase_written("ann"));
+    assert_eq!(refused, Refusal::UnknownUser);
 }
 
 #[test]

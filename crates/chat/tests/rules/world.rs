@@ -473,6 +473,12 @@ pub(crate) fn delete_user(user: &str) -> Command {
     }
 }
 
+pub(crate) fn erase_written(user: &str) -> Command {
+    Command::EraseWritten {
+        user: UserRef::Known(user.to_owned()),
+    }
+}
+
 /// The events of a turn.
 pub(crate) fn shown(turn: &Turn) -> Vec<Arc<Event>> {
     let event = |effect: &Effect| match effect {

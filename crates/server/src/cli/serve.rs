@@ -52,7 +52,16 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         let url = format!("{scheme}://{address}");
         let with_demo = args.demo;
         let ready = move || announce(&url, with_demo);
-        crate::run(config, store, demo, listener, ready, stop_signal()?).await?;
+        crate::run(
+            config,
+            store,
+            Arc::default(),
+            demo,
+            listener,
+            ready,
+            stop_signal()?,
+        )
+        .await?;
         Ok(())
     })
 }

@@ -17,7 +17,6 @@ use super::{Hub, returning::Claim};
 use crate::{
     identity::{self, TokenError},
     listen::Peer,
-    writer,
 };
 
 /// What a client may bring with a CONNECT. What else it brings is for the page's own use.
@@ -84,7 +83,7 @@ pub(super) fn admit(
     let verified = match dialect.filter(|dialect| dialect.demands_token()) {
         Some(dialect) => {
             let token = credentials.token.as_deref().or(peer.token.as_deref());
-            match prove(&app, dialect, namespace, token) {
+            match hub.prove(&app, dialect, namespace, token) {
                 Ok(verified) => Some(verified),
                 Err(refusal) => {
                     let pid = credentials.pid;
@@ -96,7 +95,7 @@ pub(super) fn admit(
         None => match &credentials.token {
             None => None,
             Some(token) => {
-                let verified = identity::verify(&app, token, writer::now());
+                let verified = identity::verify(&app, token, hub.now());
                 Some(verified.map_err(TurnedDown::Token)?)
             }
         },
@@ -120,24 +119,27 @@ pub(super) fn admit(
     })
 }
 
-/// Who comes in where a dialect demands a token: the person whom the dialect makes of its subject.
-pub(crate) fn prove(
-    app: &App,
-    dialect: &dyn Dialect,
-    namespace: &str,
-    token: Option<&str>,
-) -> Result<identity::Verified, Refusal> {
-    let token = token.ok_or(Refusal::TokenRequired)?;
-    let mut verified =
-        identity::verify(app, token, writer::now()).map_err(|error| match error {
-            TokenError::Missing => Refusal::TokenRequired,
-            other => Refusal::TokenRefused {
-                why: other.to_string(),
-            },
-        })?;
-    dialect.admit(namespace, Some(&verified.subject))?;
-    verified.subject.id = dialect.person(&verified.subject);
-    Ok(verified)
+impl Hub {
+    /// Who comes in where a dialect demands a token: the person whom the dialect makes of its subject.
+    pub(crate) fn prove(
+        &self,
+        app: &App,
+        dialect: &dyn Dialect,
+        namespace: &str,
+        token: Option<&str>,
+    ) -> Result<identity::Verified, Refusal> {
+        let token = token.ok_or(Refusal::TokenRequired)?;
+        let mut verified =
+            identity::verify(app, token, self.now()).map_err(|error| match error {
+                TokenError::Missing => Refusal::TokenRequired,
+                other => Refusal::TokenRefused {
+                    why: other.to_string(),
+                },
+            })?;
+        dialect.admit(namespace, Some(&verified.subject))?;
+        verified.subject.id = dialect.person(&verified.subject);
+        Ok(verified)
+    }
 }
 
 impl Admitted {

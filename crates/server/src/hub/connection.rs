@@ -30,7 +30,6 @@ use super::{
 use crate::{
     limits::Asking,
     listen::{Accept, Close, Driver, Handle, HandshakeRefusal, Outgoing, Peer},
-    writer,
 };
 
 /// Makes connections for a hub.
@@ -354,7 +353,7 @@ impl Connection {
             namespace: admitted.namespace.to_owned(),
             start_g: self.hub.barrier(),
         });
-        let session = Arc::new(Session::new(seed, writer::now()));
+        let session = Arc::new(Session::new(seed, self.hub.now()));
         let session = self.hub.sessions.lock().insert(session, recovery);
         let from = Key::end_of(session.seed.start_g);
         (self.seat(admitted, &session, from), welcome.into())
@@ -404,11 +403,7 @@ impl Connection {
         hub.metrics.sockets.inc();
         let mut pending = Vec::new();
         if let Some(expires_at) = verified.as_ref().and_then(|verified| verified.expires_at) {
-            pending.push(timers::expire_later(
-                &socket,
-                expires_at,
-                hub.config.expiry_grace,
-            ));
+            pending.push(timers::expire_later(hub, &socket, expires_at));
         }
         let actor = Arc::new(Actor {
             app,

@@ -44,7 +44,6 @@ use dialects::{Dialect, Site};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-pub(crate) use self::admission::prove;
 pub use self::{
     connection::Door,
     presence::Presence,
@@ -61,12 +60,12 @@ use self::{
     topic::Topic,
 };
 use crate::{
+    clock::Clock,
     identity::Directory,
     limits::{Limits, Rate},
     listen::Close,
     media::MediaStore,
     metrics::Metrics,
-    writer,
 };
 
 /// Memory beyond the budget for what was brought back from the log and has to be read first.
@@ -108,6 +107,8 @@ pub struct HubConfig {
     pub site: Arc<Site>,
     /// Where files go; `None` where none are kept.
     pub media: Option<Arc<MediaStore>>,
+    /// What time it is.
+    pub clock: Arc<Clock>,
 }
 
 impl Default for HubConfig {
@@ -129,6 +130,7 @@ impl Default for HubConfig {
             without_recovery: Vec::new(),
             site: Arc::default(),
             media: None,
+            clock: Arc::default(),
         }
     }
 }
@@ -153,6 +155,9 @@ pub struct Hub {
     entering: AtomicU64,
     /// Topics that got events in the turn under way.
     touched: Mutex<Vec<Arc<Topic>>>,
+    /// Topics into which events above the barrier were brought back from the log. Whoever reads them
+    /// stops at the barrier, and no turn that touches them need come.
+    ahead: Mutex<Vec<Arc<Topic>>>,
     /// What all topics hold in memory, in bytes.
     topic_bytes: Arc<AtomicUsize>,
     presence: Arc<Presence>,
@@ -230,6 +235,7 @@ impl Hub {
             segments: Mutex::default(),
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),
+            ahead: Mutex::default(),
             topic_bytes: Arc::default(),
             presence,
             notices: Notices::default(),
@@ -252,6 +258,11 @@ impl Hub {
     /// The highest G that is committed and entered into all topics.
     pub(crate) fn barrier(&self) -> G {
         self.barrier.load(Ordering::Acquire)
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.config.clock.now()
     }
 
     /// Who is here.
@@ -425,7 +436,7 @@ impl Hub {
     /// Whether what a right to listen hangs on still holds.
     fn holds(&self, proof: &Proof) -> bool {
         let works = proof.key.is_none_or(|key| self.directory.works(key));
-        works && proof.until.is_none_or(|until| writer::now() < until)
+        works && proof.until.is_none_or(|until| self.now() < until)
     }
 
     /// Some app, in whose name can be said what concerns all. `None` while there is none.

@@ -29,6 +29,15 @@ impl Key {
         }
     }
 
+    /// The first answer at `g`.
+    pub(crate) fn answer(g: G) -> Self {
+        Self {
+            g,
+            part: Self::ANSWER,
+            r: 0,
+        }
+    }
+
     /// Everything that is shown up to this G lies before the key or at it.
     pub(crate) fn whole(self) -> G {
         if self >= Self::end_of(self.g) {

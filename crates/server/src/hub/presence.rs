@@ -13,7 +13,6 @@ use chat::{Timestamp, User, UserId};
 use parking_lot::Mutex;
 
 use super::{Hub, present::Present, timers};
-use crate::writer;
 
 /// How long a user stays without a socket.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
@@ -58,8 +57,8 @@ impl Online {
         seen.gone = None;
     }
 
-    /// One socket fewer is this one's.
-    pub(super) fn leave(&self, who: UserId, going: Going) {
+    /// One socket fewer is this one's, from this time on.
+    pub(super) fn leave(&self, who: UserId, going: Going, at: Timestamp) {
         let mut all = self.0.lock();
         let Some(seen) = all.get_mut(&who) else {
             return;
@@ -71,7 +70,7 @@ impl Online {
                 Going::Lost => now + GRACE,
                 Going::Goodbye => now,
             };
-            seen.gone = Some((until, writer::now()));
+            seen.gone = Some((until, at));
         }
     }
 

@@ -8,8 +8,6 @@ use std::sync::Arc;
 use chat::{AppId, Fault, G, Subject, Timestamp};
 
 use super::{Hub, offset::Key, session::Session, topic::Topic};
-use crate::writer;
-
 /// Events read from the log at once.
 const PAGE: u32 = 512;
 
@@ -95,7 +93,7 @@ impl Hub {
     /// All that was missed is in memory; the session goes on unless that is too old.
     fn go_on(&self, session: Arc<Session>, from: Key, places: &[(Arc<Topic>, G)]) -> Returning {
         let age = i64::try_from(self.config.replay.as_millis()).unwrap_or(i64::MAX);
-        let oldest = Timestamp(writer::now().0.saturating_sub(age));
+        let oldest = Timestamp(self.now().0.saturating_sub(age));
         // An event at `from` itself was seen, at least in part, however long ago that was.
         let missed = |(topic, since): &(Arc<Topic>, G)| topic.first_after(from.g.max(*since));
         if places
@@ -140,6 +138,10 @@ impl Hub {
                 }
             }
             let segments = usize::from(!events.is_empty());
+            // Before they can be read: who reads them then is woken by the barrier, or sees it moved.
+            if events.last().is_some_and(|last| last.g > self.barrier()) {
+                self.ahead.lock().push(Arc::clone(topic));
+            }
             if topic.prepend(events, from, floor) {
                 self.note_segments(std::iter::once(topic).take(segments));
                 return Ok(true);

@@ -109,7 +109,8 @@ impl Sequencer {
         for asker in &askers {
             asker.wake();
         }
-        for topic in &topics {
+        let ahead = std::mem::take(&mut *self.hub.ahead.lock());
+        for topic in topics.iter().chain(&ahead) {
             if topic.begin_waking() && topic.wake_some(self.strides.wake) {
                 self.waking.push_back(Arc::clone(topic));
             }

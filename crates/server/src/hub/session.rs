@@ -12,8 +12,8 @@ use std::{
 
 use bytes::Bytes;
 use chat::{
-    AppId, ExternalId, G, KeyId, Proof, SessionId, StoredSubscription, Subject, Timestamp, User,
-    UserId,
+    AppId, ExternalId, G, KeyId, Proof, Reply, SessionId, StoredSubscription, Subject, Timestamp,
+    User, UserId,
     actor::SessionSeed,
     event::{Unsubscribe, Whose},
 };
@@ -48,7 +48,9 @@ impl Sessions {
         }
         let earlier = self.distrusted.remove(&session.seed.id);
         if let Some(earlier) = earlier.and_then(|earlier| earlier.upgrade()) {
-            earlier.state.lock().successor = Arc::downgrade(&session);
+            let mut earlier = earlier.state.lock();
+            earlier.successor = Arc::downgrade(&session);
+            session.state.lock().collected = earlier.collected.take();
         }
         self.by_id.insert(session.seed.id, Arc::clone(&session));
         session
@@ -123,6 +125,17 @@ struct State {
     places: Vec<Place>,
     answers: VecDeque<(Key, Bytes)>,
     answer_bytes: usize,
+    collected: Option<Collected>,
+}
+
+/// That what its user had missed was handed out to it. That counts from then on, whether or not it
+/// arrives, and nobody else is given it: so whoever goes on with the session is, until it has.
+#[derive(Clone)]
+pub(crate) struct Collected {
+    /// The place of the answer.
+    pub(crate) at: G,
+    /// What the query goes on from.
+    pub(crate) reply: Reply,
 }
 
 /// What it listens to. While this exists the topic stays in memory.
@@ -141,6 +154,8 @@ pub(crate) struct Portrait {
     pub(crate) identities: Vec<UserId>,
     pub(crate) places: Vec<(Arc<Topic>, G)>,
     pub(crate) answers: Vec<(Key, Bytes)>,
+    /// If its client may not have that.
+    pub(crate) collected: Option<Collected>,
 }
 
 impl Session {
@@ -183,6 +198,15 @@ impl Session {
         match successor {
             Some(successor) => successor.heir(),
             None => self.socket(),
+        }
+    }
+
+    /// What its user had missed was handed out to it, or to what the store has brought back in its place.
+    pub(crate) fn collect(&self, collected: Collected) {
+        let successor = self.state.lock().successor.upgrade();
+        match successor {
+            Some(successor) => successor.collect(collected),
+            None => self.state.lock().collected = Some(collected),
         }
     }
 
@@ -390,6 +414,7 @@ impl Session {
     pub(crate) fn portrait(&self, from: Key) -> Portrait {
         let state = self.state.lock();
         let missed = state.answers.iter().filter(|(key, _)| *key > from);
+        let collected = state.collected.as_ref();
         Portrait {
             dialect: state.dialect,
             identities: state.identities.clone(),
@@ -399,6 +424,7 @@ impl Session {
                 .map(|place| (Arc::clone(&place.topic), place.since))
                 .collect(),
             answers: missed.cloned().collect(),
+            collected: collected.filter(|it| Key::answer(it.at) > from).cloned(),
         }
     }
 }

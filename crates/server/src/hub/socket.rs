@@ -14,7 +14,12 @@ use chat::{Asker, G, KeyId, Outcome, Reply, View, query::QueryError};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
-use super::{offset::Key, permits::Permits, session::Session, topic::Topic};
+use super::{
+    offset::Key,
+    permits::Permits,
+    session::{Collected, Session},
+    topic::Topic,
+};
 use crate::listen::{Close, Handle};
 
 /// One Socket.IO socket: a client's presence on one namespace.
@@ -72,6 +77,8 @@ pub(crate) enum Delivery {
     Detached { slot: u32, until: Key },
     /// A join of the connection before it was decided when it had taken over.
     Joined { place: chat::Topic, at: G },
+    /// What its user had missed was handed out to the connection before it when it had taken over.
+    Collected(Collected),
     /// Its oldest open command is decided.
     Decided(Outcome),
     /// Its query is answered.
@@ -251,6 +258,16 @@ impl Asker for Socket {
         if let Ok(Reply::Registered { user, .. }) = &outcome.result {
             self.session.register(user);
         }
+        let collected = match &outcome.result {
+            Ok(reply @ Reply::Missed { .. }) => Some(Collected {
+                at: outcome.g,
+                reply: reply.clone(),
+            }),
+            _ => None,
+        };
+        if let Some(collected) = &collected {
+            self.session.collect(collected.clone());
+        }
         if let Ok(Reply::Registered { .. } | Reply::Inherited { .. }) = &outcome.result {
             self.registered.store(true, Ordering::Release);
         }
@@ -258,10 +275,16 @@ impl Asker for Socket {
         if self.deliver(Delivery::Decided(outcome)) {
             return;
         }
+        let Some(heir) = self.session.heir() else {
+            return;
+        };
         // Who has taken over listens to it already, and will not join again by itself.
-        if let (Some(place), Some(heir)) = (joined, self.session.heir()) {
+        if let Some(place) = joined {
             heir.registered.store(true, Ordering::Release);
             heir.deliver(Delivery::Joined { place, at });
+        }
+        if let Some(collected) = collected {
+            heir.deliver(Delivery::Collected(collected));
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     presence::Going,
     present::Standing,
     seat::Voice,
-    session::Portrait,
+    session::{Collected, Portrait},
     socket::{Delivery, Socket},
     ticket::Ticket,
     topic::{Fetched, Grain, Render, Run, Topic},
@@ -97,6 +97,7 @@ impl Stream {
             identities,
             places,
             answers,
+            collected,
             ..
         } = portrait;
         self.identify(&identities);
@@ -130,6 +131,9 @@ impl Stream {
                 ));
             }
         }
+        let is_kept = |it: &Collected| answers.iter().any(|(key, _)| *key == Key::answer(it.at));
+        let collected = collected.filter(|collected| !is_kept(collected));
+        again.extend(collected.and_then(|collected| self.hand_out(voice, collected)));
         again.extend(
             answers
                 .into_iter()
@@ -170,7 +174,10 @@ impl Stream {
         self.socket.session.unidentify(user);
         if let Some(place) = self.identities.iter().position(|known| *known == user) {
             self.identities.swap_remove(place);
-            self.hub.presence.online.leave(user, Going::Goodbye);
+            self.hub
+                .presence
+                .online
+                .leave(user, Going::Goodbye, self.hub.now());
         }
     }
 
@@ -351,6 +358,11 @@ impl Stream {
                         self.join_late(voice, place, at);
                     }
                 }
+                Delivery::Collected(collected) => {
+                    if let Some(voice) = voice {
+                        self.collect_late(voice, collected);
+                    }
+                }
                 Delivery::Decided(outcome) => result = result.and(self.decided(outcome, voice)),
                 Delivery::Found(found) => self.found(found),
                 Delivery::Lost => result = result.and(Err(Close::Fault)),
@@ -485,7 +497,10 @@ impl Drop for Stream {
         }
         self.socket.session.detach(&self.socket);
         for user in &self.identities {
-            self.hub.presence.online.leave(*user, self.going);
+            self.hub
+                .presence
+                .online
+                .leave(*user, self.going, self.hub.now());
         }
         if let Some(Standing {
             person, announces, ..

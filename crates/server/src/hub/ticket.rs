@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use chat::{Actor, Command, G, Refusal, Reply};
+use chat::{Actor, Command, G, Query, Refusal, Reply};
 use dialects::{Answered, Dialect, Request};
 
-use super::offset::Key;
+use super::{offset::Key, session::Collected};
 
 /// What a ticket without a command holds, roughly.
 const LEAST_WEIGHT: usize = 256;
@@ -144,18 +144,42 @@ impl Ticket {
         place: chat::Topic,
         since: G,
     ) -> Option<Self> {
-        let request = Request::query(dialect.rejoin(namespace, place)?.query);
+        let query = dialect.rejoin(namespace, place)?.query;
+        Some(Self::asking_again(dialect, actor, query, since, None))
+    }
+
+    /// Hands out again what a greeting has handed out. `None` where the dialect's does not.
+    pub(super) fn collected(
+        dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
+        namespace: &str,
+        Collected { at, reply }: Collected,
+    ) -> Option<Self> {
+        let mut greeting = dialect.greet(namespace).into_iter();
+        let hands_out =
+            |request: &Request| matches!(request.command, Some(Command::CollectMissed { .. }));
+        let query = greeting.find(hands_out)?.query?;
+        Some(Self::asking_again(dialect, actor, query, at, Some(reply)))
+    }
+
+    fn asking_again(
+        dialect: &'static dyn Dialect,
+        actor: Arc<Actor>,
+        query: Query,
+        at: G,
+        reply: Option<Reply>,
+    ) -> Self {
         let state = State::Asking {
-            at: Some(since),
-            reply: None,
+            at: Some(at),
+            reply,
         };
-        Some(Self {
+        Self {
             dialect: Some(dialect),
             actor: Some(actor),
-            request: Some(request),
+            request: Some(Request::query(query)),
             again: true,
             ..Self::new(LEAST_WEIGHT, state)
-        })
+        }
     }
 
     pub(super) fn kept(key: Key, frame: Bytes) -> Self {

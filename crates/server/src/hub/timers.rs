@@ -8,11 +8,11 @@ use std::{
 use chat::Timestamp;
 use tokio::task::AbortHandle;
 
-use super::socket::{Delivery, Socket};
-use crate::{
-    listen::{Close, Handle},
-    writer,
+use super::{
+    Hub,
+    socket::{Delivery, Socket},
 };
+use crate::listen::{Close, Handle};
 
 /// The hub's time: that of its timers, so that where those stand still, ages do too.
 pub(super) fn now() -> Instant {
@@ -28,15 +28,11 @@ pub(super) fn wake_later(handle: &Handle, wait: Duration) {
     });
 }
 
-/// Tells a socket that its token has expired, and closes its connection after `grace`, so that a
+/// Tells a socket that its token has expired, and closes its connection after a while, so that a
 /// client whose `auth` is a function comes back with a new token by itself.
-pub(super) fn expire_later(
-    socket: &Arc<Socket>,
-    expires_at: Timestamp,
-    grace: Duration,
-) -> AbortHandle {
-    let socket = Arc::clone(socket);
-    let left = u64::try_from(expires_at.0 - writer::now().0).unwrap_or(0);
+pub(super) fn expire_later(hub: &Hub, socket: &Arc<Socket>, expires_at: Timestamp) -> AbortHandle {
+    let (socket, grace) = (Arc::clone(socket), hub.config.expiry_grace);
+    let left = u64::try_from(expires_at.0 - hub.now().0).unwrap_or(0);
     let task = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(left)).await;
         socket.deliver(Delivery::Expired);

@@ -14,16 +14,17 @@ use chat::{
     Queue, Refusal, Reply, Role, Store, Subject, Submission, Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
     query::Nobody,
+    room::Standing,
 };
-use dialects::timestamp::write_timestamp;
+use dialects::timestamp::{read_timestamp, write_timestamp};
 use parking_lot::{Condvar, Mutex};
 use uuid::{Builder, Uuid};
 
 use super::{Answer, AppLine, Denied, KeyLine, NewApp, NewKey, Request};
 use crate::{
+    clock::system_time,
     identity::{Directory, key, public, token},
     media,
-    writer::now,
 };
 
 /// The name of the demo app.
@@ -114,12 +115,24 @@ impl Desk {
                 app,
                 subject,
                 role,
+                name,
+                follower_since,
+                subscriber_months,
                 ttl,
             } => {
                 let app = self.find_app(app)?;
                 let role = role.as_deref().map(read_role).transpose()?;
-                let subject = Subject::new(ExternalId::text(subject.as_str()), role);
-                let token = token::sign(&app, &subject, now(), *ttl).map_err(say)?;
+                let follower_since = follower_since.as_deref().map(read_time).transpose()?;
+                let subject = Subject {
+                    id: ExternalId::text(subject.as_str()),
+                    role,
+                    name: name.clone(),
+                    standing: Standing {
+                        follower_since,
+                        subscriber_months: *subscriber_months,
+                    },
+                };
+                let token = token::sign(&app, &subject, system_time(), *ttl).map_err(say)?;
                 Ok(Answer::Token { token })
             }
             Request::Backup { folder } => self.backup(folder),
@@ -197,7 +210,7 @@ impl Desk {
             public::read(public_keys)
                 .map_err(|words| Denied(format!("the public keys {words}")))?;
         }
-        let created_at = now();
+        let created_at = system_time();
         let app = App {
             id: AppId(0),
             uuid: new_uuid(created_at)?,
@@ -311,7 +324,9 @@ impl Desk {
                     command,
                     asker: Arc::new(Waiter::default()),
                 };
-                let turn = executor.lock().turn(VecDeque::from([submission]), now());
+                let turn = executor
+                    .lock()
+                    .turn(VecDeque::from([submission]), system_time());
                 if let Some(fault) = turn.faults.into_iter().next() {
                     return Err(Refused::Fault(fault));
                 }
@@ -393,7 +408,7 @@ fn new_key(app: AppId, scope: Scope, text: &Secret) -> ApiKey {
         scope,
         hash: key::hash(&text.0),
         prefix: key::prefix(&text.0),
-        created_at: now(),
+        created_at: system_time(),
         revoked_at: None,
     }
 }
@@ -429,6 +444,11 @@ fn line_of_key(key: &ApiKey) -> KeyLine {
         created_at: show_time(key.created_at),
         revoked_at: key.revoked_at.map(show_time),
     }
+}
+
+fn read_time(text: &str) -> Result<Timestamp, Denied> {
+    let words = || "the time must be like 2026-03-01T12:30:05Z".to_owned();
+    read_timestamp(text).ok_or_else(|| Denied(words()))
 }
 
 fn read_role(text: &str) -> Result<Role, Denied> {

@@ -13,7 +13,6 @@ use crate::{
     identity::{Directory, credential},
     limits::Asking,
     listen::Peer,
-    writer,
 };
 
 /// Names the app of a user key, in the query or as a header.
@@ -68,13 +67,13 @@ impl FromRequestParts<Rest> for Caller {
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Rejection> {
         let shared = rest.parts();
         let peer = parts.extensions.get::<Peer>();
-        let found = authenticate(&shared.directory, peer, &parts.headers);
+        let found = authenticate(shared, peer, &parts.headers);
         Self::counted(shared, peer, found)
     }
 }
 
 fn authenticate(
-    directory: &Directory,
+    shared: &RestParts,
     peer: Option<&Peer>,
     headers: &HeaderMap,
 ) -> Result<Actor, Rejection> {
@@ -87,8 +86,9 @@ fn authenticate(
         ));
     };
     let refused = |refusal| Rejection::refused(&refusal);
+    let directory = &shared.directory;
     let home = home(directory, peer, headers).map_err(refused)?;
-    let opened = credential::open(directory, home.as_ref(), credential, writer::now());
+    let opened = credential::open(directory, home.as_ref(), credential, shared.hub.now());
     let opened = opened.map_err(refused)?;
     Ok(Actor {
         app: opened.app,

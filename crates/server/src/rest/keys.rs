@@ -22,7 +22,7 @@ use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use super::{Rejection, Rest, body::Files, caller::Caller};
-use crate::{identity::key, writer::now};
+use crate::identity::key;
 
 /// What a key opens.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
@@ -149,7 +149,7 @@ async fn try_to_create(
         scope,
         hash: key::hash(&text.0),
         prefix: key::prefix(&text.0),
-        created_at: now(),
+        created_at: rest.parts().hub.now(),
         revoked_at: None,
     };
     let command = Command::CreateKey {

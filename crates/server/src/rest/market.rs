@@ -21,11 +21,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Rejection, Rest,
+    Rejection, Rest, RestParts,
     body::{Files, Kind, idempotency_key},
     caller::{Caller, bearer, home},
 };
-use crate::{hub, identity::Directory, listen::Peer};
+use crate::listen::Peer;
 
 /// Where a token may stand beside `Authorization`.
 const TOKEN: &str = "token";
@@ -39,8 +39,7 @@ impl FromRequestParts<Rest> for Trader {
     async fn from_request_parts(parts: &mut Parts, rest: &Rest) -> Result<Self, Rejection> {
         let shared = rest.parts();
         let peer = parts.extensions.get::<Peer>();
-        let found =
-            prove(&shared.directory, peer, &parts.headers).map_err(|refusal| rejection(&refusal));
+        let found = prove(shared, peer, &parts.headers).map_err(|refusal| rejection(&refusal));
         Caller::counted(shared, peer, found).map(Self)
     }
 }
@@ -50,15 +49,11 @@ fn rejection(refusal: &Refusal) -> Rejection {
     Rejection::told(refusal, market::status(refusal), words)
 }
 
-fn prove(
-    directory: &Directory,
-    peer: Option<&Peer>,
-    headers: &HeaderMap,
-) -> Result<Actor, Refusal> {
-    let app = home(directory, peer, headers)?.ok_or(Refusal::UnknownKey)?;
+fn prove(shared: &RestParts, peer: Option<&Peer>, headers: &HeaderMap) -> Result<Actor, Refusal> {
+    let app = home(&shared.directory, peer, headers)?.ok_or(Refusal::UnknownKey)?;
     let alone = || headers.get(TOKEN)?.to_str().ok();
     let token = bearer(headers).or_else(alone);
-    let verified = hub::prove(&app, &Market, CHAT, token)?;
+    let verified = shared.hub.prove(&app, &Market, CHAT, token)?;
     Ok(Actor {
         app: Arc::clone(&app),
         subject: Some(verified.subject),

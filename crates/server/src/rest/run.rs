@@ -9,21 +9,27 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chat::{
-    Actor, Command, Fault, Query, Refusal, Reply, View,
+    Actor, Command, Fault, Query, Refusal, Reply, UserRef, View,
     query::{self, QueryError, Reader, Sources},
 };
 use dialects::{
     Answered,
     rest::{Call, Form, Input, Response as Shown},
 };
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 use super::{
     Rejection, Rest,
     body::{Files, query},
     caller::Caller,
 };
-use crate::media::{Kept, is_in_use};
+use crate::{
+    core::BETWEEN_STEPS,
+    media::{Kept, is_in_use},
+};
 
 /// How long a request waits while too many others are carried out.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -132,13 +138,35 @@ impl Rest {
     ) -> Result<Reply, Refusal> {
         let parts = self.parts();
         let files: Vec<_> = kept.into_iter().map(Kept::release).collect();
-        let result = parts.queue.run(Arc::clone(actor), command).await;
+        let result = match command {
+            Command::DeleteUser { user } => self.delete_user(actor, user).await,
+            command => parts.queue.run(Arc::clone(actor), command).await,
+        };
         if !is_in_use(&result) {
             for file in &files {
                 parts.media.discard(file);
             }
         }
         result
+    }
+
+    /// Deletes a user. Most of what the user wrote goes first, step by step, so that whoever writes
+    /// meanwhile waits for one step at most. Goes on if the one who asked does not wait for it.
+    async fn delete_user(&self, actor: &Arc<Actor>, user: UserRef) -> Result<Reply, Refusal> {
+        let (queue, actor) = (Arc::clone(&self.parts().queue), Arc::clone(actor));
+        let deleting = tokio::spawn(async move {
+            let step = || {
+                let user = user.clone();
+                queue.run(Arc::clone(&actor), Command::EraseWritten { user })
+            };
+            while let Reply::Forgotten { more: true } = step().await? {
+                sleep(BETWEEN_STEPS).await;
+            }
+            queue
+                .run(Arc::clone(&actor), Command::DeleteUser { user })
+                .await
+        });
+        deleting.await.unwrap_or(Err(Refusal::Unavailable))
     }
 
     /// Looks at what everybody has been shown so far.

@@ -8,7 +8,7 @@ use chat::{
     store::UserName,
 };
 use serde_json::{Value, json};
-use server::{core::Core, identity::token, writer};
+use server::{clock, core::Core, identity::token};
 use wire::socketio::Packet;
 
 use crate::{
@@ -59,11 +59,8 @@ async fn verified_app(core: &Core, name: &str) -> Arc<App> {
 
 /// A token of a user, good for an hour from so many seconds ago.
 fn user_key(app: &App, name: &str, seconds_ago: i64) -> String {
-    let subject = Subject {
-        id: ExternalId::text(name),
-        role: None,
-    };
-    let now = chat::Timestamp(writer::now().0 - 1_000 * seconds_ago);
+    let subject = Subject::new(ExternalId::text(name), None);
+    let now = chat::Timestamp(clock::system_time().0 - 1_000 * seconds_ago);
     token::sign(app, &subject, now, 3_600).unwrap()
 }
 

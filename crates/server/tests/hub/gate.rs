@@ -11,8 +11,8 @@ use std::{
 };
 
 use chat::{
-    AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, Media, MessageView,
-    SessionId, Store, Topic, User, UserId,
+    AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
+    Media, MessageView, SessionId, Store, Topic, User, UserId,
     model::{ApiKey, App},
     session::StoredSession,
     store::{
@@ -198,6 +198,9 @@ impl Store for Gate {
     }
     fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
         self.store.blocks(user)
+    }
+    fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
+        self.store.vote(room, user)
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.store.message(app, uuid)

@@ -226,10 +226,42 @@ async fn a_greeting_that_nobody_heard_is_said_again() {
     let (mut chat, recovered) = chat.come_back(&core).await;
     assert!(recovered);
     gate.open();
-    chat.hears("userChats").await;
+    chat.greeted().await;
     chat.ask("and it is in its rooms");
     chat.hears("receiveMessage").await;
     core.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_missed_is_handed_out_to_whoever_goes_on_with_the_session() {
+    for is_back_first in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (gate, core) = gated_core(folder.path(), config()).await;
+        acquaint(&core).await;
+        let mut here = Shopper::connect(&core, SELLER, "/presence").await;
+        here.learns("userIsOnline", SELLER).await;
+        gate.hold();
+        let before = core.metrics.barrier.get();
+        let mut chat = Shopper::connect(&core, SELLER, "/chat").await;
+        gate.reached().await;
+        if !is_back_first {
+            chat.client.cut();
+            gate.open();
+            // That it listens, and that it was handed out.
+            let is_handed_out = || core.metrics.barrier.get() == before + 2;
+            until("it is handed out", is_handed_out).await;
+        }
+        let (mut chat, recovered) = chat.come_back(&core).await;
+        assert!(recovered);
+        gate.open();
+        let (_, missed) = chat.greeted().await;
+        assert_eq!(missed[0]["text"], "hello", "{is_back_first}: {missed}");
+        let (mut chat, recovered) = chat.come_back(&core).await;
+        assert!(recovered);
+        chat.ask("and once");
+        chat.hears("receiveMessage").await;
+        core.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

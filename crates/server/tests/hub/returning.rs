@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chat::{ExternalId, Subject};
 use serde_json::json;
-use server::{hub::HubConfig, identity::token::sign, writer};
+use server::{clock, hub::HubConfig, identity::token::sign};
 use wire::socketio::Packet;
 
 use crate::client::{Client, DEADLINE, config, core, person, restart};
@@ -295,13 +295,10 @@ async fn a_new_token_for_the_same_person_goes_on_with_the_session() {
     let core = core(folder.path(), config).await;
     let app = core.directory.default_app().unwrap();
     let token = |number, signed_at| {
-        let subject = Subject {
-            id: ExternalId::text(person(number)),
-            role: None,
-        };
+        let subject = Subject::new(ExternalId::text(person(number)), None);
         sign(&app, &subject, signed_at, 1).unwrap()
     };
-    let now = writer::now();
+    let now = clock::system_time();
     let mut client = Client::open(&core, None);
     client.send(&format!("40{}", json!({ "token": token(2, now) })));
     client.welcomed().await;
@@ -326,9 +323,9 @@ async fn a_new_token_for_the_same_person_goes_on_with_the_session() {
             back
         }
     };
-    let somebody_else = come_back(token(3, writer::now())).await;
+    let somebody_else = come_back(token(3, clock::system_time())).await;
     assert_ne!(somebody_else.pid, client.pid);
-    let mut back = come_back(token(2, writer::now())).await;
+    let mut back = come_back(token(2, clock::system_time())).await;
     assert_eq!(back.pid, client.pid);
     assert_eq!(back.event("new_message").await["body"], "meanwhile");
     core.stop().await;

@@ -10,11 +10,11 @@ use chat::{ExternalId, Refusal, Role, Subject, Timestamp};
 use dialects::{Dialect, Site, market::Market};
 use serde_json::json;
 use server::{
+    clock,
     core::Core,
     hub::Door,
     identity::{TokenError, token::sign},
     listen::{Accept, Close, Driver, Handle, Outgoing, Peer},
-    writer,
 };
 use wire::{engineio::Message, socketio::Packet};
 
@@ -22,11 +22,8 @@ use crate::client::{Client, config, core};
 
 /// A token of the default app, good for an hour from so many seconds ago.
 pub(crate) fn token(core: &Core, id: &str, role: Option<Role>, seconds_ago: i64) -> String {
-    let subject = Subject {
-        id: ExternalId::text(id),
-        role,
-    };
-    let now = Timestamp(writer::now().0 - 1_000 * seconds_ago);
+    let subject = Subject::new(ExternalId::text(id), role);
+    let now = Timestamp(clock::system_time().0 - 1_000 * seconds_ago);
     sign(&core.directory.default_app().unwrap(), &subject, now, 3_600).unwrap()
 }
 
@@ -118,10 +115,7 @@ async fn who_has_no_good_token_is_told_by_the_dialect_and_put_out() {
             Market
                 .admit(
                     "/chat",
-                    Some(&Subject {
-                        id: ExternalId::text("2"),
-                        role: Some(Role::Admin),
-                    }),
+                    Some(&Subject::new(ExternalId::text("2"), Some(Role::Admin))),
                 )
                 .unwrap_err(),
         ),

@@ -12,6 +12,7 @@ use std::{
 use chat::{Identity, Store, Timestamp, store::Counters};
 use serde_json::{Value, json};
 use server::{
+    clock::{Clock, system_time},
     config::{self, Sources},
     identity::token,
     operate::{Answer as Operated, Desk, NewApp, Request},
@@ -25,6 +26,8 @@ use crate::client::{Answer, Ask, DEADLINE, get, post};
 pub(crate) struct Server {
     pub(crate) address: String,
     pub(crate) store: Arc<Sqlite>,
+    /// Moved ahead by tests of what ends by itself.
+    pub(crate) clock: Arc<Clock>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
     folder: TempDir,
@@ -44,33 +47,27 @@ impl App {
     }
 
     pub(crate) fn user_key_for(&self, username: &str, ttl: u64) -> String {
-        let subject = chat::Subject {
-            id: chat::ExternalId::text(username),
-            role: None,
-        };
+        let subject = chat::Subject::new(chat::ExternalId::text(username), None);
         token::sign(&self.inner, &subject, now(), ttl).unwrap()
     }
 
     /// The token of somebody with a role.
     pub(crate) fn token(&self, role: Option<chat::Role>, id: &str) -> String {
         let id = chat::ExternalId::text(id);
-        let subject = chat::Subject { id, role };
+        let subject = chat::Subject::new(id, role);
         token::sign(&self.inner, &subject, now(), 3_600).unwrap()
     }
 
     /// A user key that ended a minute ago.
     pub(crate) fn old_user_key(&self, username: &str) -> String {
-        let subject = chat::Subject {
-            id: chat::ExternalId::text(username),
-            role: None,
-        };
+        let subject = chat::Subject::new(chat::ExternalId::text(username), None);
         let then = Timestamp(now().0 - 120_000);
         token::sign(&self.inner, &subject, then, 60).unwrap()
     }
 }
 
 fn now() -> Timestamp {
-    server::writer::now()
+    system_time()
 }
 
 impl Server {
@@ -105,6 +102,8 @@ impl Server {
         let desk = || Desk::alone(Arc::clone(&store) as Arc<_>, &data).unwrap();
         let demo = with_demo.then(|| desk().demo_app().unwrap());
         let kept = Arc::clone(&store);
+        let clock = Arc::new(Clock::default());
+        let time = Arc::clone(&clock);
         let (stop, stopped) = oneshot::channel();
         let (told, address) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -120,7 +119,7 @@ impl Server {
                 let shutdown = async {
                     let _ = stopped.await;
                 };
-                server::run(config, kept, demo, listener, ready, shutdown)
+                server::run(config, kept, time, demo, listener, ready, shutdown)
                     .await
                     .unwrap();
             });
@@ -129,6 +128,7 @@ impl Server {
         Self {
             address,
             store,
+            clock,
             stop: Some(stop),
             thread: Some(thread),
             folder,

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc};
 
 use chat::{
-    AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, MessageView,
-    SessionId, Store, Topic, User, UserId,
+    AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
+    MessageView, SessionId, Store, Topic, User, UserId,
     model::{ApiKey, App, Media},
     session::StoredSession,
     store::{
@@ -233,6 +233,9 @@ impl Store for Disk {
     }
     fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
         self.read(|rows| rows.blocks(user))
+    }
+    fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
+        self.read(|rows| rows.vote(room, user))
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.read(|rows| rows.message(app, uuid))

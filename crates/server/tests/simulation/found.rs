@@ -220,3 +220,34 @@ fn a_join_for_a_session_that_was_broken_off_is_answered_to_its_heir() {
         Ok(())
     });
 }
+
+/// Only those who listened when the turn began were woken at its end: it came when something else did.
+#[test]
+fn what_is_read_from_the_log_during_its_own_turn_comes_with_that_turn() {
+    tell(2, 256 << 10, async |world| {
+        world.clients[0].register(true);
+        world.clients[1].join(0, true);
+        for client in [0, 1] {
+            world.flush(client);
+        }
+        world.rest().await?;
+        world.clients[0].is_active = false;
+        world.part(0, false);
+        world.crash();
+        world.rest().await?;
+        let room = world.clients[1].rooms.first().cloned();
+        world.say(1, &room.expect("it is in one"));
+        world.submit(1)?;
+        world.step(Step::Write)?;
+        // The turn has begun; its listeners are being marked.
+        world.step(Step::Sequence)?;
+        world.clients[0].is_active = true;
+        world.step(Step::Connect(0))?;
+        while !world.steps().contains(&Step::Read) {
+            world.submit(0)?;
+            tokio::task::yield_now().await;
+        }
+        world.step(Step::Read)?;
+        world.submit(0)
+    });
+}

@@ -46,7 +46,7 @@ pub(super) async fn ask(core: &Core, request: &Request) -> Result<(u16, Value), 
 
 fn open(core: &Core, key: &str) -> Result<Actor, Refusal> {
     let home = core.directory.default_app();
-    let opened = credential::open(&core.directory, home.as_ref(), key, server::writer::now())?;
+    let opened = credential::open(&core.directory, home.as_ref(), key, core.clock.now())?;
     Ok(Actor {
         app: opened.app,
         subject: opened.subject,
@@ -59,7 +59,7 @@ fn open(core: &Core, key: &str) -> Result<Actor, Refusal> {
 /// The person whom a token of the default app proves.
 fn open_market(core: &Core, token: &str) -> Result<Actor, Refusal> {
     let app = core.directory.default_app().ok_or(Refusal::UnknownKey)?;
-    let verified = identity::verify(&app, token, server::writer::now());
+    let verified = identity::verify(&app, token, core.clock.now());
     let verified = verified.map_err(|error| Refusal::TokenRefused {
         why: error.to_string(),
     })?;
@@ -102,6 +102,7 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &impl Call) -> Result<An
     let reader = Reader {
         app: actor.app.id,
         users: &[],
+        is_server: actor.is_app(),
         is_believed: actor.looks_as_anybody(),
         subject: actor.subject.as_ref().map(|subject| &subject.id),
     };

@@ -1,6 +1,6 @@
 //! What a transcript is played with: a running server, and a way to reach it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ pub(crate) trait Player: Credentials {
     fn request(&mut self, request: &Request) -> Result<(u16, Value), String>;
     /// Stops the server and starts it again on what it has stored. Connections are gone.
     fn restart(&mut self) -> Result<(), String>;
+    /// Lets time pass at once; what ends by itself has ended by then.
+    fn advance(&mut self, by: Duration) -> Result<(), String>;
 }
 
 /// An Engine.IO connection, after its handshake.

@@ -2,6 +2,8 @@
 //!
 //! The format is described in `docs/dialects/transcripts.md`; `pattern` is about the values.
 
+use std::time::Duration;
+
 use chat::Identity;
 use serde_json::Value;
 
@@ -39,11 +41,13 @@ pub(crate) struct Step {
 pub(crate) enum Action {
     /// `server restart`
     Restart,
+    /// `clock advance 61s`, or `5m`: time passes at once.
+    Advance(Duration),
     /// `let NAME VALUE`: what a name stands for.
     Let { name: String, value: Value },
-    /// `http [as SUBJECT] METHOD PATH [BODY]`
+    /// `http [as SUBJECT|server] METHOD PATH [BODY]`
     Request {
-        subject: Option<Value>,
+        asker: Asker,
         method: String,
         path: String,
         body: Option<Value>,
@@ -52,6 +56,17 @@ pub(crate) enum Action {
     Response { status: u16, body: Value },
     /// Something about one socket.
     Socket(SocketName, Deed),
+}
+
+/// Who asks over HTTP.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Asker {
+    /// A page, with the public key of the default app.
+    Page,
+    /// Somebody in particular.
+    Subject(Value),
+    /// The app itself, with its server key.
+    App,
 }
 
 /// `CONNECTION[/NAMESPACE]`, as in `alice` or `alice/chat`.
@@ -142,6 +157,7 @@ impl Script {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Socket(_, deed) => Some(deed),
             Action::Restart
+            | Action::Advance(_)
             | Action::Let { .. }
             | Action::Request { .. }
             | Action::Response { .. } => None,
@@ -242,6 +258,12 @@ fn parse_action(text: &str) -> Result<Action, String> {
             _ => Err("the server can only restart".to_owned()),
         };
     }
+    if who == "clock" {
+        let by = (verb == "advance").then(|| parse_duration(rest)).flatten();
+        return by
+            .map(Action::Advance)
+            .ok_or("must be: clock advance 61s, or 5m".to_owned());
+    }
     let deed = match verb {
         "open" => Deed::Open {
             query: parse_query(rest)?,
@@ -279,22 +301,35 @@ fn parse_action(text: &str) -> Result<Action, String> {
     Ok(Action::Socket(parse_socket(who), deed))
 }
 
+/// A whole number of seconds or minutes.
+fn parse_duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number = number.parse().ok()?;
+    match unit {
+        "s" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_mins(number)),
+        _ => None,
+    }
+}
+
 fn parse_http(text: &str) -> Result<Action, String> {
-    let (mut subject, mut rest) = (None, text);
-    if let Some(after) = rest.strip_prefix("as ") {
-        subject = Some(take_value(after, &mut rest)?);
+    let (mut asker, mut rest) = (Asker::Page, text);
+    if let Some(after) = rest.strip_prefix("as server ") {
+        (asker, rest) = (Asker::App, after);
+    } else if let Some(after) = rest.strip_prefix("as ") {
+        asker = Asker::Subject(take_value(after, &mut rest)?);
     }
     let (first, after) = rest.split_once(' ').unwrap_or((rest, ""));
-    if let (Ok(status), None) = (first.parse(), &subject) {
+    if let (Ok(status), Asker::Page) = (first.parse(), &asker) {
         let body = take_only_value(after)?.ok_or("must be: http STATUS BODY")?;
         return Ok(Action::Response { status, body });
     }
     let (path, body) = after.split_once(' ').unwrap_or((after, ""));
     if !path.starts_with('/') {
-        return Err("must be: http [as SUBJECT] METHOD PATH [BODY]".to_owned());
+        return Err("must be: http [as SUBJECT|server] METHOD PATH [BODY]".to_owned());
     }
     Ok(Action::Request {
-        subject,
+        asker,
         method: first.to_owned(),
         path: path.to_owned(),
         body: take_only_value(body)?,

@@ -1,6 +1,9 @@
 //! Tests of what plays transcripts: a wrong one must fail, and say where and how.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use chat::Identity;
 use serde_json::{Value, json};
@@ -34,6 +37,9 @@ impl Credentials for Fake {
     fn user_key(&self, subject: Option<&Value>) -> Result<String, String> {
         Ok(format!("key of {subject:?}"))
     }
+    fn server_key(&self) -> Result<String, String> {
+        Ok("key of the app".to_owned())
+    }
 }
 
 impl Player for Fake {
@@ -45,10 +51,16 @@ impl Player for Fake {
         }))
     }
     fn request(&mut self, request: &Request) -> Result<(u16, Value), String> {
-        Ok((201, json!({"target": request.target, "body": request.body})))
+        Ok((
+            201,
+            json!({"target": request.target, "body": request.body, "key": request.key}),
+        ))
     }
     fn restart(&mut self) -> Result<(), String> {
         Ok(())
+    }
+    fn advance(&mut self, by: Duration) -> Result<(), String> {
+        Err(format!("it is {by:?} later"))
     }
 }
 
@@ -135,7 +147,9 @@ ada closed
 fn files_typing_and_http_have_their_lines() {
     let lines = r#"
 http as "$A=uuid" POST /v1/user?page=1&id=$A {"username":"$A"}
-http 201 {"target":"$T=string","body":{"username":"$A"}}
+http 201 {"target":"$T=string","body":{"username":"$A"},"key":"$=string"}
+http as server DELETE /x
+http 201 {"target":"/x","body":null,"key":"key of the app"}
 ada connect
 ada > send {"file":"$=bytes(hello)"}
 ada < attached "hello"
@@ -149,6 +163,8 @@ ada <~ typing {"id":1}
         ("http GET /x\nhttp 201 {}", "one too many"),
         ("http GET /x\nada connect", "of which no line says so"),
         ("http GET /$A\nhttp 201 {}", "nothing is bound to $A yet"),
+        ("clock advance 61s", "it is 61s later"),
+        ("clock advance 5m", "it is 300s later"),
     ] {
         let failure = try_out(wrong, &[]).unwrap_err();
         assert!(failure.contains(expected), "{wrong}\n{failure}");
@@ -467,6 +483,14 @@ fn lines_that_make_no_sense_are_refused() {
         (
             "app a open\nserver sleep",
             "test:2: the server can only restart",
+        ),
+        (
+            "app a open\nclock advance 5",
+            "test:2: must be: clock advance",
+        ),
+        (
+            "app a open\nclock stop 5s",
+            "test:2: must be: clock advance",
         ),
         (
             "app a open\nada closed now",

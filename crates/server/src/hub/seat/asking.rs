@@ -11,7 +11,6 @@ use super::Seat;
 use crate::{
     hub::timers,
     identity::{TokenError, Verified, credential, verify},
-    writer,
 };
 
 impl Seat {
@@ -48,10 +47,10 @@ impl Seat {
             proof,
             ..Actor::clone(&self.home)
         });
-        let grace = self.hub.config.expiry_grace;
+        let socket = &self.stream.socket;
         let expiry = proof
             .until
-            .map(|until| timers::expire_later(&self.stream.socket, until, grace));
+            .map(|until| timers::expire_later(&self.hub, socket, until));
         let earlier = std::mem::replace(&mut self.expiry, expiry);
         earlier
             .as_ref()
@@ -86,7 +85,7 @@ impl Seat {
 
     /// What a token says, which must be for this subject if there is one.
     fn prove(&self, token: &Secret, whose: Option<&Subject>) -> Result<Verified, Refusal> {
-        let verified = verify(&self.home.app, &token.0, writer::now());
+        let verified = verify(&self.home.app, &token.0, self.hub.now());
         let verified = verified.map_err(|error| match error {
             TokenError::Expired => Refusal::TokenExpired,
             other => Refusal::TokenRefused {
@@ -105,7 +104,7 @@ impl Seat {
 
     /// Whoever brings a key, or a token in its place.
     fn bearer_of(&mut self, key: &Secret) -> Result<Arc<Actor>, Refusal> {
-        let now = writer::now();
+        let now = self.hub.now();
         if let Some((known, actor)) = &self.bearer {
             let Proof { key: id, until } = actor.proof;
             let works = id.is_none_or(|id| self.hub.directory.works(id));

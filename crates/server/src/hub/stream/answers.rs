@@ -16,6 +16,7 @@ use crate::{
     hub::{
         offset::{Key, Offset},
         seat::Voice,
+        session::Collected,
         socket::Delivery,
         ticket::{State, Ticket},
     },
@@ -117,6 +118,26 @@ impl Stream {
         else {
             return;
         };
+        self.insert(ticket, at);
+    }
+
+    /// What was handed out to the connection before is handed out here, like a late join.
+    pub(super) fn collect_late(&mut self, voice: &Voice, collected: Collected) {
+        let at = collected.at;
+        let ticket = self.hand_out(voice, collected);
+        if let Some(ticket) = ticket {
+            self.insert(ticket, at);
+        }
+    }
+
+    /// For what was handed out before, and may not have arrived.
+    pub(super) fn hand_out(&self, voice: &Voice, collected: Collected) -> Option<Ticket> {
+        let actor = Arc::clone(&voice.actor);
+        Ticket::collected(voice.dialect?, actor, self.socket.namespace, collected)
+    }
+
+    /// Puts a ticket where its place is.
+    fn insert(&mut self, ticket: Ticket, at: G) {
         let is_later = |other: &Ticket| other.place().is_none_or(|place| place > at);
         let later = self.tickets.iter().position(is_later);
         self.open_bytes += ticket.weight;

@@ -60,6 +60,12 @@ impl Sums {
         given.room = given.room.max(room);
     }
 
+    fn lost_all(&mut self, gone: Vec<(ConversationId, i64)>) {
+        for (conversation, messages) in gone {
+            self.lost(conversation, messages);
+        }
+    }
+
     fn lost(&mut self, conversation: ConversationId, messages: i64) {
         let moved = self.conversations.entry(conversation).or_default();
         moved.messages -= messages;
@@ -113,9 +119,11 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             users::add(connection, user)
         }
         Change::UserDeleted(user, _) => {
-            for (conversation, messages) in erase::user(connection, *user)? {
-                sums.lost(conversation, messages);
-            }
+            sums.lost_all(erase::user(connection, *user)?);
+            Ok(())
+        }
+        Change::WrittenErased(user, entries) => {
+            sums.lost_all(erase::written(connection, *user, *entries)?);
             Ok(())
         }
         Change::UserUpdated(_)

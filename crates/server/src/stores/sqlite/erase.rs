@@ -3,29 +3,34 @@
 //! is only said to be gone, and what is in it goes in steps.
 //!
 //! What they wrote is found by reading the conversations in which they are or were: an index by
-//! sender would cost every send a page.
+//! sender would cost every send a page. That too goes in steps, and how far they have got in each
+//! conversation is noted, so that nothing is read twice.
 
 use chat::{ConversationId, G, Media, Timestamp, UserId};
 use rusqlite::{Connection, Params, Result, Row};
 
 use super::{
-    convert::{from_json, signed},
+    convert::{from_json, signed, unsigned},
     media,
     read::{all, one},
 };
 
-const EVER_IN: &str = "SELECT conversation FROM member WHERE user = ?1";
-/// With whether the messages of the conversation are counted without each from now on.
+const EVER_IN: &str = "SELECT conversation, searched_seq FROM member WHERE user = ?1";
+const UNSEARCHED: &str = "SELECT member.conversation, searched_seq, last_seq FROM member
+     JOIN conversation ON conversation.id = member.conversation
+     WHERE member.user = ?1 AND searched_seq < last_seq";
+/// With whether each was counted among the messages of its conversation.
 macro_rules! erase {
-    ($rest:literal) => {
+    ($which:literal) => {
         concat!(
             "DELETE FROM message WHERE ",
-            $rest,
+            $which,
             " RETURNING media, seq > (SELECT cleared_seq FROM conversation WHERE id = conversation)"
         )
     };
 }
-const WRITTEN: &str = erase!("conversation = ?1 AND sender = ?2");
+const WRITTEN: &str = erase!("conversation = ?1 AND sender = ?2 AND seq > ?3 AND seq <= ?4");
+const SEARCHED: &str = "UPDATE member SET searched_seq = ?3 WHERE user = ?1 AND conversation = ?2";
 const MESSAGE: &str = erase!("g = ?1");
 const MEMBERSHIPS: &str = "DELETE FROM member WHERE user = ?1";
 const BLOCKS: &str = "DELETE FROM block WHERE user = ?1";
@@ -63,7 +68,9 @@ const AT_ONCE: u32 = 500;
 #[cfg(test)]
 pub(super) const LOOKUPS: &[&str] = &[
     EVER_IN,
+    UNSEARCHED,
     WRITTEN,
+    SEARCHED,
     MESSAGE,
     MEMBERSHIPS,
     BLOCKS,
@@ -100,12 +107,13 @@ pub(super) fn message(connection: &Connection, g: G) -> Result<i64> {
 
 /// Erases a user, and tells which conversations count how many messages less.
 pub(super) fn user(connection: &Connection, id: UserId) -> Result<Vec<(ConversationId, i64)>> {
-    let row = |row: &Row<'_>| row.get(0).map(ConversationId);
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let mut gone = Vec::new();
-    for conversation in all(connection, EVER_IN, [id.0], row)? {
-        let written = erase_messages(connection, WRITTEN, [conversation.0, id.0])?;
+    for (conversation, searched) in all(connection, EVER_IN, [id.0], row)? {
+        let place = [conversation, id.0, searched, i64::MAX];
+        let written = erase_messages(connection, WRITTEN, place)?;
         if written.counted > 0 {
-            gone.push((conversation, written.counted));
+            gone.push((ConversationId(conversation), written.counted));
         }
     }
     for step in [MEMBERSHIPS, BLOCKS, BLOCKED, BANS_OF, VOTES_OF] {
@@ -113,6 +121,62 @@ pub(super) fn user(connection: &Connection, id: UserId) -> Result<Vec<(Conversat
     }
     erase_with_picture(connection, USER, id.0)?;
     Ok(gone)
+}
+
+/// Looks through so many more entries for what a user wrote, erases that, and tells which
+/// conversations count how many messages less.
+pub(super) fn written(
+    connection: &Connection,
+    id: UserId,
+    entries: u32,
+) -> Result<Vec<(ConversationId, i64)>> {
+    let (mut left, mut gone) = (i64::from(entries), Vec::new());
+    for Unsearched {
+        conversation,
+        from,
+        to,
+    } in unsearched_places(connection, id)?
+    {
+        let to = to.min(from + left);
+        let written = erase_messages(connection, WRITTEN, [conversation, id.0, from, to])?;
+        if written.counted > 0 {
+            gone.push((ConversationId(conversation), written.counted));
+        }
+        connection
+            .prepare_cached(SEARCHED)?
+            .execute([id.0, conversation, to])?;
+        left -= to - from;
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(gone)
+}
+
+/// How many entries were not looked through for what a user wrote.
+pub(super) fn unsearched(connection: &Connection, id: UserId) -> Result<u64> {
+    let places = unsearched_places(connection, id)?;
+    let entries = places.iter().map(|place| place.to - place.from).sum();
+    unsigned(entries)
+}
+
+/// The end of a conversation that was not looked through.
+struct Unsearched {
+    conversation: i64,
+    /// Up to this sequence number it was.
+    from: i64,
+    /// The last one.
+    to: i64,
+}
+
+fn unsearched_places(connection: &Connection, id: UserId) -> Result<Vec<Unsearched>> {
+    all(connection, UNSEARCHED, [id.0], |row| {
+        Ok(Unsearched {
+            conversation: row.get(0)?,
+            from: row.get(1)?,
+            to: row.get(2)?,
+        })
+    })
 }
 
 /// Makes a conversation one that is not there, and begins to erase what is in it.

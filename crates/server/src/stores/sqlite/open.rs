@@ -42,7 +42,8 @@ const STEPS: &[(&str, &str)] = &[
     ("V2__seen", include_str!("migrations/V2__seen.sql")),
     ("V3__groups", include_str!("migrations/V3__groups.sql")),
     ("V4__products", include_str!("migrations/V4__products.sql")),
-    ("V5__rooms", include_str!("migrations/V5__rooms.sql")),
+    ("V5__searched", include_str!("migrations/V5__searched.sql")),
+    ("V6__rooms", include_str!("migrations/V6__rooms.sql")),
 ];
 
 /// The version of the layout that this program reads and writes.

@@ -112,6 +112,7 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
             Found::Conversations(conversations::of_user(connection, *user)?)
         }
         Need::HeirsOf(user) => Found::Heirs(conversations::heirs_of(connection, *user)?),
+        Need::Unsearched(user) => Found::Unsearched(erase::unsearched(connection, *user)?),
         Need::AppByName(name) => Found::App(apps::by_name(connection, name)?.map(Arc::new)),
         Need::Key(id) => Found::Key(apps::key_by_id(connection, *id)?.map(Arc::new)),
         Need::Session(id) => Found::Session(sessions::by_id(connection, *id)?.map(Arc::new)),

@@ -28,6 +28,7 @@ const ROWS: &[&str] = &[
     include_str!("migrations/V3__rows.sql"),
     include_str!("migrations/V4__rows.sql"),
     include_str!("migrations/V5__rows.sql"),
+    include_str!("migrations/V6__rows.sql"),
 ];
 
 fn place(folder: &Path) -> Place {

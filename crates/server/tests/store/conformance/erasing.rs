@@ -1,9 +1,10 @@
-//! Promises about the end of conversations in which much was said.
+//! Promises about the end of conversations in which much was said, and of users who said much.
 
 use std::sync::Arc;
 
 use chat::{
-    ConversationId, ConversationKind, ConversationView, MessageView, Store, Timestamp, Topic,
+    ConversationId, ConversationKind, ConversationView, MessageView, Store, Timestamp, Topic, User,
+    UserId,
     model::{Details, Media, Picture},
     store::{Change, ConversationName, Found, Need},
 };
@@ -220,4 +221,75 @@ pub(super) fn erasing_goes_on_after_a_start(place: &dyn Place) {
     while erase(&*store, &scene, 100) {}
     assert_eq!(leftover(&*store), None);
     assert_eq!(view(&*store, &again).unwrap().members.len(), 1);
+}
+
+fn unsearched(store: &dyn Store, user: &User) -> u64 {
+    match store.load(&Need::Unsearched(user.id)).unwrap() {
+        Found::Unsearched(entries) => entries,
+        other => panic!("asked for what was not looked through, got {other:?}"),
+    }
+}
+
+pub(super) fn what_a_user_wrote_is_erased_in_steps(place: &dyn Place) {
+    const STEP: usize = 300;
+    let store = place.open();
+    let mut scene = Scene::new(&*store);
+    let file = scene.world.file();
+    // In one place only the other one speaks, in the other both do, in turn.
+    let silent = scene
+        .world
+        .group(&[&scene.ann, &scene.bob], Details::default());
+    let mut changes = vec![Change::Conversation(silent.clone())];
+    for _ in 0..STEP / 2 {
+        let said = scene.world.message(&silent.conversation, &scene.ann, "x");
+        changes.push(message(said));
+    }
+    for number in 0..MUCH {
+        let speaker = [&scene.ann, &scene.bob][number % 2];
+        let mut said = scene.world.message(&scene.chat, speaker, "x");
+        if number == 1 {
+            said.message.body.media = vec![file.clone()];
+        }
+        changes.push(message(said));
+    }
+    store.commit(&scene.world.batch(changes)).unwrap();
+    let before = unsearched(&*store, &scene.bob);
+    assert_eq!(before, (STEP / 2 + MUCH) as u64);
+    let (chat, view_of_chat) = (Arc::clone(&scene.chat), scene.view.clone());
+    let (ann, bob) = (Arc::clone(&scene.ann), Arc::clone(&scene.bob));
+    let said = |store: &dyn Store| {
+        let all = store.history(&chat, u64::MAX, &page(0, 9_999)).unwrap();
+        let messages = view(store, &view_of_chat).unwrap().messages;
+        assert_eq!(
+            messages,
+            all.len() as u64,
+            "those that are left are counted"
+        );
+        let of = |who: UserId| all.iter().filter(|one| one.sender.id == who).count();
+        (of(ann.id), of(bob.id))
+    };
+    let half = MUCH / 2;
+    let mut store = store;
+    for step in 1..=4 {
+        let change = Change::WrittenErased(bob.id, STEP as u32);
+        store.commit(&scene.world.batch([change])).unwrap();
+        drop(store);
+        store = place.open();
+        assert_eq!(unsearched(&*store, &bob), before - (step * STEP) as u64);
+        let (of_ann, of_bob) = said(&*store);
+        assert_eq!(of_ann, half);
+        // Every other one, but for where only the other one speaks.
+        let most = step * STEP / 2;
+        assert!(
+            (most - STEP / 4..=most).contains(&(half - of_bob)),
+            "{of_bob}"
+        );
+    }
+    let late = scene.world.message(&chat, &bob, "x");
+    store.commit(&scene.world.batch([message(late)])).unwrap();
+    let gone = Change::UserDeleted(bob.id, scene.world.now());
+    store.commit(&scene.world.batch([gone])).unwrap();
+    assert_eq!(said(&*store), (half, 0));
+    assert_eq!(store.media(&file.name).unwrap(), None);
+    assert_eq!(unsearched(&*store, &bob), 0);
 }

@@ -134,6 +134,7 @@ impl Ledger {
                 self.apply_to(*session, change);
             }
             Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) | Change::Erased(..) => {}
+            Change::WrittenErased(..) => unreachable!("nobody here asks for it"),
         }
     }
 

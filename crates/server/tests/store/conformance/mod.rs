@@ -111,6 +111,7 @@ macro_rules! suite {
             a_group_whose_owner_goes_has_an_heir
             a_deleted_conversation_leaves_nothing
             a_large_conversation_is_gone_at_once_and_erased_in_steps
+            what_a_user_wrote_is_erased_in_steps
             erasing_goes_on_after_a_start
             a_batch_that_erases_is_stored_whole_or_not_at_all
             messages_change_and_go

@@ -101,6 +101,7 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Users(found) => found.is_empty(),
         Found::CollectedUpTo(found) => found == 0,
         Found::Heirs(found) => found.is_empty(),
+        Found::Unsearched(found) => found == 0,
         Found::Leftover(found) => found.is_none(),
     };
     let direct = ConversationKind::Direct;
@@ -126,6 +127,8 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::Leftover,
         Need::HeirsOf(ann.id),
         Need::HeirsOf(UserId(9)),
+        Need::Unsearched(ann.id),
+        Need::Unsearched(UserId(9)),
         Need::AppByName("SHOP".to_owned()),
         Need::Key(chat::model::KeyId(1)),
         Need::Session(chat::SessionId(1)),

@@ -1,20 +1,17 @@
-//! Everything that changes something, and what its asker gets back.
+//! Everything that changes something. What its asker gets back is in `reply`.
 //!
 //! A closed list: a new capability is a variant here, a rule in `decide`, a change in `store`.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 
+pub use crate::reply::{Outcome, Reply};
 use crate::{
-    event::Event,
     model::{
-        ApiKey, App, Body, ConversationId, ConversationKind, ConversationView, Details, ExternalId,
-        G, KeyId, Media, Members, MessageView, Metadata, Picture, Product, SessionId, Timestamp,
-        User, UserId,
+        ApiKey, App, Body, ConversationId, ConversationKind, Details, ExternalId, KeyId, Media,
+        Metadata, Picture, Product, SessionId, Timestamp, UserId,
     },
+    review::{FilterAction, Verdict},
     room::{RoomAct, RoomName, Standing},
-    session::StoredSession,
 };
 
 /// How a command or query names a user.
@@ -338,6 +335,42 @@ pub enum Command {
     /// wait. The server itself says so.
     EndDue,
 
+    /// From now on has messages with these words refused, or held until somebody has looked at them:
+    /// in a room, or wherever more than two people may be or a shop's customers write. Only the app
+    /// itself may.
+    AddFilter {
+        /// See [`crate::review::Filter`].
+        words: String,
+        /// What to do about them.
+        action: FilterAction,
+        /// Only there.
+        room: Option<RoomName>,
+    },
+    /// Takes back a [`Command::AddFilter`].
+    RemoveFilter {
+        /// Which.
+        filter: Uuid,
+    },
+    /// Tells those who look at such things of a message. Who may see it may report it, once.
+    Report {
+        /// Which.
+        message: Uuid,
+        /// Who reports it.
+        by: UserRef,
+        /// Why, in that one's words.
+        reason: String,
+    },
+    /// Decides about a message that was held or reported. The app itself may, in a room also who
+    /// rules it.
+    Review {
+        /// Which: the id of the [`crate::review::Review`].
+        item: Uuid,
+        /// Who decides: without it the token's subject, or the app itself with a server key.
+        by: Option<UserRef>,
+        /// What is to become of it.
+        verdict: Verdict,
+    },
+
     /// Makes a user with this id of the app's own, or changes the one that is there.
     PutUser {
         /// The app's own id.
@@ -487,117 +520,10 @@ impl Command {
                     slug.len() + title.as_ref().map_or(0, String::len)
                 }
                 Self::InRoom { act, .. } => act.weight(),
+                Self::AddFilter { words, .. } => words.len(),
+                Self::Report { reason, .. } => reason.len(),
                 Self::SeenSessions { sessions } => size_of_val(sessions.as_slice()),
                 _ => 0,
             }
     }
-}
-
-/// What the asker gets back.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    /// There is nothing to tell.
-    Done,
-    /// The user is known and the session subscribed.
-    Registered {
-        /// Who.
-        user: Arc<User>,
-        /// Who is at the socket no longer.
-        replaced: Vec<UserId>,
-    },
-    /// The user is not at the socket any longer.
-    Deregistered {
-        /// Who, if there is such a user.
-        user: Option<UserId>,
-    },
-    /// The conversation exists and the session, if it asked so, is subscribed.
-    Opened {
-        /// Who asked, if that is known.
-        user: Option<Arc<User>>,
-        /// The conversation, as of the G of this reply.
-        conversation: ConversationView,
-    },
-    /// The conversation has changed.
-    Updated {
-        /// As of the G of this reply.
-        conversation: ConversationView,
-    },
-    /// The user belongs to the conversation now, or no longer.
-    Membership {
-        /// Who.
-        user: Arc<User>,
-        /// Whether that was so already.
-        unchanged: bool,
-    },
-    /// The message is stored, or was stored before under the same client id.
-    Sent {
-        /// The message.
-        message: Arc<MessageView>,
-        /// Who belongs to its conversation; their ids are current, their profiles may be older.
-        members: Members,
-        /// True if an earlier send made it.
-        repeated: bool,
-        /// The conversation, if it began with this message.
-        opened: Option<Box<ConversationView>>,
-    },
-    /// What was written to the user meanwhile may be handed out.
-    Missed {
-        /// Everything up to here was handed out before.
-        after: G,
-        /// And now up to here.
-        up_to: G,
-    },
-    /// The conversation is read up to its end.
-    Read {
-        /// Whether something in it was new to the reader.
-        changed: bool,
-    },
-    /// The message has changed.
-    Edited {
-        /// As it is now.
-        message: Arc<MessageView>,
-    },
-    /// The user as it is now.
-    User {
-        /// Who.
-        user: Arc<User>,
-    },
-    /// The session is the asker's now.
-    Inherited {
-        /// As of the G of this reply.
-        session: Arc<StoredSession>,
-    },
-    /// Something was done in a room.
-    InRoom {
-        /// What everybody was told, if anything.
-        event: Option<Arc<Event>>,
-        /// The room, as of the G of this reply.
-        conversation: ConversationView,
-    },
-    /// The message waits until somebody has looked at it.
-    Held,
-    /// A step of forgetting, erasing or ending is done.
-    Forgotten {
-        /// Whether another step would find more.
-        more: bool,
-    },
-    /// The app is made.
-    AppCreated {
-        /// With its assigned id.
-        app: Arc<App>,
-    },
-    /// The key is made.
-    KeyCreated {
-        /// With its assigned id.
-        key: KeyId,
-    },
-}
-
-/// A decided command: its answer and the place of that answer in the asker's stream.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The G at which it was decided: the answer stands after this G and before anything newer.
-    pub g: G,
-    /// The answer.
-    pub result: Result<Reply, crate::Refusal>,
 }

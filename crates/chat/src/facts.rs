@@ -18,6 +18,7 @@ use crate::{
         Members, MessageView, SessionId, Timestamp, User, UserId,
     },
     refusal::Refusal,
+    review::{Filters, Review},
     room::{Ban, RoomName},
     session::{StoredSession, StoredSubscription},
     store::{Change, Due, Need, Newest, Numbers},
@@ -76,6 +77,11 @@ pub struct Facts {
     keys: HashMap<KeyId, Option<Arc<ApiKey>>>,
     sessions: HashMap<SessionId, Known, RandomState>,
     seen_before: HashMap<(Timestamp, u32), Vec<SessionId>>,
+    filters: HashMap<AppId, Filters>,
+    reviews: HashMap<(AppId, Uuid), Option<Arc<Review>>>,
+    review_of: HashMap<(AppId, Uuid), Option<Uuid>>,
+    held_as: HashMap<(ConversationId, UserId, String), bool>,
+    open_reviews: HashMap<AppId, u64>,
     /// The one that was found, if any, once it was asked for.
     leftover: Option<ConversationId>,
     knows_leftover: bool,
@@ -121,6 +127,10 @@ impl Facts {
         self.due.clear();
         self.voteless.clear();
         self.renamed.clear();
+        self.reviews.clear();
+        self.review_of.clear();
+        self.held_as.clear();
+        self.open_reviews.clear();
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }
@@ -352,6 +362,53 @@ impl Facts {
             Some(found) => Ok(found.as_ref()),
             None => Err(Halt::Need(Need::Sent(key.0, key.1, key.2))),
         }
+    }
+
+    /// The filters of an app.
+    pub fn filters(&self, app: AppId) -> Result<&Filters, Halt> {
+        let known = self.filters.get(&app);
+        known.ok_or(Halt::Need(Need::Filters(app)))
+    }
+
+    /// What waits to be looked at under this id, with its conversation.
+    pub fn review(
+        &self,
+        app: AppId,
+        id: Uuid,
+    ) -> Result<Option<(&Arc<Review>, &ConversationView)>, Halt> {
+        match self.reviews.get(&(app, id)) {
+            Some(found) => Ok(found.as_ref().and_then(|review| {
+                let view = self.conversations.get(&review.conversation.id)?;
+                Some((review, view))
+            })),
+            None => Err(Halt::Need(Need::Review(app, id))),
+        }
+    }
+
+    /// The same of a message that was reported.
+    pub fn review_of(&self, app: AppId, message: Uuid) -> Result<Option<&Arc<Review>>, Halt> {
+        match self.review_of.get(&(app, message)) {
+            Some(found) => Ok(found.and_then(|id| self.reviews.get(&(app, id))?.as_ref())),
+            None => Err(Halt::Need(Need::ReviewOf(app, message))),
+        }
+    }
+
+    /// Whether an earlier try of the same send waits to be looked at.
+    pub fn is_held(
+        &self,
+        conversation: ConversationId,
+        sender: UserId,
+        client_id: &str,
+    ) -> Result<bool, Halt> {
+        let key = (conversation, sender, client_id.to_owned());
+        let known = self.held_as.get(&key).copied();
+        known.ok_or(Halt::Need(Need::HeldAs(key.0, key.1, key.2)))
+    }
+
+    /// How much of an app waits to be looked at.
+    pub fn open_reviews(&self, app: AppId) -> Result<u64, Halt> {
+        let known = self.open_reviews.get(&app).copied();
+        known.ok_or(Halt::Need(Need::OpenReviews(app)))
     }
 
     /// The app that has this name.

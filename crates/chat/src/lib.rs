@@ -16,6 +16,8 @@ pub mod model;
 pub mod query;
 pub mod queue;
 pub mod refusal;
+pub mod reply;
+pub mod review;
 pub mod room;
 pub mod session;
 pub mod store;

@@ -8,9 +8,10 @@ use crate::{
     AppId, ConversationRef, Fault, Refusal, Reply, Store, UserId,
     command::{ProductRef, UserRef},
     model::{
-        Conversation, ConversationKind, ConversationView, ExternalId, G, Message, MessageView,
-        User, pair_key, product_key,
+        Conversation, ConversationId, ConversationKind, ConversationView, ExternalId, G, Member,
+        MemberRole, Message, MessageView, User, pair_key, product_key,
     },
+    review::{Filter, Review},
     room::RoomName,
     store::{ConversationName, ConversationSummary, ListPage, Page, UserName},
 };
@@ -74,6 +75,18 @@ pub enum Query {
         /// Who, and who looks.
         user: UserRef,
     },
+    /// The filters of the app, for the app itself.
+    Filters,
+    /// What waits to be looked at, oldest first: for the app itself, and what waits in a room for who
+    /// rules it.
+    Reviews {
+        /// Only there.
+        room: Option<RoomName>,
+        /// How many of the oldest to pass over.
+        offset: u64,
+        /// How many to return at most.
+        limit: u32,
+    },
     /// Users.
     Users {
         /// Whom.
@@ -135,6 +148,10 @@ pub enum View {
     Messages(Vec<MessageView>),
     /// Users, in the order of the request; those who are not there are left out.
     Users(Vec<Arc<User>>),
+    /// Filters, oldest first.
+    Filters(Vec<Arc<Filter>>),
+    /// What waits to be looked at, oldest first.
+    Reviews(Vec<Arc<Review>>),
     /// Whether a user is online.
     Status {
         /// Who.
@@ -230,6 +247,7 @@ impl From<Refusal> for QueryError {
 
 /// Runs `query` as of `at`: no message newer than that is seen. `reply` is what the command before
 /// it came to, which [`ConversationRef::Opened`] and [`Query::Missed`] go on from.
+#[expect(clippy::too_many_lines, reason = "one arm for each query")]
 pub fn run(
     sources: Sources<'_>,
     reader: Reader<'_>,
@@ -323,6 +341,21 @@ pub fn run(
             let viewer = look.viewer(user)?.ok_or(Refusal::UnknownUser)?;
             Ok(View::Users(sources.store.blocks(viewer.id)?))
         }
+        Query::Filters => {
+            if !reader.is_server {
+                return Err(Refusal::NotAllowed.into());
+            }
+            Ok(View::Filters(sources.store.filters(reader.app)?))
+        }
+        Query::Reviews {
+            room,
+            offset,
+            limit,
+        } => {
+            let room = look.reviewed(room.as_ref())?;
+            let found = sources.store.reviews(reader.app, room, *offset, *limit)?;
+            Ok(View::Reviews(found))
+        }
         Query::Status { user } => {
             let user = look.user(user)?.ok_or(Refusal::UnknownUser)?;
             let online = sources.presence.is_online(&user);
@@ -398,6 +431,23 @@ impl Look<'_> {
             return Err(Refusal::TokenRequired.into());
         }
         Ok(found)
+    }
+
+    /// The room whose reviews the asker may see; the app itself sees those of all.
+    fn reviewed(&self, room: Option<&RoomName>) -> Result<Option<ConversationId>, QueryError> {
+        let room = room.map(|name| self.public_room(name)).transpose()?;
+        let is_ruler = |view: &ConversationView| {
+            let role = |member: &Member| {
+                let is_asker = Some(&member.user.external) == self.reader.subject;
+                is_asker && member.role != MemberRole::Member
+            };
+            view.members.iter().any(role)
+        };
+        if self.reader.is_server || room.as_ref().is_some_and(is_ruler) {
+            Ok(room.map(|view| view.conversation.id))
+        } else {
+            Err(Refusal::NotAllowed.into())
+        }
     }
 
     fn room(&self, name: &RoomName) -> Result<RoomView, QueryError> {

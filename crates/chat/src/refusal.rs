@@ -84,6 +84,16 @@ pub enum Refusal {
     Filtered,
     /// The message has words that somebody looks at first; it is kept until then.
     HeldForReview,
+    /// More filters than an app may have.
+    TooManyFilters {
+        /// The limit.
+        limit: usize,
+    },
+    /// As much waits to be looked at as an app may let wait.
+    TooManyReviews {
+        /// The limit.
+        limit: u64,
+    },
     /// A file has more bytes than are kept.
     FileTooLarge {
         /// The limit in bytes.
@@ -154,6 +164,8 @@ impl Refusal {
         "nothing_there",
         "filtered",
         "held_for_review",
+        "too_many_filters",
+        "too_many_reviews",
         "file_too_large",
         "too_many_members",
         "not_identified",
@@ -198,6 +210,8 @@ impl Refusal {
             Self::NothingThere => "nothing_there",
             Self::Filtered => "filtered",
             Self::HeldForReview => "held_for_review",
+            Self::TooManyFilters { .. } => "too_many_filters",
+            Self::TooManyReviews { .. } => "too_many_reviews",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::TooManyMembers { .. } => "too_many_members",
             Self::NotIdentified => "not_identified",
@@ -258,6 +272,10 @@ impl fmt::Display for Refusal {
             Self::NothingThere => f.write_str("there is nothing to take back"),
             Self::Filtered => f.write_str("the text has words that are not taken here"),
             Self::HeldForReview => f.write_str("the text waits until somebody has looked at it"),
+            Self::TooManyFilters { limit } => write!(f, "an app has at most {limit} filters"),
+            Self::TooManyReviews { limit } => {
+                write!(f, "{limit} messages wait to be looked at; no more can")
+            }
             Self::FileTooLarge { limit } => write!(f, "the file is longer than {limit} bytes"),
             Self::TooManyMembers { limit } => {
                 write!(f, "a group has at most {limit} members")

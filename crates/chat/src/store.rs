@@ -14,6 +14,7 @@ use crate::{
         UserId,
     },
     refusal::Fault,
+    review::{Filter, Review},
     room::{Ban, Room, RoomName, RoomNote},
     session::StoredSession,
 };
@@ -74,6 +75,16 @@ pub enum Need {
     SessionsSeenBefore(Timestamp, u32),
     /// A deleted conversation of which something is left to erase.
     Leftover,
+    /// The filters of an app.
+    Filters(AppId),
+    /// What waits to be looked at under an id.
+    Review(AppId, Uuid),
+    /// The same of a message that was reported, by its outside id.
+    ReviewOf(AppId, Uuid),
+    /// Whether a message of this sender waits here under this client id.
+    HeldAs(ConversationId, UserId, String),
+    /// How much of an app waits to be looked at.
+    OpenReviews(AppId),
 }
 
 /// What [`Store::load`] found. The variant is that of the [`Need`].
@@ -123,6 +134,14 @@ pub enum Found {
     Sessions(Vec<SessionId>),
     /// For [`Need::Leftover`].
     Leftover(Option<ConversationId>),
+    /// For [`Need::Filters`], oldest first.
+    Filters(Vec<Arc<Filter>>),
+    /// For both ways of naming it, with its conversation.
+    Review(Option<(Arc<Review>, ConversationView)>),
+    /// For [`Need::HeldAs`].
+    HeldAs(bool),
+    /// For [`Need::OpenReviews`].
+    OpenReviews(u64),
 }
 
 /// The highest numbers given in an app. They never go back.
@@ -323,6 +342,19 @@ pub enum Change {
     RoleChanged(ConversationId, UserId, MemberRole),
     /// A number for a live stream was given.
     NumberGiven(AppId, i64),
+    /// An app has another filter.
+    FilterAdded(Arc<Filter>),
+    /// An app has a filter no longer.
+    FilterRemoved(AppId, Uuid),
+    /// A message waits to be looked at.
+    ReviewOpened(Arc<Review>),
+    /// Somebody else has reported a message that waits to be looked at.
+    Reported {
+        /// As it is with the new report, which is its last.
+        review: Arc<Review>,
+    },
+    /// What waited was looked at; nothing happens if it is gone already.
+    ReviewClosed(Arc<Review>),
     /// A session gets what it listens to; stores the session if it is not stored yet. Doing it
     /// again for the same session, topic, dialect and user keeps the first `since`, and its right to
     /// listen hangs on the new proof; the new spelling counts, whoever it is from. The session was seen.
@@ -544,6 +576,17 @@ pub trait Store: Send + Sync {
     fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault>;
     /// Which answer a user chose in a room's poll.
     fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault>;
+    /// The filters of an app, oldest first.
+    fn filters(&self, app: AppId) -> Result<Vec<Arc<Filter>>, Fault>;
+    /// What waits to be looked at, of an app or of one of its rooms, oldest first: so many at most,
+    /// after the first `offset`.
+    fn reviews(
+        &self,
+        app: AppId,
+        room: Option<ConversationId>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<Arc<Review>>, Fault>;
     /// A message, if it is there.
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault>;
     /// A user, if there.

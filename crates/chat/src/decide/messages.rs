@@ -14,11 +14,19 @@ use crate::{
     facts::Halt,
     model::{Body, ConversationKind, ConversationView, Message, MessageView, Quote, User, UserId},
     refusal::Refusal,
+    room::Badge,
     store::Change,
 };
 
 /// Entries in a conversation, none of them new to a member, from which on that is noted.
 const LOOKED_THROUGH: u64 = 256;
+
+/// What is said, and how it stands there.
+pub(super) struct Words {
+    pub(super) body: Body,
+    pub(super) badges: Vec<Badge>,
+    pub(super) client_id: Option<String>,
+}
 
 impl<'a> Draft<'a> {
     pub(super) fn send(
@@ -31,11 +39,11 @@ impl<'a> Draft<'a> {
         let (sender, view) = self.destination(to, sender, body)?;
         let is_direct = matches!(to, Destination::Direct(_) | Destination::Product { .. });
         let is_opening = view.last_seq == 0 && is_direct;
-        let other = view.other(sender.id);
         self.check_body(body)?;
         // A conversation made just now has no past, and was looked at when it was made; nor has a
         // user made just now.
-        if matches!(view, Cow::Borrowed(_)) && !self.is_made_now(&sender) {
+        let is_known = matches!(view, Cow::Borrowed(_)) && !self.is_made_now(&sender);
+        if is_known {
             if let Some(client_id) = client_id
                 && let Some(first) = self
                     .facts
@@ -52,10 +60,6 @@ impl<'a> Draft<'a> {
             }
             self.check_not_blocked(&view, sender.id)?;
         }
-        let recipient_online = match view.conversation.kind {
-            ConversationKind::Product => other.map(|user| self.presence.is_present(user)),
-            ConversationKind::Direct | ConversationKind::Group | ConversationKind::Room => None,
-        };
         let given = match to {
             Destination::Room { standing, .. } => *standing,
             _ => None,
@@ -67,30 +71,17 @@ impl<'a> Draft<'a> {
             metadata: merged(None, body.metadata.as_ref())?,
             ..body.clone()
         };
-        let g = self.mint.g();
-        let message = Arc::new(MessageView {
-            conversation: Arc::clone(&view.conversation),
-            sender: Arc::clone(&sender),
-            message: Message {
-                g,
-                conversation: view.conversation.id,
-                seq: view.last_seq + 1,
-                uuid: self.mint.uuid(self.now),
-                sender: sender.id,
-                body,
-                created_at: self.now,
-                edited_at: None,
-                recipient_online,
-                origin: self.origin(),
-                client_id: client_id.map(str::to_owned),
-                badges: badges(&view, &sender, standing),
-            },
-            seen: false,
-            quoted,
-        });
-        self.changes.push(Change::Message(Arc::clone(&message)));
-        let scene = self.scene(&view);
-        self.show(g, scene, Happening::MessageSent(Arc::clone(&message)));
+        let badges = badges(&view, &sender, standing);
+        let words = Words {
+            body,
+            badges,
+            client_id: client_id.map(str::to_owned),
+        };
+        if self.must_hold(&view, &sender, &words.body.text)? {
+            return self.hold(&view, sender, words, is_known);
+        }
+        let message = self.post(&view, sender, words, quoted);
+        let g = message.message.g;
         let members = Arc::clone(&view.members);
         let opened = is_opening.then(|| {
             let at = self.now;
@@ -109,6 +100,48 @@ impl<'a> Draft<'a> {
             repeated: false,
             opened,
         })
+    }
+
+    /// Writes a message down and shows it.
+    pub(super) fn post(
+        &mut self,
+        view: &ConversationView,
+        sender: Arc<User>,
+        words: Words,
+        quoted: Option<Arc<Quote>>,
+    ) -> Arc<MessageView> {
+        let recipient_online = match view.conversation.kind {
+            ConversationKind::Product => {
+                let other = view.other(sender.id);
+                other.map(|user| self.presence.is_present(user))
+            }
+            ConversationKind::Direct | ConversationKind::Group | ConversationKind::Room => None,
+        };
+        let g = self.mint.g();
+        let message = Arc::new(MessageView {
+            conversation: Arc::clone(&view.conversation),
+            message: Message {
+                g,
+                conversation: view.conversation.id,
+                seq: view.last_seq + 1,
+                uuid: self.mint.uuid(self.now),
+                sender: sender.id,
+                body: words.body,
+                created_at: self.now,
+                edited_at: None,
+                recipient_online,
+                origin: self.origin(),
+                client_id: words.client_id,
+                badges: words.badges,
+            },
+            sender,
+            seen: false,
+            quoted,
+        });
+        self.changes.push(Change::Message(Arc::clone(&message)));
+        let scene = self.scene(view);
+        self.show(g, scene, Happening::MessageSent(Arc::clone(&message)));
+        message
     }
 
     /// Where a message goes: one's own conversation, or one that is made for it.
@@ -146,7 +179,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The message that another one answers.
-    fn quoted(
+    pub(super) fn quoted(
         &self,
         view: &ConversationView,
         reply_to: Option<Uuid>,
@@ -165,7 +198,11 @@ impl<'a> Draft<'a> {
     }
 
     /// Where only two are, each may refuse the other.
-    fn check_not_blocked(&self, view: &ConversationView, sender: UserId) -> Result<(), Halt> {
+    pub(super) fn check_not_blocked(
+        &self,
+        view: &ConversationView,
+        sender: UserId,
+    ) -> Result<(), Halt> {
         match view.other(sender) {
             Some(other) => self.check_takes_messages(other.id, sender),
             None => Ok(()),
@@ -202,6 +239,10 @@ impl<'a> Draft<'a> {
         self.check_body(&body)?;
         if let Some(author) = who {
             self.check_may_rewrite(view, author, &body)?;
+            // Nothing holds what is said already until somebody has looked at it.
+            if self.must_hold(view, author, &body.text)? {
+                return Err(Refusal::Filtered.into());
+            }
         }
         let entry = self.entry(view, who.map(|user| user.id));
         let message = Arc::new(MessageView {

@@ -7,6 +7,7 @@
 mod apps;
 mod conversations;
 mod messages;
+mod reviews;
 mod rooms;
 mod sessions;
 mod users;
@@ -181,6 +182,18 @@ impl<'a> Draft<'a> {
             } => self.create_room(slug, title.as_ref(), owner, *private),
             Command::InRoom { room, by, act } => self.in_room(room, by.as_ref(), act),
             Command::EndDue => self.end_due(),
+            Command::AddFilter {
+                words,
+                action,
+                room,
+            } => self.add_filter(words, *action, room.as_ref()),
+            Command::RemoveFilter { filter } => self.remove_filter(*filter),
+            Command::Report {
+                message,
+                by,
+                reason,
+            } => self.report(*message, by, reason),
+            Command::Review { item, by, verdict } => self.review(*item, by.as_ref(), *verdict),
             Command::PutUser { user, patch } => self.put_user(user, patch),
             Command::UpdateUser { user, patch } => self.update_user(user, patch),
             Command::DeleteUser { user } => self.delete_user(user),

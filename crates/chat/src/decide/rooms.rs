@@ -155,6 +155,20 @@ impl<'a> Draft<'a> {
         Ok(self.answered(scene))
     }
 
+    /// Who decides about what was held or reported: the app itself, which is `None`, in a room also
+    /// who rules it.
+    pub(super) fn reviewer(
+        &self,
+        view: &ConversationView,
+        by: Option<&UserRef>,
+    ) -> Result<Option<&'a Arc<User>>, Halt> {
+        let right = match view.room() {
+            Some(_) => Right::Moderator,
+            None => Right::App,
+        };
+        self.ruler(view, by, right)
+    }
+
     /// Who acts, if that one has the right; `None` is the app itself.
     fn ruler(
         &self,

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Facts, Known, Wrote};
 use crate::{
     model::{ConversationId, ConversationView, Details, MemberRole, MessageView, User, with_role},
+    review::{Filters, Matter, Review},
     room::{Room, RoomName, folded},
     session,
     store::{Change, Entry, Found, Need, Newest},
@@ -149,6 +150,31 @@ impl Facts {
             }
             (Need::Leftover, Found::Leftover(id)) => {
                 (self.leftover, self.knows_leftover) = (id, true);
+            }
+            (Need::Filters(app), Found::Filters(filters)) => {
+                self.held += filters.len();
+                self.filters.insert(app, Filters::new(filters));
+            }
+            (Need::Review(app, id), Found::Review(found)) => {
+                let (review, view) = found.unzip();
+                self.remember(view);
+                self.reviews.entry((app, id)).or_insert(review);
+            }
+            (Need::ReviewOf(app, message), Found::Review(found)) => {
+                let (review, view) = found.unzip();
+                self.remember(view);
+                let id = review.as_ref().map(|review| review.id);
+                self.review_of.insert((app, message), id);
+                if let Some(review) = review {
+                    let key = (app, review.id);
+                    self.reviews.entry(key).or_insert(Some(review));
+                }
+            }
+            (Need::HeldAs(conversation, sender, client_id), Found::HeldAs(held)) => {
+                self.held_as.insert((conversation, sender, client_id), held);
+            }
+            (Need::OpenReviews(app), Found::OpenReviews(count)) => {
+                self.open_reviews.insert(app, count);
             }
             // A store that answers another question than the one asked has a bug of its own; the
             // executor gives up on the command because the same need comes again.
@@ -341,6 +367,22 @@ impl Facts {
             | Change::SessionBegun(_)
             | Change::SessionsSeen { .. }
             | Change::SessionEnded(_) => self.apply_to_sessions(change),
+            Change::FilterAdded(filter) => {
+                if let Some(filters) = self.filters.get_mut(&filter.app) {
+                    filters.add(Arc::clone(filter));
+                }
+            }
+            Change::FilterRemoved(app, id) => {
+                if let Some(filters) = self.filters.get_mut(app) {
+                    filters.remove(*id);
+                }
+            }
+            Change::ReviewOpened(review) => self.know_review(review, true),
+            Change::Reported { review } => {
+                let key = (review.conversation.app, review.id);
+                self.reviews.insert(key, Some(Arc::clone(review)));
+            }
+            Change::ReviewClosed(review) => self.know_review(review, false),
             Change::App(app) => {
                 self.apps.insert(app.name.clone(), Some(Arc::clone(app)));
             }
@@ -352,6 +394,34 @@ impl Facts {
                     Arc::make_mut(key).revoked_at = Some(*at);
                 }
             }
+        }
+    }
+
+    /// Something waits to be looked at from now on, or no longer.
+    fn know_review(&mut self, review: &Arc<Review>, is_open: bool) {
+        let app = review.conversation.app;
+        let known = is_open.then(|| Arc::clone(review));
+        self.reviews.insert((app, review.id), known);
+        if let Some(count) = self.open_reviews.get_mut(&app) {
+            *count = if is_open {
+                *count + 1
+            } else {
+                count.saturating_sub(1)
+            };
+        }
+        match &review.matter {
+            Matter::Reported { message, .. } => {
+                let key = (app, message.message.uuid);
+                self.review_of.insert(key, is_open.then_some(review.id));
+            }
+            Matter::Held {
+                client_id: Some(client_id),
+                ..
+            } => {
+                let key = (review.conversation.id, review.sender.id, client_id.clone());
+                self.held_as.insert(key, is_open);
+            }
+            Matter::Held { .. } => {}
         }
     }
 

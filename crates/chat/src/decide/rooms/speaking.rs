@@ -39,7 +39,7 @@ impl<'a> Draft<'a> {
 
     /// Who speaks under a name: the one of the token, or the one that the app itself gives. Made at
     /// first mention; true if that was just now.
-    pub(super) fn speaker(&mut self, user: &UserRef) -> Result<(Arc<User>, bool), Halt> {
+    pub(crate) fn speaker(&mut self, user: &UserRef) -> Result<(Arc<User>, bool), Halt> {
         self.check_acts_as(user)?;
         let token: Option<&'a Subject> = match user {
             UserRef::Subject => self.actor.subject.as_ref(),
@@ -143,7 +143,7 @@ impl<'a> Draft<'a> {
 
     /// Refuses whoever is banned. Nobody is, who was made just now; but a ban that waits for whoever
     /// comes under a name waits for that one.
-    pub(super) fn check_not_banned(
+    pub(crate) fn check_not_banned(
         &self,
         view: &ConversationView,
         user: &User,

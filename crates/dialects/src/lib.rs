@@ -21,7 +21,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use chat::{
     App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, User,
-    UserId, UserRef, View, model::Secret,
+    UserId, UserRef, View,
+    model::{Picture, Secret},
 };
 use wire::socketio::Event as Incoming;
 
@@ -151,6 +152,14 @@ impl Site {
     /// Where a file of the media store is found.
     pub fn media_url(&self, media: &Media) -> String {
         format!("{}/media/{}", self.url, media.name)
+    }
+
+    /// Where a picture is found.
+    pub fn picture_url<'a>(&self, picture: &'a Picture) -> Cow<'a, str> {
+        match picture {
+            Picture::Url(url) => Cow::Borrowed(url),
+            Picture::Media(media) => Cow::Owned(self.media_url(media)),
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The `stream` dialect: the chatrooms of live streams, for readers who need not say who they are.
 //!
 //! `incoming` reads its two events, `outgoing` writes what happens in a room; `objects` are what it
-//! shows, on sockets as over HTTP, `words` how it explains. The contract and what it leaves open are
+//! shows, `pages` what it shows over HTTP only, `words` how it explains. The contract and what it leaves open are
 //! in `docs/dialects/stream.md`, and `transcripts/` holds it as conversations.
 
+pub mod further;
 mod incoming;
+pub mod objects;
 mod outgoing;
+pub mod pages;
+pub mod rest;
 pub mod words;
 
 use chat::{Event, Passing, Refusal, Topic};

@@ -9,6 +9,8 @@ mod incoming;
 pub mod objects;
 mod outgoing;
 pub mod pages;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use chat::{Event, Passing, Refusal, Topic};

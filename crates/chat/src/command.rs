@@ -28,8 +28,8 @@ pub enum UserRef {
     Uuid(Uuid),
     /// By the outside id and the app's own one, of a user who must have both.
     Both(Uuid, String),
-    /// By the name under which others see the user, whatever its case; made at first mention. Only
-    /// for the app itself.
+    /// By the name under which others see the user, whatever its case, or, if nobody is called so, by
+    /// the app's own id; made at first mention. Only for the app itself.
     Called(String),
     /// Whom the asker's token proves; made at first mention.
     Subject,
@@ -211,7 +211,8 @@ pub enum Command {
         /// What it is called.
         details: Details,
     },
-    /// Changes what a conversation is called, or what is kept with it. Its members may.
+    /// Changes what a conversation is called, or what is kept with it. Its members may; in a room, who
+    /// rules it.
     UpdateConversation {
         /// Which.
         conversation: Uuid,
@@ -228,7 +229,8 @@ pub enum Command {
         /// Who acts.
         by: Option<UserRef>,
     },
-    /// Takes a user into a group. Its members may. Nothing changes if the user is in it.
+    /// Takes a user into a group. Its members may; in a room, who rules it, and everybody oneself.
+    /// Nothing changes if the user is in it.
     AddMember {
         /// Which.
         conversation: Uuid,
@@ -237,7 +239,8 @@ pub enum Command {
         /// Who acts.
         by: Option<UserRef>,
     },
-    /// Puts a user out of a group. The owner may, and everybody oneself.
+    /// Puts a user out of a group. The owner may, in a room its moderators too, and everybody oneself.
+    /// If the owner goes, whoever came next owns it, in a room the first of its moderators, if any.
     RemoveMember {
         /// Which.
         conversation: Uuid,
@@ -259,7 +262,7 @@ pub enum Command {
         /// The same id from the same sender in the same conversation makes one message.
         client_id: Option<String>,
     },
-    /// Changes a message. Its author may.
+    /// Changes a message. Its author may, in a room unless banned there.
     EditMessage {
         /// Which.
         message: Uuid,
@@ -480,6 +483,10 @@ impl Command {
                 Self::PutUser { patch, .. } | Self::UpdateUser { patch, .. } => {
                     metadata(&patch.metadata)
                 }
+                Self::CreateRoom { slug, title, .. } => {
+                    slug.len() + title.as_ref().map_or(0, String::len)
+                }
+                Self::InRoom { act, .. } => act.weight(),
                 Self::SeenSessions { sessions } => size_of_val(sessions.as_slice()),
                 _ => 0,
             }

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::{
     actor::Actor,
     command::{Command, Outcome},
-    decide::{Decision, Moment, decide},
+    decide::{Decision, MAX_MEMBERS, Moment, decide},
     event::{Effect, Happening},
     facts::{Facts, Halt},
     mint::Mint,
@@ -66,6 +66,10 @@ impl Turn {
         self.effects.iter().filter(is_message).count() as u64
     }
 }
+
+/// What a decision may look up, one thing after the other: a few for each member of a new group. More
+/// is a rule that asks for what it has made itself, without end, and the writer is one for all.
+const MAX_NEEDS: usize = 4 * MAX_MEMBERS;
 
 /// The writer's state.
 pub struct Executor {
@@ -156,6 +160,7 @@ impl Executor {
         command: &Command,
         now: Timestamp,
     ) -> Result<Decision, Stop> {
+        let mut needs = 0;
         let mut answered = None;
         let presence = Arc::clone(&self.presence);
         let moment = Moment {
@@ -170,7 +175,12 @@ impl Executor {
                     let cause = "the store answers another question";
                     return Err(Stop::Failed(Fault::new("deciding a command", cause)));
                 }
+                Err(Halt::Need(_)) if needs == MAX_NEEDS => {
+                    let cause = "it needs more than anything can";
+                    return Err(Stop::Failed(Fault::new("deciding a command", cause)));
+                }
                 Err(Halt::Need(need)) => {
+                    needs += 1;
                     answered = Some(need.clone());
                     let found = self.store.load(&need).map_err(Stop::Failed)?;
                     self.facts.learn(need, found);

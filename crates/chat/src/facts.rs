@@ -53,6 +53,8 @@ pub struct Facts {
     /// Ids of those who were called so when they were looked up, or later: some may be called otherwise
     /// by now.
     called: HashMap<(AppId, String), Vec<UserId>>,
+    /// Whom this batch has made or renamed.
+    renamed: Vec<UserId>,
     numbers: HashMap<AppId, Numbers>,
     by_number: HashMap<(AppId, RoomName), Option<ConversationId>>,
     bans: HashMap<(ConversationId, UserId), Option<Ban>, RandomState>,
@@ -84,11 +86,6 @@ pub struct Facts {
 struct Wrote {
     since: Timestamp,
     last: HashMap<UserId, Timestamp, RandomState>,
-}
-
-impl Wrote {
-    /// Senders remembered of a room; beyond that they are looked up anew.
-    const CAPACITY: usize = 10_000;
 }
 
 /// What is known of a session in this batch.
@@ -123,9 +120,7 @@ impl Facts {
         self.knows_leftover = false;
         self.due.clear();
         self.voteless.clear();
-        // Only those still count who wrote within the longest time that a room makes anybody wait.
-        self.wrote
-            .retain(|_, wrote| wrote.last.len() < Wrote::CAPACITY);
+        self.renamed.clear();
         if self.held > Self::CAPACITY {
             *self = Self::default();
         }
@@ -259,7 +254,8 @@ impl Facts {
         }
     }
 
-    /// The message that has this outside id, with its conversation; one of another app is not found.
+    /// The message that has this outside id, with its conversation; one of another app is not found,
+    /// nor one that was cleared from its room.
     pub fn message(
         &self,
         app: AppId,
@@ -268,7 +264,7 @@ impl Facts {
         match self.messages.get(&(app, uuid)) {
             Some(found) => Ok(found.as_ref().and_then(|message| {
                 let view = self.conversations.get(&message.conversation.id)?;
-                Some((message, view))
+                view.shows(message).then_some((message, view))
             })),
             None => Err(Halt::Need(Need::Message(app, uuid))),
         }

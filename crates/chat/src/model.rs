@@ -381,6 +381,19 @@ pub struct Member {
 /// order of [`pair_key`], vendor and customer in that order.
 pub type Members = Arc<[Member]>;
 
+/// The same members, one of them as something else.
+pub fn with_role(members: &Members, user: UserId, role: MemberRole) -> Members {
+    let changed = |member: &Member| Member {
+        user: Arc::clone(&member.user),
+        role: if member.user.id == user {
+            role
+        } else {
+            member.role
+        },
+    };
+    members.iter().map(changed).collect()
+}
+
 /// A conversation with what changes about it, as of some G.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationView {
@@ -406,6 +419,12 @@ impl ConversationView {
     /// What changes about a room; nothing where it is none.
     pub fn room(&self) -> Option<&Arc<Room>> {
         self.details.room.as_ref()
+    }
+
+    /// Whether a message stands in its history: a room's may have been cleared since.
+    pub fn shows(&self, message: &MessageView) -> bool {
+        self.room()
+            .is_none_or(|room| message.message.g > room.cleared_g)
     }
 
     /// The membership of a user.

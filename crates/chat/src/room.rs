@@ -289,7 +289,7 @@ pub struct LivestreamPatch {
 }
 
 /// Somebody who may not write in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ban {
     /// Where.
     pub conversation: ConversationId,
@@ -369,7 +369,8 @@ impl RoomNews {
 }
 
 /// An entry in the log of a room that is no message and none of what all conversations have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RoomNote {
     /// Somebody is banned, or for so many minutes.
     Banned {
@@ -450,7 +451,7 @@ pub enum RoomAct {
         /// Who votes.
         voter: UserRef,
     },
-    /// Tells of a subscription. Only the app itself may: it says who pays.
+    /// Tells of a subscription, and grants nothing.
     Subscription {
         /// Who has subscribed.
         username: String,
@@ -476,6 +477,27 @@ pub enum RoomAct {
         /// Whom.
         username: String,
     },
+}
+
+impl RoomAct {
+    /// Bytes that it holds in memory beside its fixed ones, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        let json =
+            |values: &Map<String, Value>| serde_json::to_string(values).map_or(0, |t| t.len());
+        match self {
+            Self::OpenPoll { title, options, .. } => {
+                title.len() + options.iter().map(String::len).sum::<usize>()
+            }
+            Self::SetLivestream(patch) => {
+                let categories = patch.categories.iter().flatten().map(json);
+                let tags = patch.tags.iter().flatten().map(String::len);
+                let title = patch.session_title.as_ref().map_or(0, String::len);
+                title + tags.sum::<usize>() + categories.sum::<usize>()
+            }
+            Self::Announce { data, .. } => json(data),
+            _ => 0,
+        }
+    }
 }
 
 /// A name as names are compared: without case, and without space around it.

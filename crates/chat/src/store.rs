@@ -37,8 +37,6 @@ pub enum Need {
     WroteSince(ConversationId, Timestamp),
     /// Which answer a user chose in a room's poll.
     Vote(ConversationId, UserId),
-    /// When the next thing in a room ends by itself.
-    NextDue,
     /// What has ended in rooms by a time, so many at most.
     Due(Timestamp, u32),
     /// A conversation by what makes it unique.
@@ -61,7 +59,7 @@ pub enum Need {
     /// The conversations to which a user belongs.
     ConversationsOf(UserId),
     /// For each group that a user owns and to which others belong, who of them has belonged to it
-    /// longest.
+    /// longest; for each room that a user owns, who has of its moderators, if it has any.
     HeirsOf(UserId),
     /// How many entries are in the logs of all conversations in which a user is or was, behind where
     /// [`Change::WrittenErased`] has got to.
@@ -103,8 +101,6 @@ pub enum Found {
     Wrote(Vec<(UserId, Timestamp)>),
     /// For [`Need::Vote`].
     Vote(Option<u32>),
-    /// For [`Need::NextDue`].
-    NextDue(Option<Timestamp>),
     /// For [`Need::Due`].
     Due(Due),
     /// For [`Need::Blocks`].

@@ -4,14 +4,17 @@ use std::{borrow::Cow, sync::Arc};
 
 use uuid::Uuid;
 
-use super::{Draft, merged};
+use super::{
+    Draft, merged,
+    rooms::{check_may_touch, rules},
+};
 use crate::{
     command::{ConversationRef, DetailsPatch, Reply, UserRef},
     event::{Effect, Topic, Unsubscribe, Whose},
     facts::Halt,
     model::{
         Conversation, ConversationKind, ConversationView, Details, Member, MemberRole, Metadata,
-        Product, User, pair_key, product_key,
+        Product, User, UserId, pair_key, product_key,
     },
     refusal::Refusal,
     room::RoomNumbers,
@@ -279,6 +282,9 @@ impl<'a> Draft<'a> {
     ) -> Result<Reply, Halt> {
         let who = self.acting_or_app(by)?;
         let view = self.visible(conversation, who)?;
+        if view.room().is_some() && who.is_some_and(|user| !rules(view, user)) {
+            return Err(Refusal::NotAllowed.into());
+        }
         let is_direct = view.conversation.kind == ConversationKind::Direct;
         if is_direct && (patch.title.is_some() || patch.avatar.is_some()) {
             // Each of the two sees the other one's name and picture there.
@@ -351,7 +357,7 @@ impl<'a> Draft<'a> {
         by: Option<&UserRef>,
     ) -> Result<Reply, Halt> {
         let who = self.acting_or_app(by)?.map(Arc::clone);
-        let view = self.visible(conversation, who.as_ref())?;
+        let view = self.addable(conversation, who.as_ref(), user)?;
         check_members_change(view)?;
         let user = self.find_or_make(user)?;
         let unchanged = view.has(user.id);
@@ -367,6 +373,30 @@ impl<'a> Draft<'a> {
         Ok(Reply::Membership { user, unchanged })
     }
 
+    /// The conversation into which `who` takes a user: in a room those who rule it may, and everybody
+    /// oneself.
+    fn addable(
+        &self,
+        conversation: Uuid,
+        who: Option<&Arc<User>>,
+        user: &UserRef,
+    ) -> Result<&'a ConversationView, Halt> {
+        let view = self.visible(conversation, None)?;
+        let Some(who) = who else {
+            return Ok(view);
+        };
+        if view.room().is_none() {
+            return self.visible(conversation, Some(who));
+        }
+        self.check_readable(view)?;
+        let is_oneself = self.find(user)?.is_some_and(|user| user.id == who.id);
+        if is_oneself || rules(view, who) {
+            Ok(view)
+        } else {
+            Err(Refusal::NotAllowed.into())
+        }
+    }
+
     pub(super) fn remove_member(
         &mut self,
         conversation: Uuid,
@@ -378,19 +408,22 @@ impl<'a> Draft<'a> {
         check_members_change(view)?;
         let user = Arc::clone(self.find(user)?.ok_or(Refusal::UnknownUser)?);
         let member = view.member(user.id).ok_or(Refusal::NotAMember)?;
-        if who.is_none_or(|who| who.id != user.id) {
-            check_may_rule(view, who)?;
+        if let Some(who) = who.filter(|who| who.id != user.id) {
+            if rules(view, who) {
+                check_may_touch(view, who, &user)?;
+            } else {
+                check_may_rule(view, Some(who))?;
+            }
         }
-        // A group that its owner leaves belongs to whoever came next.
         let heir = match member.role {
-            MemberRole::Owner => view.members.iter().find(|other| other.user.id != user.id),
+            MemberRole::Owner => heir(view, user.id),
             MemberRole::Moderator | MemberRole::Member => None,
         };
         let entry = self.entry(view, who.map(|user| user.id));
         self.changes.push(Change::MemberRemoved {
             entry,
             user: user.id,
-            heir: heir.map(|heir| heir.user.id),
+            heir,
         });
         self.end_listening_at(view, Whose::User(user.id), entry.g);
         Ok(Reply::Membership {
@@ -437,6 +470,17 @@ pub(super) fn check_room(members: usize) -> Result<(), Refusal> {
         let limit = MAX_MEMBERS;
         Err(Refusal::TooManyMembers { limit })
     }
+}
+
+/// Whose a conversation is when its owner leaves: of a room that of a moderator, if there is one, for
+/// everybody may be a member of it; of a group whoever came next.
+fn heir(view: &ConversationView, owner: UserId) -> Option<UserId> {
+    let may_own = |member: &&Member| {
+        let is_heir = view.room().is_none() || member.role == MemberRole::Moderator;
+        is_heir && member.user.id != owner
+    };
+    let mut others = view.members.iter();
+    others.find(may_own).map(|heir| heir.user.id)
 }
 
 /// The two people of a direct conversation are what makes it.

@@ -200,6 +200,9 @@ impl<'a> Draft<'a> {
             reply_to: old.reply_to,
         };
         self.check_body(&body)?;
+        if let Some(author) = who {
+            self.check_may_rewrite(view, author, &body)?;
+        }
         let entry = self.entry(view, who.map(|user| user.id));
         let message = Arc::new(MessageView {
             sender: self.facts.current(&message.sender),
@@ -241,26 +244,8 @@ impl<'a> Draft<'a> {
                 return Err(Refusal::UnknownMessage.into());
             }
         }
-        self.erase_message(view, message, who.map(|user| user.id));
+        self.erase_message(view, message, who);
         Ok(Reply::Done)
-    }
-
-    pub(super) fn erase_message(
-        &mut self,
-        view: &ConversationView,
-        message: &Arc<MessageView>,
-        by: Option<UserId>,
-    ) {
-        let uuid = message.message.uuid;
-        self.unpin_deleted(view, uuid, by);
-        let entry = self.entry(view, by);
-        self.changes.push(Change::MessageDeleted {
-            entry,
-            message: Arc::clone(message),
-        });
-        let scene = self.scene(view);
-        let happening = Happening::MessageDeleted { message: uuid, by };
-        self.show(entry.g, scene, happening);
     }
 
     pub(super) fn mark_read(&mut self, message: Uuid, reader: &UserRef) -> Result<Reply, Halt> {

@@ -281,7 +281,10 @@ impl<'a> Draft<'a> {
             UserRef::Called(name) => {
                 let called = self.facts.users_called(self.app(), &folded(name))?;
                 let mut named = called.iter().filter(|user| user.external.text == *name);
-                Ok(named.next().or(called.first()).copied())
+                match named.next().or(called.first()) {
+                    Some(user) => Ok(Some(user)),
+                    None => self.facts.user(self.app(), name.trim()),
+                }
             }
         }
     }
@@ -291,7 +294,7 @@ impl<'a> Draft<'a> {
             (Some(user), _) => Ok(Arc::clone(user)),
             (None, UserRef::Named(external)) => self.made_or_make(external),
             (None, UserRef::Subject) => self.made_or_make(self.subject()?),
-            (None, UserRef::Called(name)) => self.made_or_make(&ExternalId::text(name)),
+            (None, UserRef::Called(name)) => self.made_or_make(&ExternalId::text(name.trim())),
             (None, _) => Err(Refusal::UnknownUser.into()),
         }
     }

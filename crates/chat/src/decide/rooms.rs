@@ -1,9 +1,17 @@
-//! Rules about rooms: who rules them, who is banned, what is pinned and asked, and what ends by
-//! itself. Who may write in them is in `rooms::speaking`.
+//! Rules about rooms: who rules them, and what they do. Who is banned is in `rooms::banning`, what is
+//! asked in `rooms::polls`, what ends by itself in `rooms::ending`, who may write in
+//! `rooms::speaking`.
 
+mod banning;
+mod ending;
+mod polls;
 mod speaking;
 
-pub(super) use self::speaking::{badges, rules};
+use self::polls::new_poll;
+pub(super) use self::{
+    banning::check_may_touch,
+    speaking::{badges, rules},
+};
 
 use std::sync::Arc;
 
@@ -15,23 +23,20 @@ use crate::{
     event::{Happening, RoomHappening},
     facts::Halt,
     model::{
-        ConversationKind, ConversationView, Details, Member, MemberRole, Scope, Timestamp, User,
-        UserId,
+        ConversationKind, ConversationView, Details, Member, MemberRole, Members, MessageView,
+        Scope, Timestamp, User, UserId, with_role,
     },
     refusal::Refusal,
     room::{
-        Ban, Livestream, LivestreamPatch, ModesPatch, Pin, Poll, PollOption, Room, RoomAct,
-        RoomName, RoomNews, RoomNote, RoomNumbers, folded,
+        Livestream, LivestreamPatch, ModesPatch, Pin, Room, RoomAct, RoomName, RoomNews, RoomNote,
+        RoomNumbers,
     },
-    store::Change,
+    store::{Change, Entry},
 };
 
 /// What rooms are numbered from: far above the numbers of the rooms that a bridge brings from
 /// elsewhere, and within what any client takes for an integer.
 const FIRST_ROOM: i64 = 1_000_000_000;
-/// What ends in one step: about a millisecond of the writer's time.
-const END_STEP: u32 = 100;
-const MINUTE: i64 = 60_000;
 
 /// Who may do something to a room.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,11 +148,11 @@ impl<'a> Draft<'a> {
                 self.tell(&mut scene, RoomNews::Other { event, data });
             }
             RoomAct::AddModerator { username } => self.add_moderator(&mut scene, username)?,
-            RoomAct::RemoveModerator { username } => self.remove_moderator(&scene, username)?,
+            RoomAct::RemoveModerator { username } => self.remove_moderator(&mut scene, username)?,
             // Done above: they are for others too.
             RoomAct::Vote { .. } | RoomAct::DeleteMessage { .. } => {}
         }
-        Ok(self.done(scene))
+        Ok(self.answered(scene))
     }
 
     /// Who acts, if that one has the right; `None` is the app itself.
@@ -188,108 +193,44 @@ impl<'a> Draft<'a> {
         scene.last = Some(entry);
     }
 
-    /// Writes down what has become of the room.
-    fn done(&mut self, scene: RoomDraft<'_>) -> Reply {
-        let mut conversation = self.refreshed(scene.view);
-        if Some(&scene.room) != scene.view.room().map(Arc::as_ref) {
+    fn answered(&mut self, scene: RoomDraft<'_>) -> Reply {
+        Reply::InRoom {
+            event: self.shown(),
+            conversation: self.done(scene),
+        }
+    }
+
+    /// Writes down what has become of the room, and tells it.
+    fn done(&mut self, scene: RoomDraft<'_>) -> ConversationView {
+        let mut now = ConversationView {
+            members: self.facts.refreshed(&scene.members),
+            messages: scene.messages,
+            ..scene.view.clone()
+        };
+        if scene.view.room().is_some_and(|room| **room != scene.room) {
             let room = Arc::new(scene.room);
             self.changes.push(Change::RoomUpdated {
-                conversation: conversation.conversation.id,
+                conversation: now.conversation.id,
                 room: Arc::clone(&room),
             });
-            conversation.details = Arc::new(Details {
+            now.details = Arc::new(Details {
                 room: Some(room),
-                ..Details::clone(&conversation.details)
+                ..Details::clone(&now.details)
             });
         }
         if let Some(entry) = scene.last {
-            conversation.last_seq = entry.seq;
-            conversation.last_g = entry.g;
-            conversation.updated_at = entry.at;
+            now.last_seq = entry.seq;
+            now.last_g = entry.g;
+            now.updated_at = entry.at;
         }
-        let event = self.shown().filter(|_| scene.last.is_some());
-        Reply::InRoom {
-            event,
-            conversation,
-        }
-    }
-
-    fn ban(
-        &mut self,
-        scene: &mut RoomDraft<'_>,
-        username: &str,
-        minutes: Option<u32>,
-    ) -> Result<(), Halt> {
-        let mut users = self.called(username)?;
-        for user in &users {
-            scene.check_may_touch(user.id)?;
-        }
-        if users.is_empty() {
-            // So that the ban waits for whoever comes under this name.
-            users.push(self.find_or_make(&UserRef::Called(username.to_owned()))?);
-        }
-        let until = minutes.map(|minutes| Timestamp(self.now.0 + i64::from(minutes) * MINUTE));
-        for user in users {
-            let ban = Ban {
-                conversation: scene.view.conversation.id,
-                user: user.id,
-                until,
-            };
-            self.changes.push(Change::Banned(ban));
-            let by = scene.by.clone();
-            let happening = RoomHappening::Banned {
-                user,
-                by,
-                until,
-                minutes,
-            };
-            self.note(scene, RoomNote::Banned { ban, minutes }, happening);
-        }
-        Ok(())
-    }
-
-    fn unban(&mut self, scene: &mut RoomDraft<'_>, username: &str) -> Result<(), Halt> {
-        let mut banned = Vec::new();
-        for user in self.called(username)? {
-            let ban = self.facts.ban(scene.view.conversation.id, user.id)?;
-            banned.extend(ban.map(|ban| (user, ban)));
-        }
-        if banned.is_empty() {
-            return Err(Refusal::NothingThere.into());
-        }
-        for (user, ban) in banned {
-            self.lift(scene, user, ban);
-        }
-        Ok(())
-    }
-
-    fn lift(&mut self, scene: &mut RoomDraft<'_>, user: Arc<User>, ban: Ban) {
-        self.changes
-            .push(Change::Unbanned(ban.conversation, ban.user));
-        let permanent = ban.until.is_none();
-        let note = RoomNote::Unbanned {
-            user: user.id,
-            permanent,
-        };
-        let by = scene.by.clone();
-        let happening = RoomHappening::Unbanned {
-            user,
-            by,
-            permanent,
-        };
-        self.note(scene, note, happening);
-    }
-
-    /// Those whom others see under a name.
-    fn called(&self, username: &str) -> Result<Vec<Arc<User>>, Halt> {
-        let users = self.facts.users_called(self.app(), &folded(username))?;
-        Ok(users.into_iter().map(Arc::clone).collect())
+        now
     }
 
     fn clear(&mut self, scene: &mut RoomDraft<'_>) {
         self.tell(scene, RoomNews::Cleared);
         let cleared = scene.last.map(|entry| entry.g);
         scene.room.cleared_g = cleared.unwrap_or(scene.room.cleared_g);
+        scene.messages = 0;
     }
 
     fn set_modes(&mut self, scene: &mut RoomDraft<'_>, patch: &ModesPatch) {
@@ -305,9 +246,6 @@ impl<'a> Draft<'a> {
         let here = found.filter(|(_, view)| view.conversation.id == scene.view.conversation.id);
         let (message, _) = here.ok_or(Refusal::UnknownMessage)?;
         let g = message.message.g;
-        if g <= scene.room.cleared_g {
-            return Err(Refusal::UnknownMessage.into());
-        }
         scene.room.pin = Some(Pin {
             message: message.message.uuid,
             g,
@@ -322,71 +260,6 @@ impl<'a> Draft<'a> {
         };
         self.note(scene, RoomNote::Pinned { g, seconds }, happening);
         Ok(())
-    }
-
-    fn open_poll(&mut self, scene: &mut RoomDraft<'_>, poll: Poll) -> Result<(), Halt> {
-        let earlier = scene.room.poll.replace(poll.clone());
-        if earlier.is_some_and(|earlier| self.now < earlier.ends_at()) {
-            return Err(Refusal::PollIsOpen.into());
-        }
-        self.forget_votes(scene);
-        self.tell(scene, RoomNews::Poll(poll));
-        Ok(())
-    }
-
-    fn end_poll(&mut self, scene: &mut RoomDraft<'_>) {
-        self.forget_votes(scene);
-        self.tell(scene, RoomNews::PollGone);
-    }
-
-    fn forget_votes(&mut self, scene: &RoomDraft<'_>) {
-        let id = scene.view.conversation.id;
-        self.changes.push(Change::VotesForgotten(id));
-    }
-
-    fn vote(
-        &mut self,
-        view: &'a ConversationView,
-        option: u32,
-        voter: &UserRef,
-    ) -> Result<Reply, Halt> {
-        self.check_readable(view)?;
-        let mut scene = RoomDraft::new(view, None);
-        let now = self.now;
-        let poll = scene.room.poll.as_mut();
-        let poll = poll.filter(|poll| now < poll.ends_at());
-        let poll = poll.ok_or(Refusal::NoPoll)?;
-        let place = option.checked_sub(1).and_then(|at| at.try_into().ok());
-        let chosen = place.and_then(|at: usize| poll.options.get_mut(at));
-        let chosen = chosen.ok_or(Refusal::Invalid {
-            field: "id",
-            must: "must be that of an option of the poll",
-        })?;
-        chosen.votes += 1;
-        let is_told = now.0 >= poll.told_at.0 + Poll::PACE;
-        poll.untold = !is_told;
-        if is_told {
-            poll.told_at = now;
-        }
-        let poll = poll.clone();
-        let id = view.conversation.id;
-        let (voter, is_new) = self.speaker(voter)?;
-        // Nobody knows anything yet about who is new.
-        if !is_new {
-            self.check_not_banned(view, &voter)?;
-            if self.facts.vote(id, voter.id)?.is_some() {
-                return Err(Refusal::AlreadyVoted.into());
-            }
-        }
-        self.changes.push(Change::Voted {
-            conversation: id,
-            user: voter.id,
-            option,
-        });
-        if is_told {
-            self.tell(&mut scene, RoomNews::Poll(poll));
-        }
-        Ok(self.done(scene))
     }
 
     fn set_livestream(
@@ -414,35 +287,38 @@ impl<'a> Draft<'a> {
     fn add_moderator(&mut self, scene: &mut RoomDraft<'_>, username: &str) -> Result<(), Halt> {
         let user = self.find_or_make(&UserRef::Called(username.to_owned()))?;
         let role = MemberRole::Moderator;
-        let id = scene.view.conversation.id;
         match scene.view.member(user.id).map(|member| member.role) {
             Some(MemberRole::Owner | MemberRole::Moderator) => {}
-            Some(MemberRole::Member) => {
-                self.changes.push(Change::RoleChanged(id, user.id, role));
-            }
+            Some(MemberRole::Member) => self.change_role(scene, user.id, role),
             None => {
                 super::conversations::check_room(scene.view.members.len())?;
                 let entry = self.entry(scene.view, scene.by());
                 let member = Member { user, role };
+                let members = scene.members.iter().chain([&member]);
+                scene.members = members.cloned().collect();
+                scene.last = Some(entry);
                 self.changes.push(Change::MemberAdded { entry, member });
             }
         }
         Ok(())
     }
 
-    fn remove_moderator(&mut self, scene: &RoomDraft<'_>, username: &str) -> Result<(), Halt> {
+    fn remove_moderator(&mut self, scene: &mut RoomDraft<'_>, username: &str) -> Result<(), Halt> {
         let users = self.called(username)?;
-        let id = scene.view.conversation.id;
         let is_moderator = |user: &&Arc<User>| {
             let member = scene.view.member(user.id);
             member.is_some_and(|member| member.role == MemberRole::Moderator)
         };
         let moderator = users.iter().find(is_moderator);
-        let moderator = moderator.ok_or(Refusal::NothingThere)?;
-        let role = MemberRole::Member;
-        self.changes
-            .push(Change::RoleChanged(id, moderator.id, role));
+        let moderator = moderator.ok_or(Refusal::NothingThere)?.id;
+        self.change_role(scene, moderator, MemberRole::Member);
         Ok(())
+    }
+
+    fn change_role(&mut self, scene: &mut RoomDraft<'_>, user: UserId, role: MemberRole) {
+        let id = scene.view.conversation.id;
+        self.changes.push(Change::RoleChanged(id, user, role));
+        scene.members = with_role(&scene.members, user, role);
     }
 
     /// The author may delete a message, and who rules the room.
@@ -465,74 +341,39 @@ impl<'a> Draft<'a> {
             ruler => ruler?,
         };
         let (message, view) = here.ok_or(Refusal::UnknownMessage)?;
-        self.erase_message(view, message, by.map(|user| user.id));
+        let conversation = self.erase_message(view, message, by);
         Ok(Reply::InRoom {
             event: self.shown(),
-            conversation: self.refreshed(view),
+            conversation,
         })
     }
 
-    /// What follows for a room when a message in it is deleted.
-    pub(super) fn unpin_deleted(
+    /// Deletes a message, which is not pinned any longer then; its conversation after that.
+    pub(super) fn erase_message(
         &mut self,
         view: &ConversationView,
-        message: Uuid,
-        by: Option<UserId>,
-    ) {
-        let pinned = view.room().and_then(|room| room.pin.as_ref());
-        if pinned.is_none_or(|pin| pin.message != message) {
-            return;
-        }
-        let by = by.and_then(|by| view.member(by));
-        let mut scene = RoomDraft::new(view, by.map(|member| Arc::clone(&member.user)));
-        scene.room.pin = None;
-        self.tell(&mut scene, RoomNews::Unpinned);
-        self.done(scene);
-    }
-
-    pub(super) fn end_due(&mut self) -> Result<Reply, Halt> {
-        let due = self.facts.due(self.now, END_STEP)?;
-        for view in &due.rooms {
-            // As it is after what this batch has changed.
-            if let Some(view) = self.facts.conversation_now(view) {
-                self.end_in_room(view);
-            }
-        }
-        for (ban, user, view) in &due.bans {
-            let Some(view) = self.facts.conversation_now(view) else {
-                continue;
-            };
-            if self.facts.ban(ban.conversation, ban.user)? == Some(*ban) {
-                let mut scene = RoomDraft::new(view, None);
-                self.lift(&mut scene, self.facts.current(user), *ban);
-            }
-        }
-        let step = END_STEP as usize;
-        let more = due.rooms.len() >= step || due.bans.len() >= step;
-        Ok(Reply::Forgotten { more })
-    }
-
-    fn end_in_room(&mut self, view: &ConversationView) {
-        let now = self.now;
-        let mut scene = RoomDraft::new(view, None);
-        if scene.room.pin.take_if(|pin| pin.until <= now).is_some() {
+        message: &Arc<MessageView>,
+        by: Option<&Arc<User>>,
+    ) -> ConversationView {
+        let uuid = message.message.uuid;
+        let mut scene = RoomDraft::new(view, by.map(Arc::clone));
+        if scene.room.pin.take_if(|pin| pin.message == uuid).is_some() {
             self.tell(&mut scene, RoomNews::Unpinned);
         }
-        let gone = |poll: &mut Poll| poll.ended && poll.vanishes_at() <= now;
-        if scene.room.poll.take_if(gone).is_some() {
-            self.end_poll(&mut scene);
-        }
-        if let Some(poll) = &mut scene.room.poll
-            && !poll.ended
-        {
-            poll.ended = poll.ends_at() <= now;
-            if poll.ended || (poll.untold && poll.told_at.0 + Poll::PACE <= now.0) {
-                (poll.told_at, poll.untold) = (now, false);
-                let poll = poll.clone();
-                self.tell(&mut scene, RoomNews::Poll(poll));
-            }
-        }
-        self.done(scene);
+        let entry = self.entry(view, scene.by());
+        self.changes.push(Change::MessageDeleted {
+            entry,
+            message: Arc::clone(message),
+        });
+        let (place, by) = (self.scene(view), scene.by());
+        self.show(
+            entry.g,
+            place,
+            Happening::MessageDeleted { message: uuid, by },
+        );
+        scene.last = Some(entry);
+        scene.messages = scene.messages.saturating_sub(1);
+        self.done(scene)
     }
 }
 
@@ -541,17 +382,19 @@ struct RoomDraft<'v> {
     view: &'v ConversationView,
     by: Option<Arc<User>>,
     room: Room,
+    members: Members,
+    messages: u64,
     /// The newest entry in its log that the decision made.
-    last: Option<crate::store::Entry>,
+    last: Option<Entry>,
 }
 
 impl<'v> RoomDraft<'v> {
     fn new(view: &'v ConversationView, by: Option<Arc<User>>) -> Self {
+        let room = view.room().map(|room| Room::clone(room));
         Self {
-            room: view
-                .room()
-                .map(|room| Room::clone(room))
-                .unwrap_or_default(),
+            room: room.unwrap_or_default(),
+            members: Arc::clone(&view.members),
+            messages: view.messages,
             view,
             by,
             last: None,
@@ -560,46 +403,6 @@ impl<'v> RoomDraft<'v> {
 
     fn by(&self) -> Option<UserId> {
         self.by.as_ref().map(|user| user.id)
-    }
-
-    /// Nobody bans the owner, and moderators do not ban each other.
-    fn check_may_touch(&self, user: UserId) -> Result<(), Refusal> {
-        let role = |user| self.view.member(user).map(|member| member.role);
-        let may = match role(user) {
-            Some(MemberRole::Owner) => false,
-            Some(MemberRole::Moderator) => self
-                .by()
-                .is_none_or(|by| role(by) == Some(MemberRole::Owner)),
-            Some(MemberRole::Member) | None => true,
-        };
-        if may {
-            Ok(())
-        } else {
-            Err(Refusal::NotAllowed)
-        }
-    }
-}
-
-fn new_poll(
-    title: &str,
-    options: &[String],
-    seconds: u32,
-    display_seconds: u32,
-    now: Timestamp,
-) -> Poll {
-    let option = |label: &String| PollOption {
-        label: label.clone(),
-        votes: 0,
-    };
-    Poll {
-        title: title.to_owned(),
-        options: options.iter().map(option).collect(),
-        seconds,
-        display_seconds,
-        opened_at: now,
-        ended: false,
-        told_at: now,
-        untold: false,
     }
 }
 

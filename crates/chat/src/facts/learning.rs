@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{Facts, Known, Wrote};
 use crate::{
-    model::{ConversationId, ConversationView, Details, Member, MemberRole, MessageView, User},
+    model::{ConversationId, ConversationView, Details, MemberRole, MessageView, User, with_role},
     room::{Room, RoomName, folded},
     session,
     store::{Change, Entry, Found, Need, Newest},
@@ -33,10 +33,12 @@ impl Facts {
                 self.meet(users.iter());
                 // The store does not know yet whom this batch has made or renamed.
                 let mut ids: Vec<_> = users.iter().map(|user| user.id).collect();
-                let known = self.users.values();
-                let new = known.filter(|user| user.app == app && !ids.contains(&user.id));
-                let new: Vec<_> = new.filter(|user| user.is_called(&name)).collect();
-                ids.extend(new.iter().map(|user| user.id));
+                let renamed = self.renamed.iter().filter_map(|id| self.users.get(id));
+                let meant = renamed.filter(|user| user.app == app && user.is_called(&name));
+                ids.extend(meant.map(|user| user.id));
+                ids.sort_unstable();
+                ids.dedup();
+                self.held += ids.len();
                 self.called.insert((app, name), ids);
             }
             (Need::Numbers(app), Found::Numbers(numbers)) => {
@@ -51,6 +53,7 @@ impl Facts {
                 self.bans.insert((room, user), ban);
             }
             (Need::WroteSince(room, since), Found::Wrote(wrote)) => {
+                self.held += wrote.len();
                 let mut last: HashMap<_, _, _> = wrote.into_iter().collect();
                 // What this batch has brought is newer.
                 let brought = self.messages.values().flatten();
@@ -243,15 +246,7 @@ impl Facts {
             }
             Change::RoleChanged(conversation, user, role) => {
                 if let Some(view) = self.conversations.get_mut(conversation) {
-                    let changed = |member: &Member| Member {
-                        user: Arc::clone(&member.user),
-                        role: if member.user.id == *user {
-                            *role
-                        } else {
-                            member.role
-                        },
-                    };
-                    view.members = view.members.iter().map(changed).collect();
+                    view.members = with_role(&view.members, *user, *role);
                 }
             }
             Change::NumberGiven(app, number) => {
@@ -311,15 +306,10 @@ impl Facts {
             Change::MemberRemoved { entry, user, heir } => {
                 if let Some(view) = self.log(entry) {
                     let stays = view.members.iter().filter(|member| member.user.id != *user);
-                    let with_role = |member: &Member| Member {
-                        user: Arc::clone(&member.user),
-                        role: if Some(member.user.id) == *heir {
-                            MemberRole::Owner
-                        } else {
-                            member.role
-                        },
-                    };
-                    view.members = stays.map(with_role).collect();
+                    view.members = stays.cloned().collect();
+                    if let Some(heir) = heir {
+                        view.members = with_role(&view.members, *heir, MemberRole::Owner);
+                    }
                 }
             }
             Change::Message(message) => self.apply_message(message),
@@ -367,11 +357,12 @@ impl Facts {
 
     /// A user is called otherwise, or was made, after others of that name were looked up.
     fn call(&mut self, user: &User) {
+        self.renamed.push(user.id);
         let key = (user.app, folded(user.name()));
         if let Some(ids) = self.called.get_mut(&key)
-            && !ids.contains(&user.id)
+            && let Err(place) = ids.binary_search(&user.id)
         {
-            ids.push(user.id);
+            ids.insert(place, user.id);
         }
     }
 

@@ -226,7 +226,6 @@ impl Rows {
             | Need::Ban(..)
             | Need::WroteSince(..)
             | Need::Vote(..)
-            | Need::NextDue
             | Need::Due(..) => self.find_in_rooms(need),
             Need::Leftover => Found::Leftover(self.leftovers.first().map(|(id, _)| *id)),
             Need::SessionsSeenBefore(time, limit) => {

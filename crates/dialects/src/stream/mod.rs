@@ -9,6 +9,7 @@ mod incoming;
 pub mod objects;
 mod outgoing;
 pub mod pages;
+pub mod rest;
 #[cfg(test)]
 mod tests;
 pub mod words;

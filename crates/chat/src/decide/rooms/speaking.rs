@@ -9,7 +9,7 @@ use crate::{
     facts::Halt,
     model::{Body, ConversationView, ExternalId, MemberRole, Profile, Scope, Timestamp, User},
     refusal::Refusal,
-    room::{Badge, RoomName, Standing},
+    room::{Badge, RoomName, Standing, folded},
     store::Change,
 };
 
@@ -52,7 +52,7 @@ impl<'a> Draft<'a> {
                 ..Profile::default()
             };
             let external = match (user, token) {
-                (UserRef::Called(name), _) => ExternalId::text(name),
+                (UserRef::Called(name), _) => ExternalId::text(name.trim()),
                 (UserRef::Named(external), _) => external.clone(),
                 (_, Some(subject)) => subject.id.clone(),
                 _ => return Err(Refusal::UnknownUser.into()),
@@ -85,10 +85,7 @@ impl<'a> Draft<'a> {
         if rules(view, sender) {
             return Ok(());
         }
-        let is_new = self.is_made_now(sender);
-        if !is_new {
-            self.check_not_banned(view, sender)?;
-        }
+        self.check_not_banned(view, sender)?;
         let modes = &room.modes;
         let since = |at: Timestamp| (self.now.0 - at.0).max(0);
         let is_for = |at: Timestamp, minutes: u32| since(at) >= i64::from(minutes) * 60_000;
@@ -112,7 +109,7 @@ impl<'a> Draft<'a> {
             return Err(Refusal::EmotesOnly.into());
         }
         if let Some(seconds) = modes.slow.amount()
-            && !is_new
+            && !self.is_made_now(sender)
         {
             let interval = i64::from(seconds) * 1_000;
             let from = Timestamp(self.now.0 - interval);
@@ -127,11 +124,39 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Refuses an author who may not say this in a room any longer.
+    pub(crate) fn check_may_rewrite(
+        &self,
+        view: &ConversationView,
+        author: &Arc<User>,
+        body: &Body,
+    ) -> Result<(), Halt> {
+        let Some(room) = view.room().filter(|_| !rules(view, author)) else {
+            return Ok(());
+        };
+        self.check_not_banned(view, author)?;
+        if room.modes.emotes && !is_emotes(&body.text) {
+            return Err(Refusal::EmotesOnly.into());
+        }
+        Ok(())
+    }
+
+    /// Refuses whoever is banned. Nobody is, who was made just now; but a ban that waits for whoever
+    /// comes under a name waits for that one.
     pub(super) fn check_not_banned(
         &self,
         view: &ConversationView,
         user: &User,
     ) -> Result<(), Halt> {
+        if !self.is_made_now(user) {
+            return self.check_no_ban(view, user);
+        }
+        let namesakes = self.facts.users_called(self.app(), &folded(user.name()))?;
+        let mut namesakes = namesakes.into_iter();
+        namesakes.try_for_each(|other| self.check_no_ban(view, other))
+    }
+
+    fn check_no_ban(&self, view: &ConversationView, user: &User) -> Result<(), Halt> {
         let ban = self.facts.ban(view.conversation.id, user.id)?;
         match ban.filter(|ban| ban.holds(self.now)) {
             Some(ban) => Err(Refusal::Banned { until: ban.until }.into()),

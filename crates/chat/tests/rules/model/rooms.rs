@@ -41,12 +41,6 @@ impl Rows {
                 Found::Wrote(last)
             }
             Need::Vote(room, user) => Found::Vote(self.vote(*room, *user)),
-            Need::NextDue => {
-                let rooms = self.conversations.iter();
-                let rooms = rooms.filter_map(|view| view.room()?.due());
-                let bans = self.bans.iter().filter_map(|ban| ban.until);
-                Found::NextDue(rooms.chain(bans).min())
-            }
             Need::Due(now, limit) => {
                 let is_due = |view: &&ConversationView| {
                     let due = view.room().and_then(|room| room.due());
@@ -150,13 +144,12 @@ pub(super) fn cleared(view: &ConversationView) -> G {
     view.room().map_or(0, |room| room.cleared_g)
 }
 
-/// Who owns a conversation when its owner goes: a moderator first, then whoever came next.
+/// Who owns a conversation when its owner goes: of a room the first of its moderators, if any; of a
+/// group whoever came next.
 pub(super) fn heir(view: &ConversationView, owner: UserId) -> Option<UserId> {
-    let others = || {
-        let members = view.members.iter();
-        members.filter(|member| member.user.id != owner)
+    let may_own = |member: &&Member| {
+        let is_heir = view.room().is_none() || member.role == MemberRole::Moderator;
+        is_heir && member.user.id != owner
     };
-    let moderator = others().find(|member| member.role == MemberRole::Moderator);
-    let heir = moderator.or_else(|| others().next());
-    heir.map(|member| member.user.id)
+    view.members.iter().find(may_own).map(|heir| heir.user.id)
 }

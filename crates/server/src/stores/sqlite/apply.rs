@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chat::{
-    ConversationId, G, MessageView, Timestamp,
-    store::{Batch, Change, Entry},
+    AppId, ConversationId, G, MessageView, Timestamp,
+    store::{Batch, Change, Entry, Numbers},
 };
 use rusqlite::{Connection, Result, params};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::{
     convert::signed,
     erase,
     messages::{self, Note},
-    sessions, users,
+    rooms, sessions, users,
 };
 
 /// What a batch comes to beside its rows: written once at its end.
@@ -27,6 +27,8 @@ struct Sums {
     conversation: i64,
     key: i64,
     uuid: Uuid,
+    /// Given in each app.
+    numbers: BTreeMap<AppId, Numbers>,
 }
 
 /// Where a conversation has moved to.
@@ -52,6 +54,12 @@ impl Sums {
         moved.messages += 1;
     }
 
+    fn numbered(&mut self, app: AppId, user: i64, room: i64) {
+        let given = self.numbers.entry(app).or_default();
+        given.user = given.user.max(user);
+        given.room = given.room.max(room);
+    }
+
     fn lost_all(&mut self, gone: Vec<(ConversationId, i64)>) {
         for (conversation, messages) in gone {
             self.lost(conversation, messages);
@@ -63,6 +71,13 @@ impl Sums {
         moved.messages -= messages;
         moved.lost = true;
     }
+
+    /// Nothing that was said so far counts.
+    fn cleared(&mut self, conversation: ConversationId) {
+        if let Some(moved) = self.conversations.get_mut(&conversation) {
+            (moved.message, moved.messages, moved.lost) = (None, 0, false);
+        }
+    }
 }
 
 /// Writes all changes of a batch, then each conversation that it moved and the counters.
@@ -73,6 +88,9 @@ pub(super) fn batch(connection: &Connection, batch: &Batch) -> Result<()> {
     }
     for (id, moved) in &sums.conversations {
         move_conversation(connection, *id, moved)?;
+    }
+    for (app, given) in &sums.numbers {
+        apps::note_numbers(connection, *app, *given)?;
     }
     connection
         .prepare_cached(
@@ -97,6 +115,7 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
         Change::User(user) => {
             sums.user = sums.user.max(user.id.0);
             sums.uuid = sums.uuid.max(user.uuid);
+            sums.numbered(user.app, user.number, 0);
             users::add(connection, user)
         }
         Change::UserDeleted(user, _) => {
@@ -118,6 +137,10 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
         Change::Conversation(view) => {
             sums.conversation = sums.conversation.max(view.conversation.id.0);
             sums.uuid = sums.uuid.max(view.conversation.uuid);
+            if let Some(numbers) = view.conversation.numbers {
+                let highest = numbers.channel.max(numbers.chatroom);
+                sums.numbered(view.conversation.app, 0, highest);
+            }
             conversations::add(connection, view)
         }
         Change::ConversationDeleted(id, at) => erase::conversation(connection, *id, *at),
@@ -150,8 +173,8 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             enter(connection, entry, &note, sums)
         }
         Change::MessageDeleted { entry, message } => {
-            messages::delete(connection, message.message.g)?;
-            sums.lost(entry.conversation, 1);
+            let gone = erase::message(connection, message.message.g)?;
+            sums.lost(entry.conversation, gone);
             let note = Note {
                 subject: Some(message.message.uuid),
                 ..Note::of("delete")
@@ -171,6 +194,24 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             };
             enter(connection, entry, &note, sums)
         }
+        Change::RoomUpdated { conversation, room } => {
+            let moved = sums.conversations.get(conversation);
+            let said_at = moved.and_then(|moved| moved.message).map(|(_, at)| at);
+            if rooms::update(connection, *conversation, room, said_at)? {
+                sums.cleared(*conversation);
+            }
+            Ok(())
+        }
+        Change::RoomNoted { entry, note } => enter(connection, entry, &rooms::note(note)?, sums),
+        Change::Banned(_)
+        | Change::Unbanned(..)
+        | Change::Voted { .. }
+        | Change::VotesForgotten(_)
+        | Change::RoleChanged(..) => rooms::apply(connection, change),
+        Change::NumberGiven(app, number) => {
+            sums.numbered(*app, 0, *number);
+            Ok(())
+        }
         Change::Subscription { .. }
         | Change::Unsubscription { .. }
         | Change::SessionBegun(_)
@@ -184,14 +225,6 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
             sums.key = sums.key.max(key.id.0);
             apps::add_key(connection, key)
         }
-        Change::RoomUpdated { .. }
-        | Change::RoomNoted { .. }
-        | Change::Banned(_)
-        | Change::Unbanned(..)
-        | Change::Voted { .. }
-        | Change::VotesForgotten(_)
-        | Change::RoleChanged(..)
-        | Change::NumberGiven(..) => todo!("layout 5"),
         Change::KeyRevoked(id, at) => apps::revoke_key(connection, *id, *at),
     }
 }
@@ -225,7 +258,7 @@ fn move_conversation(connection: &Connection, id: ConversationId, moved: &Moved)
         connection
             .prepare_cached(
                 "UPDATE conversation SET newest_g = (SELECT g FROM message
-                    WHERE conversation = ?1 ORDER BY seq DESC LIMIT 1)
+                    WHERE conversation = ?1 AND seq > cleared_seq ORDER BY seq DESC LIMIT 1)
                  WHERE id = ?1",
             )?
             .execute([id.0])?;

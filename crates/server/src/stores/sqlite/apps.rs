@@ -3,6 +3,7 @@
 use chat::{
     App, AppId, KeyId, Timestamp,
     model::{ApiKey, Secret},
+    store::Numbers,
 };
 use rusqlite::{Connection, Result, Row, params};
 
@@ -33,9 +34,11 @@ const KEY_BY_ID: &str = select!(key "WHERE id = ?1");
 const KEY_BY_HASH: &str = select!(key "WHERE hash = ?1");
 const KEYS_OF_APP: &str = select!(key "WHERE app = ?1 ORDER BY id");
 
+const NUMBERS: &str = "SELECT last_user, last_room FROM app WHERE id = ?1";
+
 /// For the test of plans.
 #[cfg(test)]
-pub(super) const LOOKUPS: &[&str] = &[APP_BY_NAME, KEY_BY_ID, KEY_BY_HASH, KEYS_OF_APP];
+pub(super) const LOOKUPS: &[&str] = &[APP_BY_NAME, KEY_BY_ID, KEY_BY_HASH, KEYS_OF_APP, NUMBERS];
 
 pub(super) fn apps(connection: &Connection) -> Result<Vec<App>> {
     all(connection, APPS, [], app)
@@ -55,6 +58,28 @@ pub(super) fn key_by_hash(connection: &Connection, hash: &[u8; 32]) -> Result<Op
 
 pub(super) fn keys(connection: &Connection, app: AppId) -> Result<Vec<ApiKey>> {
     all(connection, KEYS_OF_APP, [app.0], key)
+}
+
+/// The highest numbers given in an app.
+pub(super) fn numbers(connection: &Connection, app: AppId) -> Result<Numbers> {
+    let row = |row: &Row<'_>| {
+        Ok(Numbers {
+            user: row.get(0)?,
+            room: row.get(1)?,
+        })
+    };
+    Ok(one(connection, NUMBERS, [app.0], row)?.unwrap_or_default())
+}
+
+/// Notes the highest numbers given in an app, where they are higher than before.
+pub(super) fn note_numbers(connection: &Connection, app: AppId, given: Numbers) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE app SET last_user = max(last_user, ?2), last_room = max(last_room, ?3)
+             WHERE id = ?1",
+        )?
+        .execute([app.0, given.user, given.room])?;
+    Ok(())
 }
 
 fn app(row: &Row<'_>) -> Result<App> {

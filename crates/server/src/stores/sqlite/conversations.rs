@@ -6,7 +6,8 @@ use std::{cmp::Reverse, collections::HashSet, sync::Arc};
 use chat::{
     AppId, Conversation, ConversationId, ConversationKind, ConversationView, G, MessageView,
     Timestamp, UserId,
-    model::{Details, Member, Members},
+    model::{Details, Member, MemberRole, Members},
+    room::{RoomName, RoomNumbers},
     store::{Change, ConversationName, ConversationSummary, Entry, ListPage, Page},
 };
 use rusqlite::{Connection, Params, Result, Row, params};
@@ -16,14 +17,15 @@ use super::{
     convert::{from_json, json, kind, kind_name, role, role_name, signed, unsigned, uuid},
     media, messages,
     read::{all, one},
-    users,
+    rooms, users,
 };
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, app, uuid, kind, key, created_at, title, avatar, metadata, product, last_seq, \
-             last_g, messages, updated_at, last_message_at FROM conversation ",
+             last_g, messages, updated_at, last_message_at, channel, chatroom, room \
+             FROM conversation ",
             $rest
         )
     };
@@ -32,6 +34,8 @@ macro_rules! select {
 const BY_ID: &str = select!("WHERE id = ?1 AND deleted_at IS NULL");
 const BY_KEY: &str = select!("WHERE app = ?1 AND kind = ?2 AND key = ?3");
 const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2 AND deleted_at IS NULL");
+const BY_CHANNEL: &str = select!("WHERE app = ?1 AND channel = ?2");
+const BY_CHATROOM: &str = select!("WHERE app = ?1 AND chatroom = ?2");
 const MEMBERS: &str = concat!(
     "SELECT ",
     users::columns!(),
@@ -41,9 +45,11 @@ const MEMBERS: &str = concat!(
 const OF_USER: &str = "SELECT conversation FROM member WHERE user = ?1 AND left_g IS NULL";
 const OWNED: &str = "SELECT conversation FROM member
      WHERE user = ?1 AND left_g IS NULL AND role = 'owner'";
-/// In the order of joining.
-const OTHERS: &str = "SELECT since_g, place, user FROM member
-     WHERE conversation = ?1 AND left_g IS NULL AND user <> ?2";
+/// In the order of joining; in a room those who moderate it.
+const OTHERS: &str = "SELECT since_g, place, user
+     FROM member JOIN conversation ON conversation.id = member.conversation
+     WHERE conversation = ?1 AND left_g IS NULL AND user <> ?2
+        AND (kind <> 'room' OR role = 'moderator')";
 const READ_UP_TO: &str =
     "SELECT read_seq FROM member WHERE user = ?1 AND conversation = ?2 AND left_g IS NULL";
 /// With the newest message of each.
@@ -65,7 +71,18 @@ const MISSED_IN: &str = "SELECT conversation.id
 /// For the test of plans.
 #[cfg(test)]
 pub(super) const LOOKUPS: &[&str] = &[
-    BY_ID, BY_KEY, BY_UUID, MEMBERS, OF_USER, OWNED, OTHERS, READ_UP_TO, SPOKEN, CONTACTS,
+    BY_ID,
+    BY_KEY,
+    BY_UUID,
+    BY_CHANNEL,
+    BY_CHATROOM,
+    MEMBERS,
+    OF_USER,
+    OWNED,
+    OTHERS,
+    READ_UP_TO,
+    SPOKEN,
+    CONTACTS,
     MISSED_IN,
 ];
 
@@ -93,6 +110,18 @@ pub(super) fn by_key(
     find(connection, BY_KEY, params![app.0, kind_name(kind), key])
 }
 
+pub(super) fn by_room(
+    connection: &Connection,
+    app: AppId,
+    name: &RoomName,
+) -> Result<Option<ConversationView>> {
+    match name {
+        RoomName::Slug(slug) => by_key(connection, app, ConversationKind::Room, slug),
+        RoomName::Channel(number) => find(connection, BY_CHANNEL, [app.0, *number]),
+        RoomName::Chatroom(number) => find(connection, BY_CHATROOM, [app.0, *number]),
+    }
+}
+
 pub(super) fn by_name(
     connection: &Connection,
     app: AppId,
@@ -104,8 +133,8 @@ pub(super) fn by_name(
             let found = by_id(connection, *id)?;
             Ok(found.filter(|view| view.conversation.app == app))
         }
-        ConversationName::Room(_) => todo!("layout 5"),
         ConversationName::Key(kind, key) => by_key(connection, app, *kind, key),
+        ConversationName::Room(name) => by_room(connection, app, name),
     }
 }
 
@@ -140,6 +169,7 @@ fn members(connection: &Connection, id: ConversationId) -> Result<Members> {
 
 /// Without its members.
 fn conversation(row: &Row<'_>) -> Result<ConversationView> {
+    let numbers = row.get::<_, Option<i64>>(15)?.zip(row.get(16)?);
     Ok(ConversationView {
         conversation: Arc::new(Conversation {
             id: ConversationId(row.get(0)?),
@@ -147,7 +177,7 @@ fn conversation(row: &Row<'_>) -> Result<ConversationView> {
             uuid: uuid(row.get(2)?),
             kind: kind(row.get_ref(3)?.as_str()?)?,
             key: row.get(4)?,
-            numbers: None,
+            numbers: numbers.map(|(channel, chatroom)| RoomNumbers { channel, chatroom }),
             created_at: Timestamp(row.get(5)?),
         }),
         details: Arc::new(Details {
@@ -155,7 +185,7 @@ fn conversation(row: &Row<'_>) -> Result<ConversationView> {
             avatar: from_json(row, 7)?,
             metadata: from_json(row, 8)?,
             product: from_json(row, 9)?,
-            room: None,
+            room: from_json(row, 17)?,
         }),
         members: Arc::new([]),
         last_seq: unsigned(row.get(10)?)?,
@@ -171,7 +201,7 @@ pub(super) fn of_user(connection: &Connection, user: UserId) -> Result<Vec<Conve
     all(connection, OF_USER, [user.0], row)
 }
 
-/// Who came next in each group that a user owns.
+/// Who comes next in each group and room that a user owns.
 pub(super) fn heirs_of(
     connection: &Connection,
     user: UserId,
@@ -179,9 +209,12 @@ pub(super) fn heirs_of(
     let owned = all(connection, OWNED, [user.0], |row| row.get(0))?;
     let mut heirs = Vec::new();
     for group in owned {
-        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get(2)?));
+        let row = |row: &Row<'_>| {
+            let place: (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok((place, row.get(2)?))
+        };
         let others = all(connection, OTHERS, [group, user.0], row)?;
-        let heir = others.into_iter().min().map(|(.., heir)| UserId(heir));
+        let heir = others.into_iter().min().map(|(_, heir)| UserId(heir));
         heirs.extend(heir.map(|heir| (ConversationId(group), heir)));
     }
     Ok(heirs)
@@ -210,17 +243,17 @@ pub(super) fn spoken(
     all.sort_unstable_by_key(|(newest, _)| Reverse(*newest));
     let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
     let chosen = all.into_iter().skip(offset).take(page.limit as usize);
-    let mut room = page.messages;
+    let mut left = page.messages;
     let mut summaries = Vec::new();
     for (newest, id) in chosen {
         let view = by_id(connection, id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let messages = if (room.offset, room.limit) == (0, 1) {
+        let messages = if (left.offset, left.limit) == (0, 1) {
             Vec::from_iter(messages::by_g(connection, newest, &view)?)
         } else {
-            messages::history(connection, &view.conversation, G::MAX, &room)?
+            messages::history(connection, &view.conversation, G::MAX, &left)?
         };
         let weight: usize = messages.iter().map(messages::weight).sum();
-        room.bytes = room.bytes.saturating_sub(weight);
+        left.bytes = left.bytes.saturating_sub(weight);
         summaries.push(ConversationSummary {
             conversation: view,
             messages,
@@ -265,9 +298,9 @@ pub(super) fn missed(
     missed.sort_unstable_by_key(|view| Reverse(view.message.g));
     let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
     let newest = missed.into_iter().skip(offset).take(page.limit as usize);
-    let mut room = messages::Room::of(page);
+    let mut space = messages::Space::of(page);
     let mut newest: Vec<_> = newest
-        .take_while(|view| room.has(messages::weight(view)))
+        .take_while(|view| space.has(messages::weight(view)))
         .collect();
     newest.reverse();
     Ok(newest)
@@ -276,7 +309,9 @@ pub(super) fn missed(
 /// Writes a change of a member that stands in no log; others are not for here.
 pub(super) fn apply(connection: &Connection, change: &Change) -> Result<()> {
     match change {
-        Change::Inherited(conversation, heir) => inherit(connection, *conversation, *heir),
+        Change::Inherited(conversation, heir) => {
+            set_role(connection, *conversation, *heir, MemberRole::Owner)
+        }
         Change::ReadThrough {
             conversation,
             reader,
@@ -306,8 +341,8 @@ pub(super) fn add(connection: &Connection, view: &ConversationView) -> Result<()
         .prepare_cached(
             "INSERT INTO conversation
                 (id, app, uuid, kind, key, created_at, title, avatar, metadata, product, last_seq,
-                 last_g, messages, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0, ?6)",
+                 last_g, messages, updated_at, channel, chatroom, room, due_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, 0, 0, ?6, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             conversation.id.0,
@@ -320,6 +355,10 @@ pub(super) fn add(connection: &Connection, view: &ConversationView) -> Result<()
             json(details.avatar.as_ref())?,
             json(details.metadata.as_ref())?,
             json(details.product.as_ref())?,
+            conversation.numbers.map(|numbers| numbers.channel),
+            conversation.numbers.map(|numbers| numbers.chatroom),
+            json(details.room.as_ref())?,
+            details.room.as_deref().and_then(rooms::due_at),
         ])?;
     for (place, member) in (0..).zip(view.members.iter()) {
         // They see all of it, from its first message on.
@@ -365,14 +404,21 @@ pub(super) fn remove_member(
     connection
         .prepare_cached("UPDATE member SET left_g = ?3 WHERE user = ?1 AND conversation = ?2")?
         .execute(params![user.0, entry.conversation.0, signed(entry.g)?])?;
-    heir.map_or(Ok(()), |heir| inherit(connection, entry.conversation, heir))
+    heir.map_or(Ok(()), |heir| {
+        set_role(connection, entry.conversation, heir, MemberRole::Owner)
+    })
 }
 
-/// A member owns a conversation from now on.
-fn inherit(connection: &Connection, id: ConversationId, heir: UserId) -> Result<()> {
+/// A member is something else in a conversation from now on.
+pub(super) fn set_role(
+    connection: &Connection,
+    id: ConversationId,
+    user: UserId,
+    role: MemberRole,
+) -> Result<()> {
     connection
-        .prepare_cached("UPDATE member SET role = 'owner' WHERE user = ?1 AND conversation = ?2")?
-        .execute(params![heir.0, id.0])?;
+        .prepare_cached("UPDATE member SET role = ?3 WHERE user = ?1 AND conversation = ?2")?
+        .execute(params![user.0, id.0, role_name(role)])?;
     Ok(())
 }
 

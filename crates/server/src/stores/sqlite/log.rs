@@ -12,15 +12,16 @@ use std::{
 
 use chat::{
     ConversationId, Event, G, Happening, Message, MessageView, SessionId, Timestamp, Topic, UserId,
-    event::Scene,
+    event::{RoomHappening, Scene},
+    room::RoomNote,
 };
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use uuid::Uuid;
 
 use super::{
     conversations,
-    convert::{signed, unsigned, uuid},
-    messages,
+    convert::{from_json, signed, unsigned, uuid},
+    messages::{self, Quotes},
     read::{self, one},
     users::People,
 };
@@ -100,6 +101,7 @@ pub(super) fn read(
             connection,
             scenes: HashMap::new(),
             people: People::default(),
+            quotes: Quotes::default(),
         },
     };
     for (index, source) in sources.iter_mut().enumerate() {
@@ -134,6 +136,8 @@ enum What {
     Edited(i64, bool),
     Deleted(Uuid, Option<UserId>),
     Read(UserId, Uuid),
+    /// Who caused it, if a user did.
+    Room(RoomNote, Option<UserId>),
     /// Nobody is told.
     Silent,
 }
@@ -150,13 +154,18 @@ fn sent(row: &Row<'_>) -> Result<Entry> {
 }
 
 fn changed(row: &Row<'_>) -> Result<Entry> {
+    let actor = row.get::<_, Option<i64>>(3)?.map(UserId);
     let what = match row.get_ref(2)?.as_str()? {
         "edit" => {
             let data = row.get_ref(7)?.as_str_or_null()?;
             What::Edited(row.get(5)?, data == Some(messages::SEEN))
         }
-        "delete" => What::Deleted(uuid(row.get(6)?), row.get::<_, Option<i64>>(3)?.map(UserId)),
+        "delete" => What::Deleted(uuid(row.get(6)?), actor),
         "receipt" => What::Read(UserId(row.get(3)?), uuid(row.get(6)?)),
+        "ban" | "unban" | "pin" | "room" => {
+            let note = from_json(row, 7)?;
+            What::Room(note.ok_or(rusqlite::Error::QueryReturnedNoRows)?, actor)
+        }
         _ => What::Silent,
     };
     Ok(Entry {
@@ -269,6 +278,7 @@ struct Teller<'a> {
     connection: &'a Connection,
     scenes: HashMap<ConversationId, Scene>,
     people: People,
+    quotes: Quotes,
 }
 
 impl Teller<'_> {
@@ -293,6 +303,10 @@ impl Teller<'_> {
                 };
                 Happening::Read { reader, message }
             }
+            What::Room(note, by) => match self.in_room(&scene, note, by)? {
+                Some(happening) => Happening::Room(happening),
+                None => return Ok(None),
+            },
             What::Silent => return Ok(None),
         };
         Ok(Some(Event {
@@ -302,6 +316,48 @@ impl Teller<'_> {
             scene,
             happening,
         }))
+    }
+
+    fn in_room(
+        &mut self,
+        scene: &Scene,
+        note: RoomNote,
+        by: Option<UserId>,
+    ) -> Result<Option<RoomHappening>> {
+        let by = by.map(|by| self.people.find(self.connection, by));
+        let by = by.transpose()?.flatten();
+        Ok(match note {
+            RoomNote::Banned { ban, minutes } => {
+                let user = self.people.find(self.connection, ban.user)?;
+                user.map(|user| RoomHappening::Banned {
+                    user,
+                    by,
+                    until: ban.until,
+                    minutes,
+                })
+            }
+            RoomNote::Unbanned { user, permanent } => {
+                let user = self.people.find(self.connection, user)?;
+                user.map(|user| RoomHappening::Unbanned {
+                    user,
+                    by,
+                    permanent,
+                })
+            }
+            RoomNote::Pinned { g, seconds } => {
+                let g = signed(g)?;
+                match one(self.connection, messages::BY_G, [g], messages::message)? {
+                    Some(message) => Some(RoomHappening::Pinned {
+                        // Whether somebody had read it is of no matter here.
+                        message: self.view(scene, message, false)?,
+                        by,
+                        seconds,
+                    }),
+                    None => None,
+                }
+            }
+            RoomNote::News(news) => Some(RoomHappening::News(Arc::new(news))),
+        })
     }
 
     fn scene(&mut self, id: ConversationId) -> Result<Scene> {
@@ -326,9 +382,11 @@ impl Teller<'_> {
         Ok(Arc::new(MessageView {
             conversation: Arc::clone(&scene.conversation),
             sender: self.people.must_find(self.connection, message.sender)?,
+            quoted: self
+                .quotes
+                .of(self.connection, &mut self.people, &message)?,
             message,
             seen,
-            quoted: None,
         }))
     }
 }

@@ -1,15 +1,16 @@
 //! Messages, and the other entries in the log of a conversation, as rows: read by anybody, written
 //! inside the writer's transaction.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use chat::{
-    AppId, Body, Conversation, ConversationId, ConversationView, G, Media, Message, MessageView,
-    SessionId, Timestamp, UserId,
-    model::Metadata,
+    AppId, Body, Conversation, ConversationId, ConversationKind, ConversationView, G, Media,
+    Message, MessageView, SessionId, Timestamp, UserId,
+    model::{Metadata, Quote},
     store::{Entry, Newest, Page},
 };
 use rusqlite::{Connection, Params, Result, Row, params};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
     convert::{from_json, json, signed, unsigned, uuid},
     media,
     read::{all, one},
+    rooms,
     users::People,
 };
 
@@ -24,7 +26,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT g, conversation, seq, uuid, sender, text, media, metadata, created_at, \
-             edited_at, origin, client_id, recipient_online FROM message ",
+             edited_at, origin, client_id, recipient_online, reply_to, badges FROM message ",
             $rest
         )
     };
@@ -35,7 +37,7 @@ pub(super) const BY_G: &str = select!("WHERE g = ?1");
 const BY_UUID: &str = select!("WHERE uuid = ?1");
 const BY_CLIENT_ID: &str = select!("WHERE conversation = ?1 AND sender = ?2 AND client_id = ?3");
 const HISTORY: &str = select!(
-    "WHERE conversation = ?1 AND g <= ?2 AND EXISTS (SELECT 1 FROM conversation
+    "WHERE conversation = ?1 AND g <= ?2 AND seq > (SELECT cleared_seq FROM conversation
         WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT ?3 OFFSET ?4"
 );
 /// From a place in a conversation on, oldest first.
@@ -45,8 +47,9 @@ const READERS: &str = "SELECT user, read_seq FROM member
      WHERE conversation = ?1 AND left_g IS NULL AND read_seq > 0";
 const NEWEST_OF_OTHERS: &str = "SELECT seq, uuid FROM message
      WHERE conversation = ?1 AND sender <> ?2 AND seq > coalesce((SELECT read_seq FROM member
-        WHERE user = ?2 AND member.conversation = ?1), 0) AND EXISTS (SELECT 1 FROM conversation
-        WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT 1";
+        WHERE user = ?2 AND member.conversation = ?1), 0) AND seq > (SELECT cleared_seq
+        FROM conversation WHERE id = ?1 AND deleted_at IS NULL) ORDER BY seq DESC LIMIT 1";
+const QUOTED: &str = "SELECT sender, text FROM message WHERE uuid = ?1";
 pub(super) const MISSED: &str = select!(
     "WHERE recipient_online = 0 AND conversation = ?1 AND g > ?2 AND g <= ?3 AND sender <> ?4
      ORDER BY g DESC LIMIT ?5"
@@ -63,6 +66,7 @@ pub(super) const LOOKUPS: &[&str] = &[
     FROM,
     READERS,
     NEWEST_OF_OTHERS,
+    QUOTED,
     MISSED,
     FILES_OF,
 ];
@@ -79,14 +83,14 @@ pub(super) fn message(row: &Row<'_>) -> Result<Message> {
             text: row.get(5)?,
             media: from_json(row, 6)?.unwrap_or_default(),
             metadata: from_json(row, 7)?,
-            reply_to: None,
+            reply_to: row.get::<_, Option<[u8; 16]>>(13)?.map(uuid),
         },
         created_at: Timestamp(row.get(8)?),
         edited_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
         origin: row.get::<_, Option<i64>>(10)?.map(SessionId),
         client_id: row.get(11)?,
         recipient_online: row.get(12)?,
-        badges: Vec::new(),
+        badges: from_json(row, 14)?.unwrap_or_default(),
     })
 }
 
@@ -95,6 +99,7 @@ struct Look<'a> {
     connection: &'a Connection,
     conversation: &'a Arc<Conversation>,
     people: People,
+    quotes: Quotes,
     readers: Readers,
 }
 
@@ -104,6 +109,7 @@ impl<'a> Look<'a> {
             connection,
             conversation,
             people: People::default(),
+            quotes: Quotes::default(),
             readers: Readers::of(connection, conversation.id)?,
         })
     }
@@ -120,9 +126,43 @@ impl<'a> Look<'a> {
             conversation: Arc::clone(self.conversation),
             sender: self.people.must_find(self.connection, message.sender)?,
             seen: self.readers.have_seen(&message),
-            quoted: None,
+            quoted: self
+                .quotes
+                .of(self.connection, &mut self.people, &message)?,
             message,
         })
+    }
+}
+
+/// Messages that others answer, as a read has come across them.
+#[derive(Default)]
+pub(super) struct Quotes(HashMap<Uuid, Option<Arc<Quote>>>);
+
+impl Quotes {
+    /// What a message answers, while that is there; looked up at most once.
+    pub(super) fn of(
+        &mut self,
+        connection: &Connection,
+        people: &mut People,
+        message: &Message,
+    ) -> Result<Option<Arc<Quote>>> {
+        let Some(answered) = message.body.reply_to else {
+            return Ok(None);
+        };
+        if let Some(known) = self.0.get(&answered) {
+            return Ok(known.clone());
+        }
+        let row = |row: &Row<'_>| Ok((UserId(row.get(0)?), row.get(1)?));
+        let quote = match one(connection, QUOTED, [answered.as_bytes()], row)? {
+            Some((sender, text)) => Some(Arc::new(Quote {
+                message: answered,
+                sender: people.must_find(connection, sender)?,
+                text,
+            })),
+            None => None,
+        };
+        self.0.insert(answered, quote.clone());
+        Ok(quote)
     }
 }
 
@@ -214,10 +254,10 @@ pub(super) fn history(
     let at = signed(at).unwrap_or(i64::MAX);
     let offset = signed(page.offset).unwrap_or(i64::MAX);
     let params = params![conversation.id.0, at, page.limit, offset];
-    let found = newest(connection, HISTORY, params, page)?;
-    let mut look = Look::new(connection, conversation)?;
-    let views = found.into_iter().rev().map(|message| look.view(message));
-    views.collect()
+    let look = Look::new(connection, conversation)?;
+    let mut found = newest(look, HISTORY, params, page)?;
+    found.reverse();
+    Ok(found)
 }
 
 /// What others wrote to a user who was not there, newest first.
@@ -232,12 +272,7 @@ pub(super) fn missed(
     let up_to = signed(up_to).unwrap_or(i64::MAX);
     let limit = signed(page.offset.saturating_add(u64::from(page.limit))).unwrap_or(i64::MAX);
     let params = params![view.conversation.id.0, after, up_to, user.0, limit];
-    let found = newest(connection, MISSED, params, page)?;
-    let mut look = Look::at(connection, view)?;
-    found
-        .into_iter()
-        .map(|message| look.view(message))
-        .collect()
+    newest(Look::at(connection, view)?, MISSED, params, page)
 }
 
 /// The newest message that somebody else than a user wrote.
@@ -258,31 +293,31 @@ pub(super) fn newest_of_others(
 /// Rows from the newest on, as many as a page has room for, so that long texts are not all held in
 /// memory at once.
 fn newest(
-    connection: &Connection,
+    mut look: Look<'_>,
     query: &str,
     params: impl Params,
     page: &Page,
-) -> Result<Vec<Message>> {
-    let mut statement = connection.prepare_cached(query)?;
+) -> Result<Vec<MessageView>> {
+    let mut statement = look.connection.prepare_cached(query)?;
     let mut rows = statement.query(params)?;
-    let (mut found, mut room) = (Vec::new(), Room::of(page));
+    let (mut found, mut space) = (Vec::new(), Space::of(page));
     while let Some(row) = rows.next()? {
-        let message = message(row)?;
-        if !room.has(weight_of(&message)) {
+        let view = look.view(message(row)?)?;
+        if !space.has(weight(&view)) {
             break;
         }
-        found.push(message);
+        found.push(view);
     }
     Ok(found)
 }
 
 /// Bytes that are left for messages; the first one is always taken.
-pub(super) struct Room {
+pub(super) struct Space {
     left: usize,
     is_empty: bool,
 }
 
-impl Room {
+impl Space {
     pub(super) fn of(page: &Page) -> Self {
         Self {
             left: page.bytes,
@@ -300,14 +335,11 @@ impl Room {
 
 /// Bytes of text and metadata in a message, roughly.
 pub(super) fn weight(view: &MessageView) -> usize {
-    weight_of(&view.message)
-}
-
-fn weight_of(message: &Message) -> usize {
     const FIXED: usize = 256;
-    let body = &message.body;
+    let body = &view.message.body;
     let metadata = body.metadata.as_ref().map_or(0, Metadata::weight);
-    FIXED * (1 + body.media.len()) + body.text.len() + metadata
+    let quoted = view.quoted.as_ref().map_or(0, |quote| quote.text.len());
+    FIXED * (1 + body.media.len()) + body.text.len() + metadata + quoted
 }
 
 pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
@@ -317,8 +349,8 @@ pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
         .prepare_cached(
             "INSERT INTO message
                 (g, conversation, seq, uuid, sender, text, media, metadata, created_at, origin,
-                 client_id, recipient_online)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 client_id, recipient_online, reply_to, badges)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?
         .execute(params![
             signed(message.g)?,
@@ -327,13 +359,18 @@ pub(super) fn add(connection: &Connection, view: &MessageView) -> Result<()> {
             message.uuid.as_bytes(),
             message.sender.0,
             body.text,
-            files(&body.media)?,
+            list(&body.media)?,
             json(body.metadata.as_ref())?,
             message.created_at.0,
             message.origin.map(|session| session.0),
             message.client_id,
             message.recipient_online,
+            body.reply_to.as_ref().map(Uuid::as_bytes),
+            list(&message.badges)?,
         ])?;
+    if view.conversation.kind == ConversationKind::Room {
+        rooms::note_speaker(connection, message.conversation, message.sender)?;
+    }
     for file in &body.media {
         media::hold(connection, view.conversation.app, message.created_at, file)?;
     }
@@ -353,7 +390,7 @@ pub(super) fn edit(connection: &Connection, entry: &Entry, view: &MessageView) -
         .execute(params![
             g,
             body.text,
-            files(&body.media)?,
+            list(&body.media)?,
             json(body.metadata.as_ref())?,
             message.edited_at.map(|at| at.0),
         ])?;
@@ -361,26 +398,15 @@ pub(super) fn edit(connection: &Connection, entry: &Entry, view: &MessageView) -
     media::change(connection, app, at, &old, &body.media)
 }
 
-fn files(media: &[Media]) -> Result<Option<String>> {
-    json(Some(&media).filter(|media| !media.is_empty()))
+/// A list as a column of JSON text; NULL where nothing is in it.
+fn list<T: Serialize>(items: &[T]) -> Result<Option<String>> {
+    json(Some(&items).filter(|items| !items.is_empty()))
 }
 
 fn files_of(connection: &Connection, g: i64) -> Result<Vec<Media>> {
     let files: Option<Option<Vec<Media>>> =
         one(connection, FILES_OF, [g], |row| from_json(row, 0))?;
     Ok(files.flatten().unwrap_or_default())
-}
-
-/// Erases a message. What is left of it is its place in the log, which stays empty.
-pub(super) fn delete(connection: &Connection, g: G) -> Result<()> {
-    let g = signed(g)?;
-    for file in files_of(connection, g)? {
-        media::release(connection, &file)?;
-    }
-    connection
-        .prepare_cached("DELETE FROM message WHERE g = ?1")?
-        .execute([g])?;
-    Ok(())
 }
 
 /// In the data of an edit: somebody had read the message.

@@ -17,6 +17,7 @@ mod messages;
 mod open;
 mod read;
 mod readers;
+mod rooms;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,8 @@ use std::{
 };
 
 use chat::{
-    App, AppId, Conversation, ConversationKind, ConversationView, Event, Fault, G, Media,
-    MessageView, Store, StoredSession, Topic, User, UserId,
+    App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
+    Media, MessageView, Store, StoredSession, Topic, User, UserId,
     model::ApiKey,
     store::{
         Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, ListPage,
@@ -263,8 +264,10 @@ impl Store for Sqlite {
         })
     }
 
-    fn vote(&self, room: chat::ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
-        todo!("layout 5")
+    fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
+        self.read("reading a vote", |connection| {
+            rooms::vote(connection, room, user)
+        })
     }
 
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {

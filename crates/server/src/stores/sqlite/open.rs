@@ -10,10 +10,12 @@ use std::{
     time::Duration,
 };
 
+use chat::room::folded;
 use refinery::{Migration, Runner, Target};
 use rusqlite::{
     Connection, ErrorCode, MAIN_DB, OpenFlags,
     ffi::{SQLITE_CANTOPEN, SQLITE_READONLY},
+    functions::FunctionFlags,
 };
 
 use super::Options;
@@ -41,6 +43,7 @@ const STEPS: &[(&str, &str)] = &[
     ("V3__groups", include_str!("migrations/V3__groups.sql")),
     ("V4__products", include_str!("migrations/V4__products.sql")),
     ("V5__searched", include_str!("migrations/V5__searched.sql")),
+    ("V6__rooms", include_str!("migrations/V6__rooms.sql")),
 ];
 
 /// The version of the layout that this program reads and writes.
@@ -75,7 +78,9 @@ impl Place {
         make_private_file(&self.file).map_err(|error| OpenError::unusable(&self.file, error))?;
         let mut connection = self.touch().map_err(|error| self.refuse(&error))?;
         self.identify(&connection)?;
-        set_up(&connection).map_err(|error| self.refuse(&error))?;
+        set_up(&connection)
+            .and_then(|()| teach(&connection))
+            .map_err(|error| self.refuse(&error))?;
         run_steps(&mut connection, version).map_err(|cause| {
             let error = std::error::Error::source(&cause);
             match error.and_then(|error| error.downcast_ref::<rusqlite::Error>()) {
@@ -231,6 +236,14 @@ fn look_like_a_database(file: &Path) -> Result<(), OpenError> {
         }
         Err(error) => Err(OpenError::unusable(file, error)),
     }
+}
+
+/// What the steps call and SQLite does not have.
+fn teach(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("folded", 1, flags, |call| {
+        Ok(folded(call.get_raw(0).as_str()?))
+    })
 }
 
 /// Runs the steps that are still missing, each in a transaction of its own.

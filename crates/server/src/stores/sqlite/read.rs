@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Result, Row};
 use super::{
     apps, conversations,
     convert::{small, unsigned, uuid},
-    erase, messages, sessions, users,
+    erase, messages, rooms, sessions, users,
 };
 
 /// The first row of a query, if there is one.
@@ -68,6 +68,17 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
     Ok(match need {
         Need::User(app, external) => Found::User(users::by_external(connection, *app, external)?),
         Need::UserByUuid(app, uuid) => Found::User(users::by_uuid(connection, *app, *uuid)?),
+        Need::UsersCalled(app, name) => Found::People(users::called(connection, *app, name)?),
+        Need::Numbers(app) => Found::Numbers(apps::numbers(connection, *app)?),
+        Need::Room(app, name) => {
+            Found::Conversation(conversations::by_room(connection, *app, name)?)
+        }
+        Need::Ban(room, user) => Found::Ban(rooms::ban_of(connection, *room, *user)?),
+        Need::WroteSince(room, since) => {
+            Found::Wrote(rooms::wrote_since(connection, *room, *since)?)
+        }
+        Need::Vote(room, user) => Found::Vote(rooms::vote(connection, *room, *user)?),
+        Need::Due(by, limit) => Found::Due(rooms::due(connection, *by, *limit)?),
         Need::ConversationByKey(app, kind, key) => {
             Found::Conversation(conversations::by_key(connection, *app, *kind, key)?)
         }
@@ -108,7 +119,6 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
         Need::SessionsSeenBefore(time, limit) => {
             Found::Sessions(sessions::seen_before(connection, *time, *limit)?)
         }
-        _ => todo!("layout 5"),
         Need::Leftover => Found::Leftover(erase::leftover(connection)?),
     })
 }

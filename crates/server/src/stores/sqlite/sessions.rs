@@ -43,24 +43,27 @@ macro_rules! stands {
 }
 
 const SUBSCRIPTIONS: &str = concat!(
-    "SELECT topic, topic_id, user, dialect, since_g, key, until, session FROM subscription
+    "SELECT topic, topic_id, user, dialect, since_g, key, until, spelling, session FROM subscription
      WHERE session IN (SELECT value FROM json_each(?1)) AND ",
     stands!()
 );
 /// What counts already keeps its place; the right to it hangs on what was brought last.
 const SUBSCRIBE: &str = concat!(
     "INSERT INTO subscription
-        (session, topic, topic_id, dialect, user, since_g, created_at, key, until)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        (session, topic, topic_id, dialect, user, since_g, created_at, key, until, spelling)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
      ON CONFLICT (session, topic, topic_id, dialect) DO UPDATE SET user = excluded.user,
         since_g = iif(",
     stands!(),
     ", since_g, excluded.since_g), created_at = excluded.created_at, key = excluded.key,
-        until = excluded.until
+        until = excluded.until, spelling = excluded.spelling
      WHERE user IS excluded.user OR NOT (",
     stands!(),
     ")"
 );
+/// What counts already for another user stays, but for what it is called.
+const SPELL: &str = "UPDATE subscription SET spelling = ?5
+     WHERE session = ?1 AND topic = ?2 AND topic_id = ?3 AND dialect = ?4";
 const UNSUBSCRIBE: &str = "DELETE FROM subscription
      WHERE session = ?1 AND topic = ?2 AND topic_id = ?3 AND dialect = ?4";
 const SEEN_BEFORE: &str = "SELECT id FROM session WHERE seen_at < ?1 ORDER BY seen_at LIMIT ?2";
@@ -74,6 +77,7 @@ pub(super) const LOOKUPS: &[&str] = &[
     BY_ID,
     BY_PIDS,
     SUBSCRIPTIONS,
+    SPELL,
     UNSUBSCRIBE,
     SEEN_BEFORE,
     SEE,
@@ -115,7 +119,7 @@ fn find(connection: &Connection, query: &str, params: impl Params) -> Result<Vec
     let ids: Vec<_> = found.iter().map(|session| session.seed.id.0).collect();
     let mut subscriptions: HashMap<i64, Vec<StoredSubscription>> = HashMap::new();
     let rows = all(connection, SUBSCRIPTIONS, [format!("{ids:?}")], |row| {
-        Ok((row.get(7)?, subscription(row)?))
+        Ok((row.get(8)?, subscription(row)?))
     })?;
     for (session, subscription) in rows {
         subscriptions.entry(session).or_default().push(subscription);
@@ -148,7 +152,6 @@ fn session(row: &Row<'_>) -> Result<StoredSession> {
 
 fn subscription(row: &Row<'_>) -> Result<StoredSubscription> {
     Ok(StoredSubscription {
-        spelling: None,
         topic: topic_of(row.get_ref(0)?.as_str()?, row.get(1)?)?,
         user: row.get::<_, Option<i64>>(2)?.map(UserId),
         dialect: row.get(3)?,
@@ -157,6 +160,7 @@ fn subscription(row: &Row<'_>) -> Result<StoredSubscription> {
             key: row.get::<_, Option<i64>>(5)?.map(KeyId),
             until: row.get::<_, Option<i64>>(6)?.map(Timestamp),
         },
+        spelling: row.get(7)?,
     })
 }
 
@@ -247,7 +251,7 @@ fn subscribe(
     at: Timestamp,
 ) -> Result<()> {
     let (kind, id) = topic(new.topic);
-    connection.prepare_cached(SUBSCRIBE)?.execute(params![
+    let changed = connection.prepare_cached(SUBSCRIBE)?.execute(params![
         session.0,
         kind,
         id,
@@ -257,6 +261,11 @@ fn subscribe(
         at.0,
         new.proof.key.map(|key| key.0),
         new.proof.until.map(|until| until.0),
+        new.spelling,
     ])?;
+    if changed == 0 {
+        let place = params![session.0, kind, id, new.dialect, new.spelling];
+        connection.prepare_cached(SPELL)?.execute(place)?;
+    }
     Ok(())
 }

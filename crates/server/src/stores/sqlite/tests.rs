@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use chat::{
     AppId, ConversationId, ExternalId, SessionId, Store, Timestamp, Topic, User, UserId,
     model::Profile,
-    store::{Batch, Change, CommitError, ListPage, Page, UserName},
+    store::{Batch, Change, CommitError, Found, ListPage, Need, Page, UserName},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     Options, Sqlite, apps, conversations, erase, log, media, messages,
     open::{FILE, LATEST, Place, failure},
-    sessions, users,
+    rooms, sessions, users,
 };
 use crate::stores::{Folder, OpenError};
 
@@ -28,6 +28,7 @@ const ROWS: &[&str] = &[
     include_str!("migrations/V3__rows.sql"),
     include_str!("migrations/V4__rows.sql"),
     include_str!("migrations/V5__rows.sql"),
+    include_str!("migrations/V6__rows.sql"),
 ];
 
 fn place(folder: &Path) -> Place {
@@ -118,6 +119,21 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
         assert_eq!(files.collect::<Vec<_>>(), due, "from version {version}");
         let bob = store.user(AppId(1), &UserName::Id(UserId(2))).unwrap();
         assert_eq!(bob.unwrap().last_active, Timestamp(1), "as old as the user");
+        let called = |name: &str| {
+            let need = Need::UsersCalled(AppId(1), name.to_owned());
+            match store.load(&need).unwrap() {
+                Found::People(users) => users.iter().map(|user| user.number).collect::<Vec<_>>(),
+                other => panic!("asked for users, got {other:?}"),
+            }
+        };
+        assert_eq!(called("bob"), [2], "from version {version}");
+        assert_eq!(called(if version > 2 { "ann" } else { "7" }), [1]);
+        let due: &[i64] = if version > 3 { &[3] } else { &[] };
+        assert_eq!(called("çid"), due, "more than ASCII is folded");
+        match store.load(&Need::Numbers(AppId(1))).unwrap() {
+            Found::Numbers(given) => assert_eq!(given.user, if version > 2 { 3 } else { 2 }),
+            other => panic!("asked for numbers, got {other:?}"),
+        }
         let year_2023 = Timestamp(1_700_000_000_000);
         assert!(session.seen_at >= year_2023, "not as old as when it began");
         for place in [place, Topic::Person(UserId(2))] {
@@ -160,6 +176,7 @@ fn every_lookup_has_an_index() {
         log::LOOKUPS,
         media::LOOKUPS,
         messages::LOOKUPS,
+        rooms::LOOKUPS,
         sessions::LOOKUPS,
         users::LOOKUPS,
     ];
@@ -208,6 +225,7 @@ fn batch(id: i64, bytes: usize) -> Batch {
         app: AppId(1),
         uuid: Uuid::from_u128(id.unsigned_abs().into()),
         external: ExternalId::text(format!("{id} {}", "x".repeat(bytes))),
+        number: id,
         profile: Profile::default(),
         created_at: Timestamp(0),
         updated_at: None,

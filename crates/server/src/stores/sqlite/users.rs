@@ -9,6 +9,7 @@ use std::{
 use chat::{
     AppId, ExternalId, G, Timestamp, User, UserId,
     model::Profile,
+    room::folded,
     store::{Change, UserName},
 };
 use rusqlite::{Connection, Result, Row, params};
@@ -24,12 +25,12 @@ use super::{
 macro_rules! columns {
     () => {
         "id, app, uuid, external, external_number, name, avatar, metadata, created_at, \
-         updated_at, last_active"
+         updated_at, last_active, number"
     };
 }
 pub(super) use columns;
 /// How many they are.
-pub(super) const COLUMNS: usize = 11;
+pub(super) const COLUMNS: usize = 12;
 
 macro_rules! select {
     ($rest:literal) => {
@@ -42,6 +43,7 @@ const BY_ID: &str = select!("WHERE id = ?1");
 const BY_IDS: &str = select!("WHERE id IN (SELECT value FROM json_each(?1))");
 const BY_EXTERNAL: &str = select!("WHERE app = ?1 AND external = ?2");
 const BY_UUID: &str = select!("WHERE uuid = ?1 AND app = ?2");
+const CALLED: &str = select!("WHERE app = ?1 AND called = ?2 ORDER BY id LIMIT 100");
 const COLLECTED: &str = "SELECT collected_g FROM user WHERE id = ?1";
 const BLOCKED: &str = concat!(
     "SELECT ",
@@ -52,7 +54,15 @@ const BLOCKED: &str = concat!(
 
 /// For the test of plans.
 #[cfg(test)]
-pub(super) const LOOKUPS: &[&str] = &[BY_ID, BY_IDS, BY_EXTERNAL, BY_UUID, COLLECTED, BLOCKED];
+pub(super) const LOOKUPS: &[&str] = &[
+    BY_ID,
+    BY_IDS,
+    BY_EXTERNAL,
+    BY_UUID,
+    CALLED,
+    COLLECTED,
+    BLOCKED,
+];
 
 pub(super) fn by_id(connection: &Connection, id: UserId) -> Result<Option<Arc<User>>> {
     Ok(one(connection, BY_ID, [id.0], user)?.map(Arc::new))
@@ -80,6 +90,12 @@ pub(super) fn by_uuid(
 ) -> Result<Option<Arc<User>>> {
     let found = one(connection, BY_UUID, params![uuid.as_bytes(), app.0], user)?;
     Ok(found.map(Arc::new))
+}
+
+/// Those of a name, which is folded; the oldest of them where they are many.
+pub(super) fn called(connection: &Connection, app: AppId, name: &str) -> Result<Vec<Arc<User>>> {
+    let found = all(connection, CALLED, params![app.0, name], user)?;
+    Ok(found.into_iter().map(Arc::new).collect())
 }
 
 pub(super) fn by_name(
@@ -128,7 +144,6 @@ impl People {
 /// Out of a row that begins with the columns of a user.
 pub(super) fn user(row: &Row<'_>) -> Result<User> {
     Ok(User {
-        number: 0,
         id: UserId(row.get(0)?),
         app: AppId(row.get(1)?),
         uuid: uuid(row.get(2)?),
@@ -144,6 +159,7 @@ pub(super) fn user(row: &Row<'_>) -> Result<User> {
         created_at: Timestamp(row.get(8)?),
         updated_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
         last_active: Timestamp(row.get(10)?),
+        number: row.get(11)?,
     })
 }
 
@@ -153,7 +169,7 @@ pub(super) fn add(connection: &Connection, user: &User) -> Result<()> {
         .prepare_cached(concat!(
             "INSERT INTO user (",
             columns!(),
-            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+            ", called) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
         ))?
         .execute(params![
             user.id.0,
@@ -167,6 +183,8 @@ pub(super) fn add(connection: &Connection, user: &User) -> Result<()> {
             user.created_at.0,
             user.updated_at.map(|at| at.0),
             user.last_active.0,
+            user.number,
+            folded(user.name()),
         ])?;
     let new = media::of_picture(profile.avatar.as_ref());
     media::change(connection, user.app, user.created_at, &[], new)
@@ -192,7 +210,8 @@ fn update(connection: &Connection, user: &User) -> Result<()> {
     let profile = &user.profile;
     connection
         .prepare_cached(
-            "UPDATE user SET name = ?2, avatar = ?3, metadata = ?4, updated_at = ?5 WHERE id = ?1",
+            "UPDATE user SET name = ?2, avatar = ?3, metadata = ?4, updated_at = ?5, called = ?6
+             WHERE id = ?1",
         )?
         .execute(params![
             user.id.0,
@@ -200,6 +219,7 @@ fn update(connection: &Connection, user: &User) -> Result<()> {
             json(profile.avatar.as_ref())?,
             json(profile.metadata.as_ref())?,
             user.updated_at.map(|at| at.0),
+            folded(user.name()),
         ])?;
     let at = user.updated_at.unwrap_or(user.created_at);
     let [old, new] =

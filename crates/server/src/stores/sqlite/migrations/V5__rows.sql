@@ -3,7 +3,7 @@ INSERT INTO api_key VALUES (1, 1, 'client', zeroblob(32), 'pk_a', 1, NULL);
 INSERT INTO user VALUES
     (1, 1, x'01970000000070008000000000000002', '7', 1, 1, 'Ann', '{"url":"https://example.org/a.png"}', '{"a":1}', 2, 1, 0),
     (2, 1, x'01970000000070008000000000000003', 'bob', 0, 1, NULL, NULL, NULL, NULL, 1, 0),
-    (3, 1, x'01970000000070008000000000000007', 'cid', 0, 1, NULL, NULL, NULL, NULL, 9, 3);
+    (3, 1, x'01970000000070008000000000000007', 'cid', 0, 1, ' ÇID', NULL, NULL, NULL, 9, 3);
 INSERT INTO conversation VALUES
     (1, 1, x'01970000000070008000000000000004', 'direct', '1:2', 1, 2, 3, 3, 3, NULL, NULL, NULL, 2, 3, NULL, NULL),
     (2, 1, x'01970000000070008000000000000008', 'group', NULL, 1, 4, 8, 8, 5, 'All', '{"media":{"name":"b.png","kind":"image","mime":"image/png","bytes":9,"title":null}}', NULL, 0, NULL, '{"id":"p"}', NULL);

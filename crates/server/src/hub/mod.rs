@@ -295,7 +295,8 @@ impl Hub {
         }
     }
 
-    /// Lets a session listen to a place, in step with the events. Listening twice changes nothing.
+    /// Lets a session listen to a place, in step with the events. Listening
+    /// twice changes nothing but what it calls the place.
     fn join(&self, session: SessionId, joined: &StoredSubscription) {
         let Some(session) = self.sessions.lock().by_id.get(&session).map(Arc::clone) else {
             return;
@@ -305,9 +306,13 @@ impl Hub {
         };
         let since = joined.since;
         let topic = self.topic(joined.topic, dialect, &session.seed.namespace, || since);
-        session.listen(&topic, joined);
+        let is_respelled = session.listen(&topic, joined);
         if let Some(socket) = session.socket() {
-            topic.add(&socket, Key::end_of(since));
+            let name = joined.spelling.as_deref();
+            topic.add(&socket, Key::end_of(since), name);
+            if is_respelled {
+                topic.respell(&socket, name);
+            }
         }
     }
 

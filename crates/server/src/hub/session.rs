@@ -146,13 +146,22 @@ pub(crate) struct Place {
     /// What the right to it hangs on.
     proof: Proof,
     pub(crate) since: G,
+    /// What it calls it, if it says so.
+    spelling: Option<Arc<str>>,
+}
+
+/// The same for a socket that is to listen.
+pub(crate) struct Listening {
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) since: G,
+    pub(crate) spelling: Option<Arc<str>>,
 }
 
 /// What a socket needs to go on with the session.
 pub(crate) struct Portrait {
     pub(crate) dialect: Option<&'static dyn Dialect>,
     pub(crate) identities: Vec<UserId>,
-    pub(crate) places: Vec<(Arc<Topic>, G)>,
+    pub(crate) places: Vec<Listening>,
     pub(crate) answers: Vec<(Key, Bytes)>,
     /// If its client may not have that.
     pub(crate) collected: Option<Collected>,
@@ -314,15 +323,23 @@ impl Session {
         Some((user.external.clone(), place?.proof))
     }
 
-    /// It listens to a topic. Listening twice as the same user renews the right to it.
-    pub(crate) fn listen(&self, topic: &Arc<Topic>, joined: &StoredSubscription) {
+    /// It listens to a topic. Listening twice as the same user renews the right to it. True if it
+    /// listened before and called it something else.
+    pub(crate) fn listen(&self, topic: &Arc<Topic>, joined: &StoredSubscription) -> bool {
         let mut state = self.state.lock();
         let mut places = state.places.iter_mut();
-        match places.find(|place| Arc::ptr_eq(&place.topic, topic)) {
-            Some(place) if place.user == joined.user => place.proof = joined.proof,
-            Some(_) => {}
-            None => state.places.push(Place::new(topic, joined)),
+        let Some(place) = places.find(|place| Arc::ptr_eq(&place.topic, topic)) else {
+            state.places.push(Place::new(topic, joined));
+            return false;
+        };
+        if place.user == joined.user {
+            place.proof = joined.proof;
         }
+        let is_respelled = place.spelling != joined.spelling;
+        if is_respelled {
+            place.spelling.clone_from(&joined.spelling);
+        }
+        is_respelled
     }
 
     /// The topics to which it listens, by where they are.
@@ -418,11 +435,7 @@ impl Session {
         Portrait {
             dialect: state.dialect,
             identities: state.identities.clone(),
-            places: state
-                .places
-                .iter()
-                .map(|place| (Arc::clone(&place.topic), place.since))
-                .collect(),
+            places: state.places.iter().map(Place::listening).collect(),
             answers: missed.cloned().collect(),
             collected: collected.filter(|it| Key::answer(it.at) > from).cloned(),
         }
@@ -437,6 +450,15 @@ impl Place {
             user: joined.user,
             proof: joined.proof,
             since: joined.since,
+            spelling: joined.spelling.clone(),
+        }
+    }
+
+    fn listening(&self) -> Listening {
+        Listening {
+            topic: Arc::clone(&self.topic),
+            since: self.since,
+            spelling: self.spelling.clone(),
         }
     }
 }

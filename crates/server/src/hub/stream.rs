@@ -18,10 +18,10 @@ use super::{
     presence::Going,
     present::Standing,
     seat::Voice,
-    session::{Collected, Portrait},
+    session::{Collected, Listening, Portrait},
     socket::{Delivery, Socket},
     ticket::Ticket,
-    topic::{Fetched, Grain, Render, Run, Topic},
+    topic::{Fetched, Grain, Render, Run, Spelling, Topic},
 };
 use crate::listen::{Close, Outgoing};
 
@@ -56,6 +56,8 @@ struct Subscription {
     topic: Arc<Topic>,
     member: usize,
     cursor: Key,
+    /// What it calls the place, if that is shown.
+    spelling: Option<Arc<Spelling>>,
     /// What comes after this is not shown.
     end: Option<Key>,
 }
@@ -102,12 +104,18 @@ impl Stream {
         } = portrait;
         self.identify(&identities);
         let mut again: Vec<Ticket> = Vec::new();
-        for (topic, since) in &places {
-            topic.add(&self.socket, from.max(Key::end_of(*since)));
+        for Listening {
+            topic,
+            since,
+            spelling,
+        } in &places
+        {
+            let cursor = from.max(Key::end_of(*since));
+            topic.add(&self.socket, cursor, spelling.as_deref());
         }
         // Some may have ended since the portrait was drawn, when the socket was not in there yet.
         let standing = self.socket.session.listening();
-        for (topic, since) in places {
+        for Listening { topic, since, .. } in places {
             if !standing.contains(&Arc::as_ptr(&topic)) {
                 self.socket
                     .detach(topic.place, Key::end_of(self.hub.barrier()));
@@ -332,11 +340,13 @@ impl Stream {
                     topic,
                     member,
                     cursor,
+                    spelling,
                 } => {
                     let subscription = Subscription {
                         topic,
                         member,
                         cursor,
+                        spelling,
                         end: None,
                     };
                     let slot = slot as usize;
@@ -345,6 +355,11 @@ impl Stream {
                     }
                     if let Some(place) = self.subscriptions.get_mut(slot) {
                         *place = Some(subscription);
+                    }
+                }
+                Delivery::Respelled { slot, spelling } => {
+                    if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
+                        subscription.spelling = spelling;
                     }
                 }
                 Delivery::Detached { slot, until } => {
@@ -469,6 +484,7 @@ impl Stream {
             metrics: &self.hub.metrics,
             site: &self.hub.config.site,
             offsets: self.offsets,
+            spelling: subscription.spelling.as_ref(),
             reader: self.socket.session.seed.id,
         };
         let topic = &subscription.topic;

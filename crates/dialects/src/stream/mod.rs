@@ -10,6 +10,8 @@ pub mod objects;
 mod outgoing;
 pub mod pages;
 pub mod rest;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use chat::{Event, Passing, Refusal, Topic};

@@ -592,6 +592,7 @@ fn busy() -> RoomView {
     RoomView {
         conversation,
         pinned: Some((said(Body::text("rules")), None)),
+        messages: Vec::new(),
         voted: Some(2),
     }
 }

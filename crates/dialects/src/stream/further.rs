@@ -298,3 +298,167 @@ static FURTHER: &[(&[&str], &[Rule])] = &[
 pub fn names() -> impl Iterator<Item = &'static str> {
     FURTHER.iter().flat_map(|(names, _)| names.iter().copied())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use kicksdk::events::{KickEvent, parse};
+    use serde_json::json;
+
+    use super::*;
+
+    /// An example of each further event that has a shape.
+    fn examples() -> Vec<(&'static str, Value)> {
+        let channel = json!({"id": 676, "user_id": 1, "slug": "robin_k", "is_banned": false});
+        let places = json!([{"user_id": 2, "username": "Mika", "quantity": 5}]);
+        let gifted = json!({"chatroom_id": 668, "gifted_usernames": ["Mika"], "gifter_username": "Robin_K", "gifter_total": 3});
+        let board = json!({"channel": channel, "leaderboard": places, "weekly_leaderboard": places, "monthly_leaderboard": [],
+            "gifter_id": 1, "gifter_username": "Robin_K", "gifted_quantity": 1});
+        vec![
+            ("GiftedSubscriptionsEvent", gifted.clone()),
+            (r"App\Events\GiftedSubscriptionsEvent", gifted),
+            (
+                r"App\Events\StreamHostEvent",
+                json!({"chatroom_id": 668, "host_username": "Mika", "number_viewers": 7, "optional_message": null}),
+            ),
+            (
+                r"App\Events\StreamHostedEvent",
+                json!({"message": {"id": "m1", "numberOfViewers": 7, "optionalMessage": "", "createdAt": "2026-11-20T16:45:10.000000Z"},
+                    "user": {"id": 2, "username": "Mika", "isSuperAdmin": false, "verified": {"id": 1}}}),
+            ),
+            (
+                r"App\Events\ChatMessageSentEvent",
+                json!({"message": {"id": "m1", "type": "info", "action": "gift", "subscriptions_count": 1,
+                    "giftedUsers": [{"username": "Mika", "monthsSubscribed": 1}], "months_subscribed": 0, "created_at": 1_763_657_110},
+                    "user": {"id": 1, "username": "Robin_K", "role": null}}),
+            ),
+            (
+                "RewardRedeemedEvent",
+                json!({"reward_title": "Hydrate", "user_id": 2, "channel_id": 676, "username": "Mika", "user_input": "",
+                    "reward_background_color": "#1f8fbf"}),
+            ),
+            (
+                r"App\Events\StreamerIsLive",
+                json!({"livestream": {"id": 7, "channel_id": 676, "session_title": "Late game", "source": null,
+                    "created_at": "2026-11-20T16:45:10.000000Z"}}),
+            ),
+            (
+                r"App\Events\StopStreamBroadcast",
+                json!({"livestream": {"id": 7, "channel": {"id": 676, "is_banned": false}}}),
+            ),
+            (
+                r"App\Events\FollowersUpdated",
+                json!({"followersCount": 9, "channel_id": 676, "username": null, "created_at": 1_763_657_110, "followed": true}),
+            ),
+            (
+                r"App\Events\ChannelSubscriptionEvent",
+                json!({"user_ids": [2], "username": "", "channel_id": 676}),
+            ),
+            (
+                r"App\Events\LuckyUsersWhoGotGiftSubscriptionsEvent",
+                json!({"channel": channel, "usernames": ["Mika"], "gifter_username": "Robin_K"}),
+            ),
+            ("GiftsLeaderboardUpdated", board.clone()),
+            (r"App\Events\GiftsLeaderboardUpdated", board),
+            (
+                r"App\Events\ChatMoveToSupportedChannelEvent",
+                json!({"channel": channel, "slug": "mika", "hosted": {"id": 9, "username": "Mika", "slug": "mika", "viewers_count": 7,
+                    "is_live": true}}),
+            ),
+            (
+                "KicksGifted",
+                json!({"gift_transaction_id": "t1", "message": "gg", "sender": {"id": 2, "username": "Mika",
+                    "username_color": "#1F8FBF", "profile_picture": null}, "gift": {"gift_id": "rage", "name": "Rage", "amount": 500,
+                    "type": "LEVEL_UP", "tier": "MID", "character_limit": 150, "pinned_time": 600},
+                    "created_at": "2026-11-20T16:45:10Z", "expires_at": "2026-11-20T16:55:10Z"}),
+            ),
+        ]
+    }
+
+    fn object(value: &Value) -> &Map<String, Value> {
+        value.as_object().unwrap()
+    }
+
+    #[test]
+    fn further_events_have_their_shapes() {
+        let shaped = examples();
+        for (name, data) in &shaped {
+            assert_eq!(check_event(name, object(data)), Ok(()), "{name}");
+            let read = parse(name, data);
+            let is_known = [
+                "Gifted",
+                "StreamHost",
+                "RewardRedeemed",
+                "StreamerIsLive",
+                "StopStream",
+                "ChatMoveTo",
+            ];
+            if is_known.iter().any(|known| name.contains(known)) && !name.contains("Leaderboard") {
+                assert!(!matches!(read, KickEvent::Unknown { .. }), "{read:?}");
+            }
+        }
+        // Where nobody has seen a shape, any object does.
+        let shaped: Vec<_> = shaped.iter().map(|(name, _)| *name).collect();
+        let nothing = Map::new();
+        for name in names() {
+            assert_eq!(
+                check_event(name, &nothing).is_err(),
+                shaped.contains(&name),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_further_event_lacks_is_named() {
+        for (name, data, words) in [
+            (
+                "GiftedSubscriptionsEvent",
+                json!({"chatroom_id": 668, "gifted_usernames": ["Mika", 7], "gifter_username": "Robin_K"}),
+                "data.gifted_usernames must be an array of strings",
+            ),
+            (
+                "GiftedSubscriptionsEvent",
+                json!({"chatroom_id": 668.5, "gifted_usernames": [], "gifter_username": "Robin_K"}),
+                "data.chatroom_id must be a whole number",
+            ),
+            (
+                r"App\Events\StopStreamBroadcast",
+                json!({"livestream": {"id": 7, "channel": {"id": 676}}}),
+                "data.livestream.channel.is_banned is missing",
+            ),
+            (
+                r"App\Events\StopStreamBroadcast",
+                json!({"livestream": []}),
+                "data.livestream.id is missing",
+            ),
+            (
+                "GiftsLeaderboardUpdated",
+                json!({"leaderboard": [{"user_id": 2}]}),
+                "data.leaderboard must be an array of objects with user_id, username and quantity",
+            ),
+            (
+                "PointsUpdated",
+                json!({"a": "x".repeat(MAX_DATA)}),
+                "data must be at most 65536 bytes of JSON",
+            ),
+        ] {
+            let refused = check_event(name, object(&data)).unwrap_err();
+            assert_eq!(refused.to_string(), words);
+        }
+        for name in [
+            "",
+            "StreamHostEvent",
+            r"App\Events\ChatMessageEvent",
+            r"App\\Events\\StreamHostEvent",
+            "connect",
+        ] {
+            let refused = check_event(name, &Map::new()).unwrap_err().to_string();
+            assert!(
+                refused.starts_with("event must be an event that"),
+                "{refused}"
+            );
+        }
+    }
+}

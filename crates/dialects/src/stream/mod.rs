@@ -10,6 +10,8 @@ pub mod objects;
 mod outgoing;
 pub mod pages;
 pub mod rest;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use chat::{Event, Passing, Refusal, Topic};
@@ -31,6 +33,10 @@ impl Dialect for Stream {
 
     fn claims(&self, event: &Incoming) -> bool {
         incoming::claims(event)
+    }
+
+    fn is_read_by_anybody(&self) -> bool {
+        true
     }
 
     fn read(&self, _seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {

@@ -86,6 +86,14 @@ const NOT_IN_TRANSCRIPTS: &[(&str, &str)] = &[
         "needs a thousand users; tested with the rules",
     ),
     (
+        "too_many_filters",
+        "needs a thousand filters; tested with the rules",
+    ),
+    (
+        "too_many_reviews",
+        "needs ten thousand messages that wait; tested with the rules",
+    ),
+    (
         "too_many_members",
         "needs a thousand users; tested with the rules",
     ),

@@ -578,8 +578,11 @@ fn every_refusal_has_a_code_of_its_own_and_words() {
         Refusal::NothingThere,
         Refusal::Filtered,
         Refusal::HeldForReview,
+        Refusal::TooManyFilters { limit: 5 },
+        Refusal::TooManyReviews { limit: 5 },
         Refusal::FileTooLarge { limit: 5 },
         Refusal::TooManyMembers { limit: 5 },
+        Refusal::TooManyReaders { limit: 5 },
         Refusal::NotIdentified,
         Refusal::TokenRequired,
         Refusal::TokenRefused {

@@ -1,17 +1,21 @@
 //! A store in memory, as simple as can be, which fails when it is told to.
 
 // By its path, because the simulation of the server includes this file from elsewhere.
+#[path = "model/reviews.rs"]
+mod reviews;
 #[path = "model/rooms.rs"]
 mod rooms;
+#[path = "model/sessions.rs"]
+mod sessions;
 
 use std::{collections::HashMap, sync::Arc};
 
 use chat::{
     AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
-    Happening, Media, MessageView, SessionId, Store, StoredSession, StoredSubscription, Topic,
-    User, UserId,
+    Happening, Media, MessageView, Store, StoredSession, Topic, User, UserId,
     event::Scene,
     model::{ApiKey, App, MemberRole},
+    review::{Filter, Review},
     room::{Ban, RoomNote},
     store::{
         Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
@@ -73,6 +77,8 @@ pub(crate) struct Rows {
     pub(crate) votes: Vec<(ConversationId, UserId, u32)>,
     /// The log of rooms beside messages.
     pub(crate) notes: Vec<(Entry, RoomNote)>,
+    pub(crate) filters: Vec<Arc<Filter>>,
+    pub(crate) reviews: Vec<Arc<Review>>,
     pub(crate) last_commit: Vec<Change>,
 }
 
@@ -109,25 +115,6 @@ impl Model {
 }
 
 impl Rows {
-    /// The session of this id.
-    pub(crate) fn session(&self, id: i64) -> Option<&StoredSession> {
-        self.sessions
-            .iter()
-            .find(|row| row.seed.id == SessionId(id))
-    }
-
-    /// All subscriptions, session by session.
-    pub(crate) fn subscriptions(&self) -> Vec<(SessionId, Topic, &str, G)> {
-        let of = |row: &'_ StoredSession| {
-            let id = row.seed.id;
-            let all = row.subscriptions.clone();
-            all.into_iter().map(move |one| (id, one.topic, one.since))
-        };
-        let all = self.sessions.iter().flat_map(of);
-        all.map(|(id, topic, since)| (id, topic, "direct", since))
-            .collect()
-    }
-
     #[expect(clippy::too_many_lines, reason = "one arm for each need")]
     fn find(&self, need: &Need) -> Found {
         match need {
@@ -227,6 +214,11 @@ impl Rows {
             | Need::WroteSince(..)
             | Need::Vote(..)
             | Need::Due(..) => self.find_in_rooms(need),
+            Need::Filters(_)
+            | Need::Review(..)
+            | Need::ReviewOf(..)
+            | Need::HeldAs(..)
+            | Need::OpenReviews(_) => self.find_in_reviews(need),
             Need::Leftover => Found::Leftover(self.leftovers.first().map(|(id, _)| *id)),
             Need::SessionsSeenBefore(time, limit) => {
                 let mut old: Vec<_> = self.sessions.iter().collect();
@@ -342,6 +334,7 @@ impl Rows {
                     self.messages.retain(|view| view.conversation.id != *id);
                     self.leftovers.push((*id, before - self.messages.len()));
                     self.bans.retain(|ban| ban.conversation != *id);
+                    self.forget_reviews(|review| review.conversation.id == *id);
                     self.votes.retain(|(room, ..)| room != id);
                 }
                 Change::Erased(id, rows) => {
@@ -376,6 +369,8 @@ impl Rows {
                     self.log(entry).messages -= 1;
                     self.messages
                         .retain(|row| row.message.g != message.message.g);
+                    let g = message.message.g;
+                    self.forget_reviews(|review| reviews::is_of(review, g));
                 }
                 Change::Read {
                     entry, reader, seq, ..
@@ -403,6 +398,11 @@ impl Rows {
                 | Change::VotesForgotten(_)
                 | Change::RoleChanged(..)
                 | Change::NumberGiven(..) => self.apply_to_rooms(change),
+                Change::FilterAdded(_)
+                | Change::FilterRemoved(..)
+                | Change::ReviewOpened(_)
+                | Change::Reported { .. }
+                | Change::ReviewClosed(_) => self.apply_to_reviews(change),
                 Change::Subscription { .. }
                 | Change::SessionBegun(_)
                 | Change::Unsubscription { .. }
@@ -424,30 +424,6 @@ impl Rows {
             }
         }
         self.last_commit.clone_from(&batch.changes);
-    }
-
-    fn apply_to_sessions(&mut self, change: &Change) {
-        match change {
-            Change::Subscription { .. } => self.subscribe(change),
-            Change::SessionBegun(session) => {
-                assert!(self.session(session.seed.id.0).is_none(), "it is new");
-                self.sessions.push(StoredSession::clone(session));
-            }
-            Change::Unsubscription { session, topic, .. } => {
-                let all = self.sessions.iter_mut();
-                for row in all.filter(|row| row.seed.id == *session) {
-                    row.subscriptions.retain(|one| one.topic != *topic);
-                }
-            }
-            Change::SessionsSeen { sessions, at } => {
-                let all = self.sessions.iter_mut();
-                for row in all.filter(|row| sessions.contains(&row.seed.id)) {
-                    row.seen_at = row.seen_at.max(*at);
-                }
-            }
-            Change::SessionEnded(id) => self.sessions.retain(|row| row.seed.id != *id),
-            _ => {}
-        }
     }
 
     /// Everything that the user wrote and belonged to; the id names nobody any longer.
@@ -495,6 +471,7 @@ impl Rows {
         self.messages.retain(|row| row.message.sender != id);
         self.blocks.retain(|(who, whom)| *who != id && *whom != id);
         self.bans.retain(|ban| ban.user != id);
+        self.forget_reviews(|review| review.sender.id == id);
         self.votes.retain(|(_, user, _)| *user != id);
     }
 
@@ -508,45 +485,6 @@ impl Rows {
         let mut hidden = self.hidden.iter().rev();
         let up_to = hidden.find(|(place, who, _)| (*place, *who) == (id, user));
         up_to.is_some_and(|(.., up_to)| self.newest_in(id) <= Some(*up_to))
-    }
-
-    fn subscribe(&mut self, change: &Change) {
-        let Change::Subscription {
-            session,
-            user,
-            proof,
-            topic,
-            dialect,
-            spelling,
-            since,
-            at,
-        } = change
-        else {
-            return;
-        };
-        if self.session(session.id.0).is_none() {
-            self.sessions.push(StoredSession {
-                seed: Arc::clone(session),
-                subscriptions: Vec::new(),
-                seen_at: *at,
-            });
-        }
-        let mut rows = self.sessions.iter_mut();
-        let row = rows.find(|row| row.seed.id == session.id).unwrap();
-        row.seen_at = row.seen_at.max(*at);
-        let mut old = row.subscriptions.iter_mut();
-        if let Some(old) = old.find(|old| old.topic == *topic) {
-            old.spelling.clone_from(spelling);
-        } else {
-            row.subscriptions.push(StoredSubscription {
-                topic: *topic,
-                user: *user,
-                proof: *proof,
-                dialect: (*dialect).to_owned(),
-                spelling: spelling.clone(),
-                since: *since,
-            });
-        }
     }
 }
 
@@ -711,6 +649,20 @@ impl Store for Model {
             };
             own.filter_map(row).collect()
         }))
+    }
+
+    fn filters(&self, app: AppId) -> Result<Vec<Arc<Filter>>, Fault> {
+        Ok(self.look(|rows| rows.filters_of(app)))
+    }
+
+    fn reviews(
+        &self,
+        app: AppId,
+        room: Option<ConversationId>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<Arc<Review>>, Fault> {
+        Ok(self.look(|rows| rows.waiting(app, room, offset, limit)))
     }
 
     fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {

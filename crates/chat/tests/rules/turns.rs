@@ -8,6 +8,7 @@ use chat::{
     Timestamp, Topic, Turn, User, UserId,
     model::{ApiKey, App},
     query::Nobody,
+    review::{Filter, Review},
     store::{
         Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, ListPage,
         Need, Page, UserName,
@@ -266,6 +267,18 @@ impl Store for Confused {
         Ok(Vec::new())
     }
     fn blocks(&self, _: UserId) -> Result<Vec<Arc<User>>, Fault> {
+        Ok(Vec::new())
+    }
+    fn filters(&self, _: AppId) -> Result<Vec<Arc<Filter>>, Fault> {
+        Ok(Vec::new())
+    }
+    fn reviews(
+        &self,
+        _: AppId,
+        _: Option<ConversationId>,
+        _: u64,
+        _: u32,
+    ) -> Result<Vec<Arc<Review>>, Fault> {
         Ok(Vec::new())
     }
     fn vote(&self, _: ConversationId, _: UserId) -> Result<Option<u32>, Fault> {

@@ -14,6 +14,8 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::SamePerson
         | Refusal::FixedMembers
         | Refusal::TooManyBlocks { .. }
+        | Refusal::TooManyFilters { .. }
+        | Refusal::TooManyReviews { .. }
         | Refusal::TooManyMembers { .. }
         | Refusal::NameTaken
         | Refusal::NotPresent

@@ -14,6 +14,7 @@ use chat::{
     AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
     Media, MessageView, SessionId, Store, Topic, User, UserId,
     model::{ApiKey, App},
+    review::{Filter, Review},
     session::StoredSession,
     store::{
         Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Found,
@@ -201,6 +202,18 @@ impl Store for Gate {
     }
     fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
         self.store.vote(room, user)
+    }
+    fn filters(&self, app: AppId) -> Result<Vec<Arc<Filter>>, Fault> {
+        self.store.filters(app)
+    }
+    fn reviews(
+        &self,
+        app: AppId,
+        room: Option<ConversationId>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<Arc<Review>>, Fault> {
+        self.store.reviews(app, room, offset, limit)
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.store.message(app, uuid)

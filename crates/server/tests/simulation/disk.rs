@@ -6,6 +6,7 @@ use chat::{
     AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
     MessageView, SessionId, Store, Topic, User, UserId,
     model::{ApiKey, App, Media},
+    review::{Filter, Review},
     session::StoredSession,
     store::{
         Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Found,
@@ -236,6 +237,18 @@ impl Store for Disk {
     }
     fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
         self.read(|rows| rows.vote(room, user))
+    }
+    fn filters(&self, app: AppId) -> Result<Vec<Arc<Filter>>, Fault> {
+        self.read(|rows| rows.filters(app))
+    }
+    fn reviews(
+        &self,
+        app: AppId,
+        room: Option<ConversationId>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<Arc<Review>>, Fault> {
+        self.read(|rows| rows.reviews(app, room, offset, limit))
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.read(|rows| rows.message(app, uuid))

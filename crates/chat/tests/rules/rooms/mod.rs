@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::world::{World, anybody, app, call, refusal, sent, server, shown, verified};
 
 /// A room with an owner, a moderator and a viewer who has written there.
-pub(super) fn stage() -> World {
+pub(crate) fn stage() -> World {
     let mut world = World::new();
     world.one(&server(), create("club", "ann")).unwrap();
     let moderator = RoomAct::AddModerator {
@@ -35,11 +35,11 @@ pub(super) fn stage() -> World {
     world
 }
 
-pub(super) fn club() -> RoomName {
+pub(crate) fn club() -> RoomName {
     RoomName::Slug("club".to_owned())
 }
 
-pub(super) fn create(slug: &str, owner: &str) -> Command {
+pub(crate) fn create(slug: &str, owner: &str) -> Command {
     Command::CreateRoom {
         slug: slug.to_owned(),
         title: None,
@@ -48,7 +48,7 @@ pub(super) fn create(slug: &str, owner: &str) -> Command {
     }
 }
 
-pub(super) fn in_room(act: RoomAct) -> Command {
+pub(crate) fn in_room(act: RoomAct) -> Command {
     Command::InRoom {
         room: club(),
         by: None,
@@ -57,12 +57,12 @@ pub(super) fn in_room(act: RoomAct) -> Command {
 }
 
 /// Somebody whom a token proves.
-pub(super) fn token(who: &str) -> Arc<Actor> {
+pub(crate) fn token(who: &str) -> Arc<Actor> {
     verified(Some(who))
 }
 
 /// The same with a name of that one's own, and what the token says about a viewer.
-pub(super) fn token_of(who: &str, name: Option<&str>, standing: Standing) -> Arc<Actor> {
+pub(crate) fn token_of(who: &str, name: Option<&str>, standing: Standing) -> Arc<Actor> {
     let actor = Actor::clone(&verified(Some(who)));
     let subject = Subject {
         name: name.map(str::to_owned),
@@ -76,16 +76,16 @@ pub(super) fn token_of(who: &str, name: Option<&str>, standing: Standing) -> Arc
 }
 
 /// Says something in the room, as whom the token proves.
-pub(super) fn say(text: &str) -> Command {
+pub(crate) fn say(text: &str) -> Command {
     speak(UserRef::Subject, None, text, None)
 }
 
 /// Has the app say something in somebody's name.
-pub(super) fn say_as(who: &str, text: &str) -> Command {
+pub(crate) fn say_as(who: &str, text: &str) -> Command {
     speak(UserRef::Called(who.to_owned()), None, text, None)
 }
 
-pub(super) fn speak(
+pub(crate) fn speak(
     sender: UserRef,
     standing: Option<Standing>,
     text: &str,
@@ -102,36 +102,36 @@ pub(super) fn speak(
     }
 }
 
-pub(super) fn ban(username: &str, minutes: Option<u32>) -> RoomAct {
+pub(crate) fn ban(username: &str, minutes: Option<u32>) -> RoomAct {
     RoomAct::Ban {
         username: username.to_owned(),
         minutes,
     }
 }
 
-pub(super) fn unban(username: &str) -> RoomAct {
+pub(crate) fn unban(username: &str) -> RoomAct {
     RoomAct::Unban {
         username: username.to_owned(),
     }
 }
 
-pub(super) fn add_moderator(username: &str) -> RoomAct {
+pub(crate) fn add_moderator(username: &str) -> RoomAct {
     RoomAct::AddModerator {
         username: username.to_owned(),
     }
 }
 
-pub(super) fn remove_moderator(username: &str) -> RoomAct {
+pub(crate) fn remove_moderator(username: &str) -> RoomAct {
     RoomAct::RemoveModerator {
         username: username.to_owned(),
     }
 }
 
-pub(super) fn pin(message: Uuid, seconds: u32) -> RoomAct {
+pub(crate) fn pin(message: Uuid, seconds: u32) -> RoomAct {
     RoomAct::Pin { message, seconds }
 }
 
-pub(super) fn poll(title: &str) -> RoomAct {
+pub(crate) fn poll(title: &str) -> RoomAct {
     RoomAct::OpenPoll {
         title: title.to_owned(),
         options: vec!["yes".to_owned(), "no".to_owned()],
@@ -140,36 +140,36 @@ pub(super) fn poll(title: &str) -> RoomAct {
     }
 }
 
-pub(super) fn vote(option: u32) -> RoomAct {
+pub(crate) fn vote(option: u32) -> RoomAct {
     RoomAct::Vote {
         option,
         voter: UserRef::Subject,
     }
 }
 
-pub(super) fn enabled(amount: u32) -> LimitPatch {
+pub(crate) fn enabled(amount: u32) -> LimitPatch {
     LimitPatch {
         enabled: Some(true),
         amount: Some(amount),
     }
 }
 
-pub(super) fn set(patch: ModesPatch) -> Command {
+pub(crate) fn set(patch: ModesPatch) -> Command {
     in_room(RoomAct::SetModes(patch))
 }
 
 /// The room, as stored.
-pub(super) fn room(world: &World) -> ConversationView {
+pub(crate) fn room(world: &World) -> ConversationView {
     let mut all = world.store.rows().conversations.into_iter();
     all.find(|view| view.room().is_some()).unwrap()
 }
 
-pub(super) fn state(world: &World) -> Room {
+pub(crate) fn state(world: &World) -> Room {
     Room::clone(room(world).room().unwrap())
 }
 
 /// The id of a message of the room that says this.
-pub(super) fn message(world: &World, text: &str) -> Message {
+pub(crate) fn message(world: &World, text: &str) -> Message {
     let rows = world.store.rows().messages;
     let row = rows.iter().find(|row| row.message.body.text == text);
     row.unwrap().message.clone()
@@ -177,7 +177,7 @@ pub(super) fn message(world: &World, text: &str) -> Message {
 
 /// Does something, and what everybody is told then. What is told is stored, under rising numbers,
 /// and what is answered is how things are.
-pub(super) fn told(world: &mut World, actor: &Arc<Actor>, command: Command) -> Vec<String> {
+pub(crate) fn told(world: &mut World, actor: &Arc<Actor>, command: Command) -> Vec<String> {
     let turn = world.turn(vec![(Arc::clone(actor), command)]);
     let events = shown(&turn);
     let result = &turn.answers[0].1.result;

@@ -123,7 +123,8 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::NotPresent
         | Refusal::PollIsOpen
         | Refusal::NoPoll
-        | Refusal::AlreadyVoted => 409,
+        | Refusal::AlreadyVoted
+        | Refusal::TooManyReviews { .. } => 409,
         Refusal::FileTooLarge { .. } => 413,
         Refusal::Invalid { .. }
         | Refusal::BlankText
@@ -132,6 +133,7 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::Filtered
         | Refusal::MetadataTooLarge { .. }
         | Refusal::TooManyMembers { .. }
+        | Refusal::TooManyFilters { .. }
         | Refusal::TooManyBlocks { .. } => 422,
         Refusal::HeldForReview => 202,
         Refusal::SlowMode { .. } | Refusal::TooManyReaders { .. } => 429,

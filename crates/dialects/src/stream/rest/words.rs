@@ -38,7 +38,8 @@ pub fn status(call: Option<&Call>, refusal: &Refusal) -> u16 {
         | Refusal::NameTaken
         | Refusal::NotPresent
         | Refusal::PollIsOpen
-        | Refusal::AlreadyVoted => 409,
+        | Refusal::AlreadyVoted
+        | Refusal::TooManyReviews { .. } => 409,
         Refusal::FileTooLarge { .. } => 413,
         Refusal::Invalid { .. }
         | Refusal::BlankText
@@ -47,6 +48,7 @@ pub fn status(call: Option<&Call>, refusal: &Refusal) -> u16 {
         | Refusal::Filtered
         | Refusal::MetadataTooLarge { .. }
         | Refusal::TooManyMembers { .. }
+        | Refusal::TooManyFilters { .. }
         | Refusal::TooManyBlocks { .. } => 422,
         Refusal::HeldForReview => 202,
         Refusal::SlowMode { .. } | Refusal::TooManyReaders { .. } => 429,

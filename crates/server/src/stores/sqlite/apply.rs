@@ -14,7 +14,7 @@ use super::{
     convert::signed,
     erase,
     messages::{self, Note},
-    rooms, sessions, users,
+    reviews, rooms, sessions, users,
 };
 
 /// What a batch comes to beside its rows: written once at its end.
@@ -211,6 +211,17 @@ fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()
         Change::NumberGiven(app, number) => {
             sums.numbered(*app, 0, *number);
             Ok(())
+        }
+        Change::FilterAdded(filter) => {
+            sums.uuid = sums.uuid.max(filter.id);
+            reviews::apply(connection, change)
+        }
+        Change::ReviewOpened(review) => {
+            sums.uuid = sums.uuid.max(review.id);
+            reviews::apply(connection, change)
+        }
+        Change::FilterRemoved(..) | Change::Reported { .. } | Change::ReviewClosed(_) => {
+            reviews::apply(connection, change)
         }
         Change::Subscription { .. }
         | Change::Unsubscription { .. }

@@ -3,6 +3,7 @@
 use chat::{
     ConversationId, ConversationKind, Identity, Topic, UserId,
     model::{MediaKind, MemberRole, Scope},
+    review::FilterAction,
 };
 use rusqlite::{
     Error, Result, Row,
@@ -57,6 +58,21 @@ pub(super) fn scope(name: &str) -> Result<Scope> {
     match name {
         "client" => Ok(Scope::Client),
         "server" => Ok(Scope::Server),
+        _ => Err(unknown(name)),
+    }
+}
+
+pub(super) fn filter_action_name(action: FilterAction) -> &'static str {
+    match action {
+        FilterAction::Hold => "hold",
+        FilterAction::Block => "block",
+    }
+}
+
+pub(super) fn filter_action(name: &str) -> Result<FilterAction> {
+    match name {
+        "hold" => Ok(FilterAction::Hold),
+        "block" => Ok(FilterAction::Block),
         _ => Err(unknown(name)),
     }
 }
@@ -137,6 +153,11 @@ pub(super) fn media_kind(name: &str) -> Result<MediaKind> {
 pub(super) fn json<T: Serialize>(value: Option<&T>) -> Result<Option<String>> {
     let text = value.map(serde_json::to_string).transpose();
     text.map_err(|error| Error::ToSqlConversionFailure(error.into()))
+}
+
+/// A list as a column of JSON text; NULL where nothing is in it.
+pub(super) fn list<T: Serialize>(items: &[T]) -> Result<Option<String>> {
+    json(Some(&items).filter(|items| !items.is_empty()))
 }
 
 /// A value out of a column of JSON text.

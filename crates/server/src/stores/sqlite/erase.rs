@@ -13,6 +13,7 @@ use super::{
     convert::{from_json, signed, unsigned},
     media,
     read::{all, one},
+    reviews,
 };
 
 const EVER_IN: &str = "SELECT conversation, searched_seq FROM member WHERE user = ?1";
@@ -25,7 +26,7 @@ macro_rules! erase {
         concat!(
             "DELETE FROM message WHERE ",
             $which,
-            " RETURNING media, seq > (SELECT cleared_seq FROM conversation WHERE id = conversation)"
+            " RETURNING media, seq > (SELECT cleared_seq FROM conversation WHERE id = conversation), g"
         )
     };
 }
@@ -119,6 +120,7 @@ pub(super) fn user(connection: &Connection, id: UserId) -> Result<Vec<(Conversat
     for step in [MEMBERSHIPS, BLOCKS, BLOCKED, BANS_OF, VOTES_OF] {
         connection.prepare_cached(step)?.execute([id.0])?;
     }
+    reviews::forget_user(connection, id)?;
     erase_with_picture(connection, USER, id.0)?;
     Ok(gone)
 }
@@ -188,6 +190,7 @@ pub(super) fn conversation(
     erase_with_picture(connection, PICTURE, id.0)?;
     connection.prepare_cached(BURY)?.execute([id.0, at.0])?;
     connection.prepare_cached(PUT_OUT)?.execute([id.0])?;
+    reviews::forget_filters(connection, id)?;
     more(connection, id, AT_ONCE)
 }
 
@@ -206,6 +209,7 @@ pub(super) fn more(connection: &Connection, id: ConversationId, rows: u32) -> Re
         let gone = connection.prepare_cached(step)?.execute([id.0, left])?;
         left = left.saturating_sub_unsigned(gone as u64);
     }
+    left = left.saturating_sub_unsigned(reviews::close_some(connection, id, left)? as u64);
     if left > 0 {
         connection.prepare_cached(CONVERSATION)?.execute([id.0])?;
     }
@@ -215,11 +219,16 @@ pub(super) fn more(connection: &Connection, id: ConversationId, rows: u32) -> Re
 fn erase_messages(connection: &Connection, query: &str, params: impl Params) -> Result<Erased> {
     let mut statement = connection.prepare_cached(query)?;
     let mut rows = statement.query(params)?;
-    let (mut erased, mut files) = (Erased::default(), Vec::new());
+    let mut erased = Erased::default();
+    let (mut files, mut gone) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {
         erased.messages += 1;
         erased.counted += row.get::<_, i64>(1)?;
         files.extend(from_json::<Vec<Media>>(row, 0)?.unwrap_or_default());
+        gone.push(row.get(2)?);
+    }
+    for g in gone {
+        reviews::close_of_message(connection, g)?;
     }
     for file in &files {
         media::release(connection, file)?;

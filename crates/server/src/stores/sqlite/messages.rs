@@ -10,12 +10,11 @@ use chat::{
     store::{Entry, Newest, Page},
 };
 use rusqlite::{Connection, Params, Result, Row, params};
-use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
     conversations,
-    convert::{from_json, json, signed, unsigned, uuid},
+    convert::{from_json, json, list, signed, unsigned, uuid},
     media,
     read::{all, one},
     rooms,
@@ -396,11 +395,6 @@ pub(super) fn edit(connection: &Connection, entry: &Entry, view: &MessageView) -
         ])?;
     let (app, at) = (view.conversation.app, entry.at);
     media::change(connection, app, at, &old, &body.media)
-}
-
-/// A list as a column of JSON text; NULL where nothing is in it.
-fn list<T: Serialize>(items: &[T]) -> Result<Option<String>> {
-    json(Some(&items).filter(|items| !items.is_empty()))
 }
 
 fn files_of(connection: &Connection, g: i64) -> Result<Vec<Media>> {

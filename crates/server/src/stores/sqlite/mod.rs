@@ -17,6 +17,7 @@ mod messages;
 mod open;
 mod read;
 mod readers;
+mod reviews;
 mod rooms;
 mod sessions;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use chat::{
     App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
     Media, MessageView, Store, StoredSession, Topic, User, UserId,
     model::ApiKey,
+    review::{Filter, Review},
     store::{
         Batch, Boot, CommitError, ConversationName, ConversationSummary, Counters, Found, ListPage,
         Need, Page, UserName,
@@ -267,6 +269,24 @@ impl Store for Sqlite {
     fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
         self.read("reading a vote", |connection| {
             rooms::vote(connection, room, user)
+        })
+    }
+
+    fn filters(&self, app: AppId) -> Result<Vec<Arc<Filter>>, Fault> {
+        self.read("reading the filters of an app", |connection| {
+            reviews::filters(connection, app)
+        })
+    }
+
+    fn reviews(
+        &self,
+        app: AppId,
+        room: Option<ConversationId>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<Arc<Review>>, Fault> {
+        self.read("reading what waits to be looked at", |connection| {
+            reviews::waiting(connection, app, room, offset, limit)
         })
     }
 

@@ -44,6 +44,7 @@ const STEPS: &[(&str, &str)] = &[
     ("V4__products", include_str!("migrations/V4__products.sql")),
     ("V5__searched", include_str!("migrations/V5__searched.sql")),
     ("V6__rooms", include_str!("migrations/V6__rooms.sql")),
+    ("V7__reviews", include_str!("migrations/V7__reviews.sql")),
 ];
 
 /// The version of the layout that this program reads and writes.

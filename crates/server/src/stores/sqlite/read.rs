@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Result, Row};
 use super::{
     apps, conversations,
     convert::{small, unsigned, uuid},
-    erase, messages, rooms, sessions, users,
+    erase, messages, reviews, rooms, sessions, users,
 };
 
 /// The first row of a query, if there is one.
@@ -120,5 +120,17 @@ pub(super) fn load(connection: &Connection, need: &Need) -> Result<Found> {
             Found::Sessions(sessions::seen_before(connection, *time, *limit)?)
         }
         Need::Leftover => Found::Leftover(erase::leftover(connection)?),
+        Need::Filters(app) => Found::Filters(reviews::filters(connection, *app)?),
+        Need::Review(app, id) => Found::Review(reviews::by_uuid(connection, *app, *id)?),
+        Need::ReviewOf(app, message) => {
+            Found::Review(reviews::of_message(connection, *app, *message)?)
+        }
+        Need::HeldAs(conversation, sender, client_id) => Found::HeldAs(reviews::is_held(
+            connection,
+            *conversation,
+            *sender,
+            client_id,
+        )?),
+        Need::OpenReviews(app) => Found::OpenReviews(reviews::open(connection, *app)?),
     })
 }

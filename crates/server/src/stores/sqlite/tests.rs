@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     Options, Sqlite, apps, conversations, erase, log, media, messages,
     open::{FILE, LATEST, Place, failure},
-    rooms, sessions, users,
+    reviews, rooms, sessions, users,
 };
 use crate::stores::{Folder, OpenError};
 
@@ -29,6 +29,7 @@ const ROWS: &[&str] = &[
     include_str!("migrations/V4__rows.sql"),
     include_str!("migrations/V5__rows.sql"),
     include_str!("migrations/V6__rows.sql"),
+    include_str!("migrations/V7__rows.sql"),
 ];
 
 fn place(folder: &Path) -> Place {
@@ -185,6 +186,7 @@ fn every_lookup_has_an_index() {
         log::LOOKUPS,
         media::LOOKUPS,
         messages::LOOKUPS,
+        reviews::LOOKUPS,
         rooms::LOOKUPS,
         sessions::LOOKUPS,
         users::LOOKUPS,

@@ -13,6 +13,7 @@ use chat::{
     User, UserId,
     event::{RoomHappening, Scene},
     model::{ApiKey, Details, Member, MemberRole, Picture, Quote, with_role},
+    review::{Filter, Review},
     room::Ban,
     session,
     store::{
@@ -146,6 +147,12 @@ impl Ledger {
             Change::Unsubscription { session, .. } | Change::SessionEnded(session) => {
                 self.apply_to(*session, change);
             }
+            // Nothing is told of these, and nobody's list shows them.
+            Change::FilterAdded(_)
+            | Change::FilterRemoved(..)
+            | Change::ReviewOpened(_)
+            | Change::Reported { .. }
+            | Change::ReviewClosed(_) => {}
             Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) | Change::Erased(..) => {}
             Change::WrittenErased(..) => unreachable!("nobody here asks for it"),
         }
@@ -611,6 +618,18 @@ impl Store for Tap {
     }
     fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
         self.store.vote(room, user)
+    }
+    fn filters(&self, app: AppId) -> Result<Vec<Arc<Filter>>, Fault> {
+        self.store.filters(app)
+    }
+    fn reviews(
+        &self,
+        app: AppId,
+        room: Option<ConversationId>,
+        offset: u64,
+        limit: u32,
+    ) -> Result<Vec<Arc<Review>>, Fault> {
+        self.store.reviews(app, room, offset, limit)
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.store.message(app, uuid)

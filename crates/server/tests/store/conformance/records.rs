@@ -109,6 +109,10 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Ban(found) => found.is_none(),
         Found::Wrote(found) => found.is_empty(),
         Found::Vote(found) => found.is_none(),
+        Found::Filters(found) => found.is_empty(),
+        Found::Review(found) => found.is_none(),
+        Found::HeldAs(found) => !found,
+        Found::OpenReviews(found) => found == 0,
         Found::Due(found) => found.rooms.is_empty() && found.bans.is_empty(),
     };
     let direct = ConversationKind::Direct;
@@ -142,6 +146,11 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::WroteSince(chat.id, Timestamp(i64::MIN)),
         Need::Vote(chat.id, ann.id),
         Need::Due(Timestamp(i64::MAX), 9),
+        Need::Filters(app.id),
+        Need::Review(app.id, nobody),
+        Need::ReviewOf(app.id, nobody),
+        Need::HeldAs(chat.id, ann.id, "id".to_owned()),
+        Need::OpenReviews(app.id),
         Need::HeirsOf(ann.id),
         Need::HeirsOf(UserId(9)),
         Need::Unsearched(ann.id),

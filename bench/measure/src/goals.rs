@@ -23,8 +23,8 @@ pub(crate) struct Goal {
 enum Beside {
     /// This server's, under the same load.
     Server(Server),
-    /// Palaver's own, under this load.
-    Load(Scenario),
+    /// Palaver's own, under this load, which is in a word.
+    Load(Scenario, &'static str),
 }
 
 const CPU: Figure = |sample| Some(sample.cpu());
@@ -53,13 +53,15 @@ pub(crate) fn goals() -> Vec<Goal> {
         }
     };
     let [node, oxide] = [Server::Node, Server::Oxide].map(|server| Some(Beside::Server(server)));
-    let alone = Some(Beside::Load(Scenario::Saturated1000));
+    let alone = Some(Beside::Load(Scenario::Saturated1000, "that without"));
+    let rooms = Some(Beside::Load(Scenario::Rooms, "that in 50 rooms"));
     want(&SATURATED, "CPU per delivery", node, CPU, 1.0 / 7.0);
     want(&SATURATED, "CPU per delivery", oxide, CPU, 0.7);
     want(&STEADY, "user CPU per delivery", node, USER, 0.3);
     want(&STEADY, "CPU per delivery", node, CPU, 0.75);
     want(&FROZEN, "CPU per delivery", alone, CPU, 1.1);
     want(&FROZEN, "time per delivery", alone, PAUSE, 1.1);
+    want(&[Scenario::Room], "CPU per delivery", rooms, CPU, 1.5);
     want(&[Scenario::Pairs], "CPU per delivery", node, CPU, 0.7);
     want(
         &[Scenario::Idle],
@@ -79,7 +81,7 @@ impl Goal {
         let ours = (self.scenario, Server::Palaver);
         match self.beside {
             Some(Beside::Server(server)) => runs.ratio(ours, (self.scenario, server), self.figure),
-            Some(Beside::Load(load)) => runs.ratio(ours, (load, Server::Palaver), self.figure),
+            Some(Beside::Load(load, _)) => runs.ratio(ours, (load, Server::Palaver), self.figure),
             None => runs.spread(self.scenario, Server::Palaver, self.figure),
         }
     }
@@ -96,7 +98,7 @@ impl Goal {
             Some(Beside::Server(server)) => {
                 format!("{load}: {words}, as a part of {}'s", server.title())
             }
-            Some(Beside::Load(_)) => format!("{load}: {words}, as a part of that without"),
+            Some(Beside::Load(_, other)) => format!("{load}: {words}, as a part of {other}"),
             None => format!("{load}: {words}"),
         }
     }

@@ -5,6 +5,7 @@ use std::{fmt::Write as _, path::Path, time::Duration};
 use crate::{
     figures::{Figure, Runs, Spread, number},
     goals::{goals, per},
+    load::{CONNECTIONS, IDLE},
     machine,
     sample::{Held, Sample},
     scenario::Scenario,
@@ -46,6 +47,7 @@ impl Page<'_> {
             self.goals().0,
             self.side_by_side(),
             self.frozen(),
+            self.rooms(),
             self.counts(),
             self.losses(),
         ]
@@ -70,6 +72,7 @@ impl Page<'_> {
             ("verdict", verdict),
             ("tables", self.side_by_side()),
             ("frozen", self.frozen()),
+            ("rooms", self.rooms()),
             ("counts", self.counts()),
             ("losses", self.losses()),
             ("profiles", self.profiles()),
@@ -122,9 +125,9 @@ impl Page<'_> {
         if self.resumed {
             notes += "\nThe run was interrupted and gone on with.\n";
         }
-        if self.connections < 10_000 {
+        if self.connections < CONNECTIONS {
             let most = number(self.connections as f64);
-            notes += &format!("\nOnly {most} connections could be opened, where it says more.\n");
+            notes += &format!("\nOnly {most} connections could be opened, where it takes more.\n");
         }
         for (run, problem) in self.runs.failures() {
             if self.absent.iter().all(|(server, _)| *server != run.server) {
@@ -186,7 +189,11 @@ impl Page<'_> {
         for &scenario in self.scenarios {
             let rows = match scenario {
                 Scenario::Idle => self.idle(),
-                Scenario::Burst | Scenario::Frozen1 | Scenario::Frozen100 => continue,
+                Scenario::Burst
+                | Scenario::Frozen1
+                | Scenario::Frozen100
+                | Scenario::Room
+                | Scenario::Rooms => continue,
                 _ => self.loaded(scenario),
             };
             let _ = writeln!(out, "### {}\n\n{rows}", scenario.title());
@@ -253,7 +260,8 @@ impl Page<'_> {
                 mebibytes(|sample| Some(sample.idle.as_ref()?.many_resident as f64)),
             ]);
         }
-        let (few, many) = (self.connections / 10, self.connections);
+        let many = self.connections.min(IDLE);
+        let few = many / 10;
         let (few, many) = (
             format!("resident MiB with {}", number(few as f64)),
             format!("with {}", number(many as f64)),
@@ -297,6 +305,48 @@ impl Page<'_> {
             "resident MiB",
             "KiB unsent for each",
             "kernel's KiB for that",
+        ];
+        table(&head, &rows)
+    }
+
+    /// One room with many readers, beside many rooms.
+    fn rooms(&self) -> String {
+        let mut rows = Vec::new();
+        for (scenario, rooms) in [(Scenario::Room, 1.0), (Scenario::Rooms, 50.0)] {
+            let spread = |figure: Figure| {
+                let spread = self.runs.spread(scenario, Server::Palaver, figure);
+                spread.map_or_else(nothing, Spread::show)
+            };
+            if self
+                .runs
+                .samples(scenario, Server::Palaver)
+                .next()
+                .is_none()
+            {
+                continue;
+            }
+            rows.push(vec![
+                number(rooms),
+                spread(|sample| Some(sample.joining.as_ref()?.readers as f64)),
+                spread(|sample| Some(sample.cpu())),
+                spread(|sample| Some(sample.rate())),
+                spread(|sample| Some(sample.reached.as_ref()?.median)),
+                spread(|sample| Some(sample.reached.as_ref()?.longest)),
+                spread(|sample| Some(sample.joining.as_ref()?.seconds)),
+                spread(|sample| Some(sample.joining.as_ref()?.cpu_each())),
+                spread(|sample| Some(sample.joining.as_ref()?.kilobytes_each())),
+            ]);
+        }
+        let head = [
+            "rooms",
+            "readers",
+            "CPU",
+            "deliveries/s",
+            "ms to reach all",
+            "longest",
+            "seconds to join",
+            "CPU to join",
+            "kB each",
         ];
         table(&head, &rows)
     }

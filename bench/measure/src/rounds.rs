@@ -16,7 +16,7 @@ use crate::{
     Options,
     figures::{Run, Runs, number},
     goals::goals,
-    load::OPEN,
+    load::{CONNECTIONS, OPEN},
     machine, profile,
     report::{Page, Profile},
     sample::Sample,
@@ -169,7 +169,7 @@ fn places(options: &Options) -> Done<Places> {
 }
 
 fn size(options: &Options) -> Size {
-    let wanted = if options.quick { 2_000 } else { 10_000 };
+    let wanted = if options.quick { 2_000 } else { CONNECTIONS };
     let connections = wanted.min(machine::open_files().saturating_sub(SPARE_FILES));
     if connections < wanted {
         eprintln!("only {connections} connections: the limit of open files allows no more");
@@ -194,7 +194,7 @@ fn size(options: &Options) -> Size {
 fn seconds(options: &Options, scenario: Scenario) -> f64 {
     match scenario {
         _ if options.quick => 1.0,
-        Scenario::Steady1000 | Scenario::Steady5000 => 5.0,
+        Scenario::Steady1000 | Scenario::Steady5000 | Scenario::Room | Scenario::Rooms => 5.0,
         _ => 4.0,
     }
 }
@@ -226,7 +226,8 @@ fn put_load(
         .args(["-c", &options.client_core.to_string()])
         .arg(me)
         .args(["load", "--scenario", scenario.name(), "--at", &running.at])
-        .args(["--pid", &running.pid().to_string(), "--talk", server.talk()])
+        .args(["--pid", &running.pid().to_string()])
+        .args(["--talk", server.talk(scenario), "--key", &running.key])
         .args(["--connections", &size.connections.to_string()])
         .args(["--seconds", &seconds(options, scenario).to_string()])
         .args(["--deadline", DEADLINE]);

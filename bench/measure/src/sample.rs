@@ -37,6 +37,10 @@ pub(crate) struct Sample {
     pub(crate) life: Option<Counts>,
     /// What the kernel keeps for readers that are frozen.
     pub(crate) held: Option<Held>,
+    /// What it took to have all readers in their rooms.
+    pub(crate) joining: Option<Joining>,
+    /// How long a message of a steady load took until everybody had it.
+    pub(crate) reached: Option<Reached>,
     /// Memory with few and with many idle connections.
     pub(crate) idle: Option<Idle>,
     /// Whatever else went wrong.
@@ -62,6 +66,26 @@ pub(crate) struct Held {
     pub(crate) unsent: u64,
     /// Memory that this takes, with all that the kernel needs around it.
     pub(crate) memory: u64,
+}
+
+/// What it took to connect readers and put them into their rooms.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Joining {
+    pub(crate) readers: u64,
+    /// From the first to the last.
+    pub(crate) seconds: f64,
+    /// CPU seconds of the server.
+    pub(crate) cpu: f64,
+    /// By how much its resident memory has grown, in kB.
+    pub(crate) grown: u64,
+}
+
+/// Milliseconds from sending a message until it has reached all readers and is acknowledged, the
+/// client's own work with it included.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Reached {
+    pub(crate) median: f64,
+    pub(crate) longest: f64,
 }
 
 /// Resident memory in kB with so many idle connections.
@@ -114,6 +138,18 @@ impl Sample {
         let idle = self.idle.as_ref()?;
         let grown = idle.many_resident as f64 - idle.few_resident as f64;
         Some(grown / (idle.many - idle.few).max(1) as f64)
+    }
+}
+
+impl Joining {
+    /// CPU microseconds of the server for each reader.
+    pub(crate) fn cpu_each(&self) -> f64 {
+        self.cpu * 1e6 / self.readers.max(1) as f64
+    }
+
+    /// kB of its memory for each reader.
+    pub(crate) fn kilobytes_each(&self) -> f64 {
+        self.grown as f64 / self.readers.max(1) as f64
     }
 }
 

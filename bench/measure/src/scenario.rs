@@ -24,6 +24,11 @@ pub(crate) enum Scenario {
     Pairs,
     /// 100 readers, and 1,000 messages of one writer at once.
     Burst,
+    /// One room of a live stream with 25,000 readers, 50,000 deliveries a second; others enter and
+    /// leave it all the time.
+    Room,
+    /// The same with the readers in 50 rooms.
+    Rooms,
     /// 10,000 connections that say who they are and then nothing.
     Idle,
 }
@@ -40,6 +45,8 @@ impl Scenario {
             Self::Frozen100 => "frozen100",
             Self::Pairs => "pairs",
             Self::Burst => "burst",
+            Self::Room => "room",
+            Self::Rooms => "rooms",
             Self::Idle => "idle",
         }
     }
@@ -55,6 +62,8 @@ impl Scenario {
             Self::Frozen100 => "1,000 readers, saturated, and 100 frozen",
             Self::Pairs => "1,000 pairs, saturated",
             Self::Burst => "1,000 messages at once to 100 readers",
+            Self::Room => "all readers in one room of a live stream",
+            Self::Rooms => "all readers in 50 rooms of live streams",
             Self::Idle => "10,000 idle connections",
         }
     }
@@ -68,18 +77,19 @@ impl Scenario {
         }
     }
 
-    /// Whether it is put on this server in this round. What frozen readers cost is asked of Palaver
-    /// alone. A load by which no goal is set beside a server is put on it once, for comparison.
+    /// Whether it is put on this server in this round. What frozen readers cost, and rooms of live
+    /// streams, is asked of Palaver alone. A load by which no goal is set beside a server is put on
+    /// it once, for comparison.
     pub(crate) fn includes(self, server: Server, round: u32) -> bool {
         match (server, self) {
             (Server::Palaver, _) => true,
-            (_, Self::Frozen1 | Self::Frozen100) => false,
+            (_, Self::Frozen1 | Self::Frozen100 | Self::Room | Self::Rooms) => false,
             (Server::Bun | Server::Floor, _) | (_, Self::Burst | Self::Idle) => round == 1,
             (Server::Node | Server::Oxide, _) => true,
         }
     }
 
-    /// Readers of the one conversation, where there is one.
+    /// Readers of the one conversation, where there is one and their number is given.
     pub(crate) fn readers(self) -> usize {
         match self {
             Self::Steady5000 | Self::Saturated5000 => 5_000,

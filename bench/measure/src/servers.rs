@@ -13,7 +13,7 @@ use std::{
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::load::Talk;
+use crate::{load::Talk, scenario::Scenario};
 
 /// How long a server may take to say where it listens.
 const START_WITHIN: Duration = Duration::from_secs(20);
@@ -52,6 +52,8 @@ pub(crate) struct Running {
     child: Child,
     /// ADDR:PORT.
     pub(crate) at: String,
+    /// A key for administration, where it has such keys.
+    pub(crate) key: String,
 }
 
 impl Server {
@@ -73,15 +75,17 @@ impl Server {
         }
     }
 
-    /// Which words it understands, for the load client's command line.
-    pub(crate) fn talk(self) -> &'static str {
-        let talk = match self {
-            Self::Palaver => Talk::Direct,
+    /// Which words it is spoken to in, for the load client's command line.
+    pub(crate) fn talk(self, scenario: Scenario) -> &'static str {
+        let talk = match (self, scenario) {
+            (Self::Palaver, Scenario::Room | Scenario::Rooms) => Talk::Stream,
+            (Self::Palaver, _) => Talk::Direct,
             _ => Talk::Rooms,
         };
         match talk {
             Talk::Direct => "direct",
             Talk::Rooms => "rooms",
+            Talk::Stream => "stream",
         }
     }
 
@@ -96,7 +100,7 @@ impl Server {
             fs::remove_dir_all(&places.work).map_err(|error| error.to_string())?;
         }
         fs::create_dir_all(&places.work).map_err(|error| error.to_string())?;
-        let program = self.program(places)?;
+        let (program, key) = self.program(places)?;
         let log = places.work.join("log");
         let log_file = File::create(&log).map_err(|error| error.to_string())?;
         let mut child = Command::new("taskset")
@@ -113,6 +117,7 @@ impl Server {
         let mut running = Running {
             child,
             at: String::new(),
+            key,
         };
         let (say, said) = mpsc::channel();
         thread::spawn(move || {
@@ -135,21 +140,26 @@ impl Server {
         Ok(running)
     }
 
-    /// Program and arguments.
-    fn program(self, places: &Places) -> Result<Vec<String>, String> {
+    /// Program and arguments, and a key for administration.
+    fn program(self, places: &Places) -> Result<(Vec<String>, String), String> {
         let node = places.bench.join("node");
         let text = |path: &Path| path.display().to_string();
-        Ok(match self {
+        let mut key = String::new();
+        let program = match self {
             Self::Palaver => {
                 let (palaver, data) = (text(&places.palaver), text(&places.work.join("data")));
                 let made = Command::new(&palaver)
                     .args(["app", "create", "bench", "--identity", "open", "--default"])
-                    .args(["--data", &data])
+                    .args(["--json", "--data", &data])
                     .output()
                     .map_err(|error| format!("{palaver}: {error}"))?;
                 if !made.status.success() {
                     return Err(String::from_utf8_lossy(&made.stderr).into_owned());
                 }
+                let app: serde_json::Value = serde_json::from_slice(&made.stdout)
+                    .map_err(|error| format!("{palaver}: {error}"))?;
+                let made = app.get("server_key").and_then(serde_json::Value::as_str);
+                made.ok_or("no server key was made")?.clone_into(&mut key);
                 let mut serve = vec![palaver, "serve".to_owned()];
                 for (name, value) in [
                     ("--data", data.as_str()),
@@ -169,7 +179,8 @@ impl Server {
                 text(&node.join("node.mjs")),
             ],
             Self::Bun => vec![text(&bun(&node)?), text(&node.join("bun.mjs"))],
-        })
+        };
+        Ok((program, key))
     }
 }
 

@@ -42,6 +42,10 @@ pub enum Query {
     Room {
         /// Which.
         room: RoomName,
+        /// Of its messages only what is older than something there.
+        before: Option<Before>,
+        /// How many of the newest messages to return at most; fewer where they are long.
+        limit: u32,
     },
     /// The conversations of a user in which something was said, the newest first.
     Conversations {
@@ -149,6 +153,8 @@ pub struct RoomView {
     pub pinned: Option<(MessageView, Option<Arc<User>>)>,
     /// Which answer of the poll the one who looks has chosen.
     pub voted: Option<u32>,
+    /// The messages that were asked for, oldest first.
+    pub messages: Vec<MessageView>,
 }
 
 /// Bytes of text and metadata in what a query finds, roughly.
@@ -248,15 +254,8 @@ pub fn run(
             limit,
         } => {
             let (conversation, viewer) = look.conversation(conversation, viewer.as_ref())?;
-            let found = &conversation.conversation;
-            let at = match before {
-                Some(Before::Message(message)) => {
-                    at.min(look.message_in(found, *message)?.g.saturating_sub(1))
-                }
-                Some(Before::G(g)) => at.min(g.saturating_sub(1)),
-                None => at,
-            };
-            let messages = sources.store.history(found, at, &page(*offset, *limit))?;
+            let page = page(*offset, *limit);
+            let messages = look.history(&conversation, *before, at, &page)?;
             Ok(View::History {
                 conversation,
                 viewer,
@@ -273,7 +272,18 @@ pub fn run(
                 viewer,
             })
         }
-        Query::Room { room } => look.room(room).map(|room| View::Room(Box::new(room))),
+        Query::Room {
+            room,
+            before,
+            limit,
+        } => {
+            let mut found = look.room(room)?;
+            if *limit > 0 {
+                let page = page(0, *limit);
+                found.messages = look.history(&found.conversation, *before, at, &page)?;
+            }
+            Ok(View::Room(Box::new(found)))
+        }
         Query::Conversations {
             user,
             kind,
@@ -414,7 +424,27 @@ impl Look<'_> {
             conversation,
             pinned,
             voted,
+            messages: Vec::new(),
         })
+    }
+
+    /// Messages of a conversation as of `at`, or older, oldest first.
+    fn history(
+        &self,
+        conversation: &ConversationView,
+        before: Option<Before>,
+        at: G,
+        page: &Page,
+    ) -> Result<Vec<MessageView>, QueryError> {
+        let found = &conversation.conversation;
+        let at = match before {
+            Some(Before::Message(message)) => {
+                at.min(self.message_in(found, message)?.g.saturating_sub(1))
+            }
+            Some(Before::G(g)) => at.min(g.saturating_sub(1)),
+            None => at,
+        };
+        Ok(self.store.history(found, at, page)?)
     }
 
     /// Who of the members the asker is, if any.

@@ -21,7 +21,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use chat::{
     App, Command, Event, ExternalId, Media, Passing, Query, Refusal, Reply, Subject, Topic, User,
-    UserId, UserRef, View, model::Secret,
+    UserId, UserRef, View,
+    model::{Picture, Secret},
 };
 use wire::socketio::Event as Incoming;
 
@@ -84,6 +85,12 @@ pub trait Dialect: Sync {
     /// actor once the socket's dialect is known; ids in payloads are compared with it.
     fn person(&self, subject: &Subject) -> ExternalId {
         subject.id.clone()
+    }
+
+    /// Whether whoever listens through it need not say who they are. Then the server lets an address
+    /// have a few such sockets at once.
+    fn is_read_by_anybody(&self) -> bool {
+        false
     }
 
     /// What a client event asks for. A refusal changes nothing and is shown by [`Dialect::answer`].
@@ -151,6 +158,14 @@ impl Site {
     /// Where a file of the media store is found.
     pub fn media_url(&self, media: &Media) -> String {
         format!("{}/media/{}", self.url, media.name)
+    }
+
+    /// Where a picture is found.
+    pub fn picture_url<'a>(&self, picture: &'a Picture) -> Cow<'a, str> {
+        match picture {
+            Picture::Url(url) => Cow::Borrowed(url),
+            Picture::Media(media) => Cow::Owned(self.media_url(media)),
+        }
     }
 }
 

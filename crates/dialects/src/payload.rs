@@ -8,7 +8,7 @@ use std::{fmt, ops::RangeInclusive};
 use bytes::Bytes;
 use chat::{ExternalId, Refusal, model::Metadata};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 use uuid::Uuid;
 use wire::socketio::Placeholder;
 
@@ -119,6 +119,12 @@ impl<'a> Field<'a> {
             .ok()
             .and_then(|placeholder| placeholder.resolve(attachments))
             .ok_or_else(|| invalid(self.name, "must be binary data"))
+    }
+
+    /// Objects.
+    pub fn objects(self) -> Result<Vec<Map<String, Value>>, Refusal> {
+        serde_json::from_str(self.json()?)
+            .map_err(|_| invalid(self.name, "must be an array of objects"))
     }
 
     /// A string, as it came. JSON can carry half of a surrogate pair, text cannot.
@@ -262,6 +268,11 @@ impl<'a> Field<'a> {
             .then(|| json.parse::<f64>().ok())
             .flatten()
             .filter(|number| number.is_finite())
+    }
+
+    /// A refusal of it; `must` continues the sentence.
+    pub fn wrong(self, must: &'static str) -> Refusal {
+        invalid(self.name, must)
     }
 
     fn json(self) -> Result<&'a str, Refusal> {

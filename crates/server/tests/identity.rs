@@ -19,7 +19,9 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use chat::{App, AppId, ExternalId, Identity, Role, Subject, Timestamp, model::Secret};
+use chat::{
+    App, AppId, ExternalId, Identity, Role, Subject, Timestamp, model::Secret, room::Standing,
+};
 use serde_json::{Value, json};
 use server::identity::{
     TokenError, Verified, public,
@@ -431,6 +433,47 @@ fn the_role_is_one_of_three_or_none() {
 }
 
 #[test]
+fn what_a_token_says_of_a_viewer_is_taken_or_unknown() {
+    let cases = [
+        (json!({}), None, None, 0),
+        (json!({"name": "Ada"}), Some("Ada"), None, 0),
+        (json!({"name": "  "}), None, None, 0),
+        (json!({"name": 5}), None, None, 0),
+        (json!({"name": "x".repeat(257)}), None, None, 0),
+        (
+            json!({"follower_since": "2026-03-01T13:30:05+01:00"}),
+            None,
+            Some(1_772_368_205_000),
+            0,
+        ),
+        (
+            json!({"follower_since": 1_772_368_205.25}),
+            None,
+            Some(1_772_368_205_250),
+            0,
+        ),
+        (json!({"follower_since": "yesterday"}), None, None, 0),
+        (json!({"follower_since": -1}), None, None, 0),
+        (json!({"follower_since": 1e300}), None, None, 0),
+        (json!({"follower_since": true}), None, None, 0),
+        (json!({"subscriber_months": 1_200}), None, None, 1_200),
+        (json!({"subscriber_months": 1_201}), None, None, 0),
+        (json!({"subscriber_months": -1}), None, None, 0),
+        (json!({"subscriber_months": 1.5}), None, None, 0),
+        (json!({"subscriber_months": "3"}), None, None, 0),
+    ];
+    for (payload, name, since, months) in cases {
+        let verified = verify_payload(&with(payload.clone(), json!({"sub": "u"}))).unwrap();
+        let Subject {
+            name: is, standing, ..
+        } = verified.subject;
+        assert_eq!(is.as_deref(), name, "{payload}");
+        assert_eq!(standing.follower_since, since.map(Timestamp), "{payload}");
+        assert_eq!(standing.subscriber_months, months, "{payload}");
+    }
+}
+
+#[test]
 fn a_key_of_a_set_is_chosen_by_its_name() {
     let set = json!({"keys": [
         with(rsa_jwk(), json!({"kid": "r", "alg": "RS256", "use": "sig"})),
@@ -535,7 +578,14 @@ fn public_keys_that_cannot_be_used_are_refused_with_words() {
 #[test]
 fn what_the_command_line_signs_verifies() {
     let app = app(SECRET, "");
-    let subject = Subject::new(ExternalId::text("ada"), Some(Role::Vendor));
+    let subject = Subject {
+        name: Some("Ada L.".to_owned()),
+        standing: Standing {
+            follower_since: Some(Timestamp(1_772_368_205_250)),
+            subscriber_months: 7,
+        },
+        ..Subject::new(ExternalId::text("ada"), Some(Role::Vendor))
+    };
     let token = sign(&app, &subject, NOW, 60).unwrap();
     let verified = verify(&app, &token, NOW).unwrap();
     assert_eq!(verified.subject, subject);

@@ -6,12 +6,7 @@ use std::{
     time::Instant,
 };
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
-
-use super::socket::Outcome;
+use super::{http, socket::Outcome};
 use crate::sample::{Counts, Held, Sample};
 
 /// Ticks per second in `/proc/PID/stat` (`USER_HZ`), the same on all machines that matter here.
@@ -193,9 +188,7 @@ impl<'a> Window<'a> {
 
 /// What Palaver's page says now.
 pub(crate) async fn counts(at: &str) -> Outcome<Counts> {
-    let page = get(at, "/metrics")
-        .await
-        .map_err(|error| format!("reading /metrics: {error}"))?;
+    let page = http::ask(at, "GET", "/metrics", "", "").await?;
     let value = |name: &str| {
         let line = page.lines().find_map(|line| line.strip_prefix(name));
         let value = line.and_then(|rest| rest.trim().parse().ok());
@@ -208,13 +201,4 @@ pub(crate) async fn counts(at: &str) -> Outcome<Counts> {
         messages: value("palaver_messages_total ")?,
         commits: value("palaver_commits_total ")?,
     })
-}
-
-async fn get(at: &str, path: &str) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(at).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    Ok(answer)
 }

@@ -1,7 +1,10 @@
 //! The load client: a process of its own, so that it can be put on a core of its own. It prints a
 //! [`Sample`] as one line of JSON. All that it does is on one thread.
 
+mod beat;
+mod churn;
 mod crowd;
+mod http;
 mod idle;
 mod meter;
 mod relay;
@@ -26,6 +29,18 @@ pub(crate) const OPEN: &str = "measuring";
 const STEADY: f64 = 50_000.0;
 /// Broadcasts under way at once when saturated.
 const OUTSTANDING: usize = 8;
+/// Connections that do nothing.
+pub(crate) const IDLE: usize = 10_000;
+/// Rooms, where there are several, of a live stream.
+const ROOMS: usize = 50;
+/// Readers of all of them.
+const WATCHERS: usize = 25_000;
+/// Sockets that enter and leave them.
+const CHURNERS: usize = 100;
+/// Bytes of a delivered packet that has room for all that a live stream says of a message.
+const WATCHED_BYTES: usize = 480;
+/// Connections that it takes to have all readers of a live stream.
+pub(crate) const CONNECTIONS: usize = WATCHERS + ROOMS + CHURNERS;
 
 /// Puts one load on one server.
 #[derive(Args)]
@@ -40,6 +55,9 @@ pub(crate) struct LoadArgs {
     pid: u32,
     #[arg(long)]
     talk: Talk,
+    /// An API key for administration, where the server has such keys.
+    #[arg(long, default_value = "")]
+    key: String,
     /// It collects garbage at SIGUSR2.
     #[arg(long)]
     collects: bool,
@@ -62,6 +80,7 @@ struct Plan {
     at: Rc<str>,
     pid: u32,
     talk: Talk,
+    key: String,
     collects: bool,
     bytes: usize,
     time: Duration,
@@ -70,7 +89,7 @@ struct Plan {
 impl Plan {
     /// Whether the server has a page of counters: Palaver has.
     fn is_counted(&self) -> bool {
-        self.talk == Talk::Direct
+        self.talk != Talk::Rooms
     }
 
     fn announce(&self) {
@@ -94,8 +113,12 @@ async fn carry_out(args: LoadArgs) -> Outcome<Sample> {
         at: args.at.into(),
         pid: args.pid,
         talk: args.talk,
+        key: args.key,
         collects: args.collects,
-        bytes: args.bytes,
+        bytes: match args.talk {
+            Talk::Stream => WATCHED_BYTES,
+            Talk::Direct | Talk::Rooms => args.bytes,
+        },
         time: Duration::from_secs_f64(args.seconds),
     };
     let room = |readers: usize, writers| Shape {
@@ -103,6 +126,18 @@ async fn carry_out(args: LoadArgs) -> Outcome<Sample> {
         readers: readers.min(args.connections - OUTSTANDING),
         frozen: args.scenario.frozen(),
         writers,
+        churners: 0,
+    };
+    // The same sockets, and as many messages for each, in one room or in many.
+    let watched = |rooms: usize| {
+        let readers = WATCHERS.min(args.connections - ROOMS - CHURNERS) / ROOMS;
+        Shape {
+            rooms,
+            readers: readers * (ROOMS / rooms),
+            frozen: 0,
+            writers: ROOMS / rooms,
+            churners: CHURNERS,
+        }
     };
     match args.scenario {
         Scenario::Steady1000 | Scenario::Steady5000 => {
@@ -123,12 +158,21 @@ async fn carry_out(args: LoadArgs) -> Outcome<Sample> {
                 readers: 1,
                 frozen: 0,
                 writers: 1,
+                churners: 0,
             };
             relay::run(&plan, &shape, Pace::Saturated).await
         }
         Scenario::Burst => relay::run(&plan, &room(100, 1), Pace::Burst(1_000)).await,
+        Scenario::Room | Scenario::Rooms => {
+            let shape = watched(match args.scenario {
+                Scenario::Room => 1,
+                _ => ROOMS,
+            });
+            let pace = Pace::Steady(STEADY / shape.readers as f64);
+            relay::run(&plan, &shape, pace).await
+        }
         Scenario::Idle => {
-            let many = 10_000.min(args.connections);
+            let many = IDLE.min(args.connections);
             idle::run(&plan, many / 10, many).await
         }
     }

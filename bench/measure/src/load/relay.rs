@@ -10,19 +10,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{
-    task::spawn_local,
-    time::{sleep, sleep_until},
-};
+use tokio::{task::spawn_local, time::sleep};
 
 use super::{
     Plan,
+    beat::Beat,
+    churn::Churn,
     crowd::gather,
-    meter::{Window, counts, held},
+    meter::{Cpu, Window, counts, held, resident},
     socket::{Outcome, Reader, Writer, connect},
     talk::{Room, Talk, read_ack, read_body},
 };
-use crate::sample::{Held, Sample};
+use crate::sample::{Held, Joining, Reached, Sample};
 
 /// Time under load before measuring begins: compilers that compile while running need it.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -50,6 +49,8 @@ pub(super) struct Shape {
     pub(super) frozen: usize,
     /// Writers of each room.
     pub(super) writers: usize,
+    /// Sockets in all that enter and leave the rooms meanwhile.
+    pub(super) churners: usize,
 }
 
 /// When the next message is sent.
@@ -72,6 +73,7 @@ struct Relay {
     streams: Vec<Stream>,
     /// Kept open, and never looked at.
     frozen: Vec<Reader>,
+    churn: Rc<Churn>,
     sending: Cell<bool>,
     /// Messages that came, and their bytes.
     came: Cell<u64>,
@@ -79,6 +81,8 @@ struct Relay {
     last_bytes: Cell<usize>,
     acknowledged: Cell<u64>,
     disordered: Cell<u64>,
+    /// Milliseconds in which a message of a steady load has reached everybody.
+    reached: RefCell<Vec<f64>>,
     problems: RefCell<Vec<String>>,
 }
 
@@ -89,6 +93,8 @@ struct Stream {
     next: Cell<u64>,
     /// Arrivals that the last one still waits for, its acknowledgement among them.
     left: Cell<usize>,
+    /// When it was sent.
+    since: Cell<Instant>,
 }
 
 /// Carries out a run.
@@ -121,6 +127,7 @@ pub(super) async fn run(plan: &Plan, shape: &Shape, pace: Pace) -> Outcome<Sampl
         let so_far = || relay.so_far();
         window.close(so_far, &mut sample).await?;
         sample.held = relay.held(plan)?;
+        sample.reached = relay.reached();
         relay.sending.set(false);
         relay.drain().await;
     }
@@ -128,23 +135,32 @@ pub(super) async fn run(plan: &Plan, shape: &Shape, pace: Pace) -> Outcome<Sampl
         sample.life = Some(counts(&plan.at).await?);
     }
     relay.settle(&mut sample);
+    relay.churn.end(&mut sample).await;
     Ok(sample)
 }
 
 /// Connects everybody; each reader is in its room before anybody writes.
 async fn set_up(plan: &Plan, shape: &Shape, pace: Pace, sample: &mut Sample) -> Outcome<Rc<Relay>> {
     let (talk, readers, writers) = (plan.talk, shape.readers, shape.writers);
+    let made = Rc::new(talk.rooms(plan, shape.rooms).await?);
     let at = plan.at.clone();
+    let before = (Instant::now(), Cpu::of(plan.pid)?, resident(plan.pid)?);
     let entered = gather(shape.rooms * readers, move |number| {
-        let at = Rc::clone(&at);
+        let (at, made) = (Rc::clone(&at), Rc::clone(&made));
         async move {
-            let mut room = Room::new(number / readers);
+            let mut room = made.get(number / readers).cloned().unwrap_or_default();
             let mut socket = connect(&at).await?;
             let again = talk.enter(&mut socket, &mut room).await?;
             Ok((socket, room, again))
         }
     })
     .await?;
+    sample.joining = Some(Joining {
+        readers: entered.len() as u64,
+        seconds: before.0.elapsed().as_secs_f64(),
+        cpu: Cpu::of(plan.pid)?.all() - before.1.all(),
+        grown: resident(plan.pid)?.saturating_sub(before.2),
+    });
     let at = plan.at.clone();
     let sockets = gather(shape.rooms * writers, move |_| {
         let at = Rc::clone(&at);
@@ -162,6 +178,7 @@ async fn set_up(plan: &Plan, shape: &Shape, pace: Pace, sample: &mut Sample) -> 
         writer: Rc::clone(&socket.writer),
         next: Cell::new(0),
         left: Cell::new(0),
+        since: Cell::new(Instant::now()),
     });
     let mut frozen = Vec::new();
     for room in &rooms {
@@ -178,12 +195,14 @@ async fn set_up(plan: &Plan, shape: &Shape, pace: Pace, sample: &mut Sample) -> 
         readers,
         streams: streams.collect(),
         frozen,
+        churn: Churn::begin(plan, &rooms, shape.churners).await?,
         sending: Cell::new(false),
         came: Cell::new(0),
         bytes: Cell::new(0),
         last_bytes: Cell::new(0),
         acknowledged: Cell::new(0),
         disordered: Cell::new(0),
+        reached: RefCell::default(),
         problems: RefCell::default(),
     });
     for (number, socket) in sockets.into_iter().enumerate() {
@@ -235,6 +254,7 @@ impl Relay {
     fn send(&self, number: usize, stream: &Stream) {
         let n = stream.next.replace(stream.next.get() + 1);
         stream.left.set(self.readers + 1);
+        stream.since.set(Instant::now());
         let frame = self.talk.message(&stream.room, number, n, self.body.get());
         stream.writer.write(&frame);
     }
@@ -248,21 +268,30 @@ impl Relay {
             return;
         }
         stream.left.set(stream.left.get().saturating_sub(1));
-        if stream.left.get() == 0 && self.sending.get() && matches!(self.pace, Pace::Saturated) {
-            self.send(number, stream);
+        if stream.left.get() > 0 || !self.sending.get() {
+            return;
+        }
+        match self.pace {
+            Pace::Saturated => self.send(number, stream),
+            Pace::Steady(_) => {
+                let took = stream.since.get().elapsed().as_secs_f64() * 1e3;
+                self.reached.borrow_mut().push(took);
+            }
+            Pace::Burst(_) => {}
         }
     }
 
     /// A reader, of `count` streams from `first`.
     async fn follow(self: Rc<Self>, first: usize, count: usize, mut socket: Reader) {
         let mut expected = vec![0; count];
+        let (beginning, key) = self.talk.arrival();
         let mut hint = 0;
         let problem = loop {
             let read = socket.read(|packet| {
-                if !packet.starts_with(br#"42["new_message""#) {
+                if !packet.starts_with(beginning) {
                     return;
                 }
-                let Some((number, n)) = read_body(packet, &mut hint) else {
+                let Some((number, n)) = read_body(packet, key, &mut hint) else {
                     let words = String::from_utf8_lossy(packet).into_owned();
                     self.problems.borrow_mut().push(words);
                     return;
@@ -324,18 +353,11 @@ impl Relay {
         Ok(())
     }
 
-    /// Streams take turns at `rate` messages a second. The pauses vary, so that they do not beat
-    /// with the clock by which the kernel tells user time from system time.
+    /// Streams take turns at `rate` messages a second.
     async fn keep_pace(self: Rc<Self>, rate: f64) {
-        let mut due = tokio::time::Instant::now();
-        let mut random = 0x2545_f491_4f6c_dd1d_u64;
+        let mut beat = Beat::new(rate);
         for (number, stream) in self.streams.iter().enumerate().cycle() {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            let part = 0.5 + (random >> 11) as f64 / (1_u64 << 53) as f64;
-            due += Duration::from_secs_f64(part / rate);
-            sleep_until(due).await;
+            beat.next().await;
             if !self.sending.get() {
                 return;
             }
@@ -375,7 +397,18 @@ impl Relay {
         self.streams.iter().map(|stream| stream.next.get()).sum()
     }
 
+    /// How long it took until everybody had a message and it was acknowledged.
+    fn reached(&self) -> Option<Reached> {
+        let mut all = self.reached.borrow_mut();
+        all.sort_by(f64::total_cmp);
+        Some(Reached {
+            median: *all.get(all.len() / 2)?,
+            longest: *all.last()?,
+        })
+    }
+
     async fn open<'a>(&self, plan: &'a Plan) -> Outcome<Window<'a>> {
+        self.reached.borrow_mut().clear();
         Window::open(&plan.at, plan.pid, plan.is_counted(), || self.so_far()).await
     }
 

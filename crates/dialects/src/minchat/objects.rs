@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use chat::{
     ConversationKind, ConversationView, Media, MessageView, UserId,
     event::Scene,
-    model::{Conversation, Details, MediaKind, Member, Metadata, Picture},
+    model::{Conversation, Details, MediaKind, Member, Metadata},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -57,7 +57,7 @@ impl<'a> User<'a> {
             id: user.uuid,
             username: &user.external.text,
             name: user.name(),
-            avatar: picture(site, user.profile.avatar.as_ref()),
+            avatar: user.profile.avatar.as_ref().map(|it| site.picture_url(it)),
             metadata: user.profile.metadata.as_ref(),
             created_at: Rfc3339(user.created_at),
             last_active: Rfc3339(user.last_active),
@@ -125,7 +125,7 @@ impl<'a> Chat<'a> {
         } else {
             (
                 Cow::Borrowed(details.title.as_deref().unwrap_or(GROUP)),
-                picture(site, details.avatar.as_ref()),
+                details.avatar.as_ref().map(|it| site.picture_url(it)),
             )
         };
         Self {
@@ -156,7 +156,8 @@ fn face<'a>(
         (Some(viewer), members) => {
             let other = members.iter().find(|member| member.user.id != viewer);
             other.map_or((Cow::Borrowed(DELETED), None), |other| {
-                let avatar = picture(site, other.user.profile.avatar.as_ref());
+                let avatar = other.user.profile.avatar.as_ref();
+                let avatar = avatar.map(|it| site.picture_url(it));
                 (Cow::Borrowed(other.user.name()), avatar)
             })
         }
@@ -254,13 +255,6 @@ fn size(bytes: u64) -> String {
     } else {
         format!("{:.2} MB", kilobytes / 1024.0)
     }
-}
-
-fn picture<'a>(site: &Site, picture: Option<&'a Picture>) -> Option<Cow<'a, str>> {
-    Some(match picture? {
-        Picture::Url(url) => Cow::Borrowed(url),
-        Picture::Media(media) => Cow::Owned(site.media_url(media)),
-    })
 }
 
 /// Whether a user is online.

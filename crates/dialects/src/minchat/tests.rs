@@ -123,17 +123,17 @@ fn events_become_commands_and_queries() {
         (
             "room.join",
             json!({"channelId": C, "apiKey": key}),
-            r#"Join { conversation: 00000000-0000-0000-0000-00000000000c, by: None, dialect: "minchat" }"#,
+            r#"Join { conversation: Uuid(00000000-0000-0000-0000-00000000000c), by: None, spelling: None, dialect: "minchat" }"#,
         ),
         (
             "room.leave",
             json!({"channelId": C, "apiKey": key}),
-            r#"Leave { conversation: 00000000-0000-0000-0000-00000000000c, dialect: "minchat" }"#,
+            r#"Leave { conversation: Uuid(00000000-0000-0000-0000-00000000000c), dialect: "minchat" }"#,
         ),
         (
             "message",
             json!({"text": "Hi", "chat_id": C, "user_id": A, "apiKey": key, "file": null}),
-            r#"Send { to: Conversation(Uuid(00000000-0000-0000-0000-00000000000c)), sender: Uuid(00000000-0000-0000-0000-000000000001), body: Body { text: "Hi", media: [], metadata: None }, client_id: None }"#,
+            r#"Send { to: Conversation(Uuid(00000000-0000-0000-0000-00000000000c)), sender: Uuid(00000000-0000-0000-0000-000000000001), body: Body { text: "Hi", media: [], metadata: None, reply_to: None }, client_id: None }"#,
         ),
         (
             "message.update",

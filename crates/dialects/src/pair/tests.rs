@@ -215,11 +215,7 @@ fn other_kinds_of_conversation_are_not_shown() {
     }
 }
 
-fn typing(
-    kind: ConversationKind,
-    sign: Sign,
-    audience: Audience,
-) -> Option<(&'static str, String)> {
+fn typing(kind: ConversationKind, sign: Sign, audience: Audience) -> Option<(String, String)> {
     let (receiver, writer) = two();
     let place = sample::conversation(kind, &[&receiver, &writer]);
     let passing = Passing {

@@ -1,11 +1,17 @@
 //! The `stream` dialect: the chatrooms of live streams, for readers who need not say who they are.
 //!
 //! `incoming` reads its two events, `outgoing` writes what happens in a room; `objects` are what it
-//! shows, on sockets as over HTTP, `words` how it explains. The contract and what it leaves open are
+//! shows, `pages` what it shows over HTTP only, `words` how it explains. The contract and what it leaves open are
 //! in `docs/dialects/stream.md`, and `transcripts/` holds it as conversations.
 
+pub mod further;
 mod incoming;
+pub mod objects;
 mod outgoing;
+pub mod pages;
+pub mod rest;
+#[cfg(test)]
+mod tests;
 pub mod words;
 
 use chat::{Event, Passing, Refusal, Topic};
@@ -27,6 +33,10 @@ impl Dialect for Stream {
 
     fn claims(&self, event: &Incoming) -> bool {
         incoming::claims(event)
+    }
+
+    fn is_read_by_anybody(&self) -> bool {
+        true
     }
 
     fn read(&self, _seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {

@@ -153,6 +153,9 @@ pub(super) fn sign_token(args: &SignArgs) -> Done {
         app: args.app.clone(),
         subject: args.subject.clone(),
         role: role.map(str::to_owned),
+        name: args.name.clone(),
+        follower_since: args.follower_since.clone(),
+        subscriber_months: args.subscriber_months,
         ttl: args.ttl,
     };
     let Answer::Token { token } = ask(&args.settings, &request)? else {

@@ -167,6 +167,15 @@ struct SignArgs {
     /// What the user is in a market.
     #[arg(long, value_enum)]
     role: Option<RoleArg>,
+    /// What others are shown in the chat of a live stream.
+    #[arg(long)]
+    name: Option<String>,
+    /// Since when the user follows the channel, as in 2026-03-01T12:30:05Z.
+    #[arg(long, value_name = "TIME")]
+    follower_since: Option<String>,
+    /// For how many months the user has subscribed to the channel.
+    #[arg(long, value_name = "MONTHS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1_200))]
+    subscriber_months: u32,
     /// Seconds until it expires.
     #[arg(long, value_name = "SECONDS", default_value_t = 3_600)]
     ttl: u64,

@@ -138,6 +138,7 @@ impl Config {
             remember: sessions.remember_seconds,
             expiry_grace: self.identity.expiry_grace_seconds,
             rate: rate(limits.events_per_second, limits.event_burst),
+            readers_per_ip: limits.stream_readers_per_ip,
             without_recovery: sessions.without_recovery.clone(),
             ..HubConfig::default()
         }
@@ -172,6 +173,7 @@ impl Config {
             per_ip: rate(limits.per_ip_per_second, limits.per_ip_burst),
             per_app: rate(limits.per_app_per_second, limits.per_app_burst),
             per_user: rate(limits.per_user_per_second, limits.per_user_burst),
+            keyless_per_minute: NonZeroU32::new(limits.stream_requests_per_minute),
         }
     }
 

@@ -129,6 +129,9 @@ settings! {
         connections: usize = 100_000, 1 to 10_000_000;
         /// Connections from one IPv4 address or IPv6 /64 network; loopback is not counted.
         connections_per_ip: usize = 4096, 1 to 10_000_000;
+        /// Sockets from one IPv4 address or IPv6 /64 network that may read the rooms of live streams
+        /// without a token or key; 0 is no limit. Loopback is not counted.
+        stream_readers_per_ip: usize = 10, 0 to 10_000_000;
         /// Events a second that a socket may send in the long run; 0 is no limit. A faster one is
         /// read more slowly; nothing is refused.
         events_per_second: u32 = 50, 0 to 1_000_000;
@@ -148,6 +151,9 @@ settings! {
         per_user_per_second: u32 = 50, 0 to 1_000_000;
         /// As many may come at once before that.
         per_user_burst: u32 = 300, 1 to 1_000_000;
+        /// Requests a minute about live streams from one IPv4 address or IPv6 /64 network that bring no
+        /// key; 0 is no limit. Loopback is not counted. Too many are refused (429).
+        stream_requests_per_minute: u32 = 100, 0 to 1_000_000;
         /// HTTP requests that are carried out at once. More wait, and after two seconds are told to
         /// come again (503).
         requests: usize = 256, 1 to 1_000_000;

@@ -7,7 +7,12 @@ use std::sync::Arc;
 
 use chat::{AppId, Fault, G, Subject, Timestamp};
 
-use super::{Hub, offset::Key, session::Session, topic::Topic};
+use super::{
+    Hub,
+    offset::Key,
+    session::{Listening, Session},
+    topic::Topic,
+};
 /// Events read from the log at once.
 const PAGE: u32 = 512;
 
@@ -50,9 +55,8 @@ impl Hub {
             return Some(Returning::Inherit(session));
         };
         let places = session.portrait(from).places;
-        let is_here = |(topic, since): &(Arc<Topic>, G)| {
-            topic.floor() <= from.max(Key::end_of(*since)).whole()
-        };
+        let is_here =
+            |place: &Listening| place.topic.floor() <= from.max(Key::end_of(place.since)).whole();
         let all_here = places.iter().all(is_here);
         all_here.then(|| self.go_on(session, from, &places))
     }
@@ -81,7 +85,7 @@ impl Hub {
             bytes: self.config.replay_bytes,
         };
         let places = session.portrait(from).places;
-        for (topic, since) in &places {
+        for Listening { topic, since, .. } in &places {
             let from = from.max(Key::end_of(*since)).whole();
             if !self.fill(topic, from, &mut budget)? {
                 return Ok(Returning::Inherit(session));
@@ -91,11 +95,11 @@ impl Hub {
     }
 
     /// All that was missed is in memory; the session goes on unless that is too old.
-    fn go_on(&self, session: Arc<Session>, from: Key, places: &[(Arc<Topic>, G)]) -> Returning {
+    fn go_on(&self, session: Arc<Session>, from: Key, places: &[Listening]) -> Returning {
         let age = i64::try_from(self.config.replay.as_millis()).unwrap_or(i64::MAX);
         let oldest = Timestamp(self.now().0.saturating_sub(age));
         // An event at `from` itself was seen, at least in part, however long ago that was.
-        let missed = |(topic, since): &(Arc<Topic>, G)| topic.first_after(from.g.max(*since));
+        let missed = |place: &Listening| place.topic.first_after(from.g.max(place.since));
         if places
             .iter()
             .filter_map(missed)

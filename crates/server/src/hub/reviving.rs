@@ -200,8 +200,9 @@ impl Ended {
     }
 
     fn since(&self, g: G) -> Vec<Unsubscribe> {
-        let ends = self.0.iter().map(|(_, end)| *end);
-        ends.filter(|end| end.until > g).collect()
+        // They were noted in the order of their places.
+        let first = self.0.partition_point(|(_, end)| end.until <= g);
+        self.0.range(first..).map(|(_, end)| *end).collect()
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     offset::Key,
     permits::Permits,
     session::{Collected, Session},
-    topic::Topic,
+    topic::{Spelling, Topic},
 };
 use crate::listen::{Close, Handle};
 
@@ -72,6 +72,12 @@ pub(crate) enum Delivery {
         topic: Arc<Topic>,
         member: usize,
         cursor: Key,
+        spelling: Option<Arc<Spelling>>,
+    },
+    /// It calls a topic so from now on.
+    Respelled {
+        slot: u32,
+        spelling: Option<Arc<Spelling>>,
     },
     /// It does not listen to a topic any longer after this place.
     Detached { slot: u32, until: Key },
@@ -136,6 +142,11 @@ impl Socket {
             *next - 1
         });
         Some(*vacant.insert(slot))
+    }
+
+    /// The number of a topic that it listens to.
+    pub(crate) fn slot(&self, place: chat::Topic) -> Option<u32> {
+        self.slots.lock().taken.get(&place).copied()
     }
 
     /// It does not listen to a topic any longer after `until`. It may listen to it again from then

@@ -18,10 +18,10 @@ use super::{
     presence::Going,
     present::Standing,
     seat::Voice,
-    session::{Collected, Portrait},
+    session::{Collected, Listening, Portrait},
     socket::{Delivery, Socket},
     ticket::Ticket,
-    topic::{Fetched, Grain, Render, Run, Topic},
+    topic::{Fetched, Grain, Render, Run, Spelling, Topic},
 };
 use crate::listen::{Close, Outgoing};
 
@@ -40,6 +40,8 @@ pub(crate) struct Stream {
     written: Key,
     tickets: VecDeque<Ticket>,
     open_bytes: usize,
+    /// It has stopped listening to something, or was not let listen, since this was last asked.
+    ended: bool,
     /// It must go, for good.
     pub(crate) dismissed: bool,
     /// What was written before the last ping, and before the one before it.
@@ -56,6 +58,8 @@ struct Subscription {
     topic: Arc<Topic>,
     member: usize,
     cursor: Key,
+    /// What it calls the place, if that is shown.
+    spelling: Option<Arc<Spelling>>,
     /// What comes after this is not shown.
     end: Option<Key>,
 }
@@ -82,6 +86,7 @@ impl Stream {
             written,
             tickets: VecDeque::new(),
             open_bytes: 0,
+            ended: false,
             dismissed: false,
             pinged: [Key::default(); 2],
             identities: Vec::new(),
@@ -102,12 +107,18 @@ impl Stream {
         } = portrait;
         self.identify(&identities);
         let mut again: Vec<Ticket> = Vec::new();
-        for (topic, since) in &places {
-            topic.add(&self.socket, from.max(Key::end_of(*since)));
+        for Listening {
+            topic,
+            since,
+            spelling,
+        } in &places
+        {
+            let cursor = from.max(Key::end_of(*since));
+            topic.add(&self.socket, cursor, spelling.as_deref());
         }
         // Some may have ended since the portrait was drawn, when the socket was not in there yet.
         let standing = self.socket.session.listening();
-        for (topic, since) in places {
+        for Listening { topic, since, .. } in places {
             if !standing.contains(&Arc::as_ptr(&topic)) {
                 self.socket
                     .detach(topic.place, Key::end_of(self.hub.barrier()));
@@ -197,6 +208,16 @@ impl Stream {
     /// Events that are not answered yet.
     pub(crate) fn open_tickets(&self) -> usize {
         self.tickets.len()
+    }
+
+    /// Whether something that it listened to has ended, or was refused, since this was last asked.
+    pub(crate) fn take_ended(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Whether it listens to something, or may have asked to.
+    pub(crate) fn reads(&self) -> bool {
+        !self.tickets.is_empty() || self.subscriptions.iter().any(Option::is_some)
     }
 
     /// Bytes that those hold, roughly.
@@ -332,11 +353,13 @@ impl Stream {
                     topic,
                     member,
                     cursor,
+                    spelling,
                 } => {
                     let subscription = Subscription {
                         topic,
                         member,
                         cursor,
+                        spelling,
                         end: None,
                     };
                     let slot = slot as usize;
@@ -345,6 +368,11 @@ impl Stream {
                     }
                     if let Some(place) = self.subscriptions.get_mut(slot) {
                         *place = Some(subscription);
+                    }
+                }
+                Delivery::Respelled { slot, spelling } => {
+                    if let Some(Some(subscription)) = self.subscriptions.get_mut(slot as usize) {
+                        subscription.spelling = spelling;
                     }
                 }
                 Delivery::Detached { slot, until } => {
@@ -453,6 +481,7 @@ impl Stream {
         if subscription.end.is_some_and(|end| end <= until) {
             self.hub.leave(&subscription.topic, subscription.member);
             *place = None;
+            self.ended = true;
             self.ending.retain(|ending| *ending != slot);
             self.socket.free_slot(slot);
         }
@@ -469,6 +498,7 @@ impl Stream {
             metrics: &self.hub.metrics,
             site: &self.hub.config.site,
             offsets: self.offsets,
+            spelling: subscription.spelling.as_ref(),
             reader: self.socket.session.seed.id,
         };
         let topic = &subscription.topic;

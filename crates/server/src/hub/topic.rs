@@ -3,26 +3,35 @@
 //! A topic is a (conversation or person) x dialect x namespace. The sequencer appends one segment
 //! per turn; readers move cursors over it. Frames are rendered when the first reader needs them.
 
+mod segment;
+mod spelling;
+
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use chat::{Event, G, SessionId, Timestamp};
-use dialects::{Audience, Dialect, Shown, Site, Stage};
+use chat::{Event, G, Timestamp};
+use dialects::{Audience, Dialect, Site, Stage};
 use parking_lot::Mutex;
 use slab::Slab;
 
-use crate::metrics::Metrics;
-
+pub(crate) use self::{
+    segment::{Fetched, Grain, Render, Run},
+    spelling::Spelling,
+};
+use self::{
+    segment::{Segment, Taken},
+    spelling::Spellings,
+};
 use super::{
     lap::Lap,
-    offset::{Epochs, Key},
+    offset::Key,
     socket::{Delivery, Socket},
     timers,
 };
@@ -54,8 +63,6 @@ struct Ring {
     segments: VecDeque<Arc<Segment>>,
     /// Of the turn that is under way; readers do not see them yet.
     open: Vec<Arc<Event>>,
-    /// What the segments hold in memory, in bytes.
-    bytes: usize,
     /// Everything up to here has left memory.
     floor: G,
     /// Until when nothing is let go of: what was brought back must stay until it is read.
@@ -65,6 +72,10 @@ struct Ring {
 #[derive(Default)]
 struct Members {
     slab: Slab<Member>,
+    /// Left since it was last seen whether the slab could be smaller.
+    left: usize,
+    /// What some of them call the place.
+    spellings: Spellings,
     /// Of waking them.
     lap: Lap,
 }
@@ -73,34 +84,6 @@ struct Members {
 struct Member {
     socket: Arc<Socket>,
     slot: u32,
-}
-
-/// What a reader gets from a topic.
-#[derive(Default)]
-pub(crate) struct Fetched {
-    /// In order.
-    pub(crate) runs: Vec<Run>,
-    /// There is more up to the cap; the budget is spent.
-    pub(crate) full: bool,
-    /// There is more after the cap.
-    pub(crate) later: bool,
-}
-
-/// How finely frames are handed out.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Grain {
-    /// All frames of a segment as one run.
-    Segment,
-    /// Each frame by itself, so that the frames of several topics can be merged.
-    Frame,
-}
-
-/// Frames that stand together in a segment.
-pub(crate) struct Run {
-    pub(crate) bytes: Bytes,
-    /// The key of the last frame.
-    pub(crate) last: Key,
-    pub(crate) frames: u32,
 }
 
 impl Topic {
@@ -159,10 +142,8 @@ impl Topic {
     /// Ends the turn: its events become one segment. Returns what that holds in memory, in bytes.
     pub(crate) fn seal(&self) -> usize {
         let mut ring = self.ring.lock();
-        let segment = Segment::new(std::mem::take(&mut ring.open));
-        let weight = segment.weight;
-        ring.bytes += weight;
-        self.memory.fetch_add(weight, Ordering::Relaxed);
+        let segment = Segment::new(std::mem::take(&mut ring.open), &self.memory);
+        let weight = segment.weight();
         ring.segments.push_back(Arc::new(segment));
         weight
     }
@@ -191,9 +172,7 @@ impl Topic {
         ring.pinned = timers::now().checked_add(PINNED);
         // Searches go by the numbers of segments, and an empty one has none.
         if !events.is_empty() {
-            let segment = Segment::new(events);
-            ring.bytes += segment.weight;
-            self.memory.fetch_add(segment.weight, Ordering::Relaxed);
+            let segment = Segment::new(events, &self.memory);
             ring.segments.push_front(Arc::new(segment));
         }
         true
@@ -206,8 +185,6 @@ impl Topic {
         if self.is_lasting {
             ring.floor = ring.floor.max(until);
         }
-        let bytes = std::mem::take(&mut ring.bytes);
-        self.memory.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// One more session listens.
@@ -228,8 +205,6 @@ impl Topic {
         }
         if let Some(oldest) = ring.segments.pop_front() {
             ring.floor = oldest.last_g;
-            ring.bytes -= oldest.weight;
-            self.memory.fetch_sub(oldest.weight, Ordering::Relaxed);
         }
         true
     }
@@ -271,25 +246,25 @@ impl Topic {
                 fetched.full = true;
                 break;
             }
-            let joined = segment.joined(self, render);
             let taken = Taken {
                 after: cursor,
                 cap,
                 grain,
                 reader: render.reader,
             };
-            bytes += joined.take(&taken, &mut fetched);
+            bytes += segment.take(&taken, self, render, &mut fetched);
         }
         Some(fetched)
     }
 
-    /// Lets a socket listen to what comes after `cursor`. Nothing happens if it listens already or
-    /// is gone.
-    pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, cursor: Key) {
+    /// Lets a socket listen to what comes after `cursor`, under a name of its own if it has one.
+    /// Nothing happens if it listens already or is gone.
+    pub(crate) fn add(self: &Arc<Self>, socket: &Arc<Socket>, cursor: Key, name: Option<&str>) {
+        let mut members = self.members.lock();
         let Some(slot) = socket.next_slot(self.place) else {
             return;
         };
-        let mut members = self.members.lock();
+        let spelling = members.spellings.share(name);
         let member = members.slab.insert(Member {
             socket: Arc::clone(socket),
             slot,
@@ -300,6 +275,7 @@ impl Topic {
             topic,
             member,
             cursor,
+            spelling,
         };
         if socket.deliver(attached) {
             drop(members);
@@ -309,12 +285,27 @@ impl Topic {
         }
     }
 
+    /// A socket that listens calls the place so from now on.
+    pub(crate) fn respell(&self, socket: &Socket, name: Option<&str>) {
+        // Held meanwhile, so that whatever it was attached with has been delivered before this.
+        let mut members = self.members.lock();
+        if let Some(slot) = socket.slot(self.place) {
+            let spelling = members.spellings.share(name);
+            socket.deliver(Delivery::Respelled { slot, spelling });
+        }
+    }
+
     /// Ends a socket's listening.
     pub(crate) fn remove(&self, member: usize) {
-        let mut members = self.members.lock();
-        members.slab.try_remove(member);
-        if members.slab.len() * 4 < members.slab.capacity() {
-            members.slab.shrink_to_fit();
+        let Members { slab, left, .. } = &mut *self.members.lock();
+        slab.try_remove(member);
+        // Making it smaller goes through all of it, so that is tried after many have left.
+        *left += 1;
+        if slab.is_empty() || *left * 4 >= slab.capacity() {
+            *left = 0;
+            if slab.len() * 4 < slab.capacity() {
+                slab.shrink_to_fit();
+            }
         }
     }
 
@@ -371,160 +362,5 @@ impl Topic {
             member.socket.handle.wake();
         }
         has_more
-    }
-}
-
-impl Drop for Topic {
-    fn drop(&mut self) {
-        let bytes = self.ring.get_mut().bytes;
-        self.memory.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-/// What rendering needs beside the topic.
-pub(crate) struct Render<'a> {
-    pub(crate) epochs: &'a Epochs,
-    pub(crate) metrics: &'a Metrics,
-    pub(crate) site: &'a Site,
-    /// Whether the reader gets offsets.
-    pub(crate) offsets: bool,
-    /// Who reads.
-    pub(crate) reader: SessionId,
-}
-
-/// The events of one turn.
-struct Segment {
-    events: Vec<Arc<Event>>,
-    first_g: G,
-    last_g: G,
-    weight: usize,
-    with_offsets: OnceLock<Joined>,
-    plain: OnceLock<Joined>,
-}
-
-impl Segment {
-    fn new(events: Vec<Arc<Event>>) -> Self {
-        // Once as events and once as frames; the second variant of the frames is rare.
-        let weight = events.iter().map(|event| 2 * event.weight()).sum();
-        Self {
-            first_g: events.first().map_or(0, |event| event.g),
-            last_g: events.last().map_or(0, |event| event.g),
-            weight,
-            events,
-            with_offsets: OnceLock::new(),
-            plain: OnceLock::new(),
-        }
-    }
-
-    fn joined(&self, topic: &Topic, render: &Render<'_>) -> &Joined {
-        let variant = if render.offsets {
-            &self.with_offsets
-        } else {
-            &self.plain
-        };
-        variant.get_or_init(|| Joined::render(&self.events, topic, render))
-    }
-}
-
-/// Finished frames, one behind the other in one buffer, and where each one ends.
-struct Joined {
-    bytes: Bytes,
-    frames: Vec<(Key, usize)>,
-    /// The frames that one session does not get, because it caused them; by their places.
-    skips: Vec<(usize, SessionId)>,
-}
-
-/// What a reader takes of a segment.
-struct Taken {
-    after: Key,
-    cap: Key,
-    grain: Grain,
-    reader: SessionId,
-}
-
-impl Joined {
-    fn render(events: &[Arc<Event>], topic: &Topic, render: &Render<'_>) -> Self {
-        let (mut bytes, mut frames, mut skips) = (Vec::new(), Vec::new(), Vec::new());
-        for event in events {
-            let shown = topic.dialect.show(&topic.stage(render.site), event);
-            for Shown {
-                part,
-                emit,
-                skips_origin,
-            } in shown
-            {
-                if let (true, Some(origin)) = (skips_origin, event.origin) {
-                    skips.push((frames.len(), origin));
-                }
-                let key = Key {
-                    g: event.g,
-                    part,
-                    r: 0,
-                };
-                let offset = render.offsets.then(|| render.epochs.offset(key));
-                let offset = offset.as_ref().map(super::offset::Offset::as_str);
-                wire::frame::write_event(
-                    &mut bytes,
-                    topic.namespace,
-                    &emit.name,
-                    &emit.args,
-                    offset,
-                );
-                frames.push((key, bytes.len()));
-            }
-        }
-        render.metrics.frames_built.inc_by(frames.len() as u64);
-        Self {
-            bytes: bytes.into(),
-            frames,
-            skips,
-        }
-    }
-
-    /// Adds the frames that a reader takes; returns how many bytes they have.
-    fn take(&self, taken: &Taken, fetched: &mut Fetched) -> usize {
-        let from = self.frames.partition_point(|(key, _)| *key <= taken.after);
-        let to = self.frames.partition_point(|(key, _)| *key <= taken.cap);
-        fetched.later |= to < self.frames.len();
-        let own = self
-            .skips
-            .iter()
-            .filter(|(place, origin)| *origin == taken.reader && (from..to).contains(place));
-        let (mut start, mut bytes) = (from, 0);
-        for (place, _) in own {
-            bytes += self.add(start, *place, taken.grain, fetched);
-            start = place + 1;
-        }
-        bytes + self.add(start, to, taken.grain, fetched)
-    }
-
-    /// Adds the frames from one place to another.
-    fn add(&self, from: usize, to: usize, grain: Grain, fetched: &mut Fetched) -> usize {
-        let before = from.checked_sub(1).and_then(|last| self.frames.get(last));
-        let mut start = before.map_or(0, |(_, end)| *end);
-        let frames = self.frames.get(from..to).unwrap_or_default();
-        let Some(&(last, end)) = frames.last() else {
-            return 0;
-        };
-        let length = end - start;
-        match grain {
-            Grain::Segment => fetched.runs.push(Run {
-                bytes: self.bytes.slice(start..end),
-                last,
-                frames: frames.len() as u32,
-            }),
-            Grain::Frame => {
-                for &(last, end) in frames {
-                    let bytes = self.bytes.slice(start..end);
-                    fetched.runs.push(Run {
-                        bytes,
-                        last,
-                        frames: 1,
-                    });
-                    start = end;
-                }
-            }
-        }
-        length
     }
 }

@@ -8,7 +8,8 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chat::{App, ExternalId, Role, Subject, Timestamp};
+use chat::{App, ExternalId, Role, Subject, Timestamp, room::Standing};
+use dialects::timestamp::{Rfc3339, read_timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,6 +20,10 @@ use super::public::{self, PublicKey};
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Longest user id, in bytes.
 pub const MAX_SUBJECT_BYTES: usize = 256;
+/// Longest time of a subscription that is believed, in months.
+const MAX_MONTHS: u64 = 1_200;
+/// The end of the year 9999, in seconds since 1970.
+const END_OF_TIME: f64 = 253_402_300_799.0;
 /// How far the clocks of the token's maker and this server may be apart.
 const LEEWAY_MS: i64 = 5_000;
 
@@ -135,7 +140,12 @@ pub fn verify(app: &App, token: &str, now: Timestamp) -> Result<Verified, TokenE
     let claims: Value = read_part(claims)?;
     let expires_at = check_times(&claims, now)?;
     Ok(Verified {
-        subject: Subject::new(read_subject(&claims)?, read_role(&claims)),
+        subject: Subject {
+            id: read_subject(&claims)?,
+            role: read_role(&claims),
+            name: read_name(&claims),
+            standing: read_standing(&claims),
+        },
         expires_at,
     })
 }
@@ -266,6 +276,33 @@ fn read_role(claims: &Value) -> Option<Role> {
     parse_role(&role.to_ascii_lowercase())
 }
 
+/// What to call the user; nothing that would be refused as an id.
+fn read_name(claims: &Value) -> Option<String> {
+    let name = claims.get("name")?.as_str()?;
+    let is_good = !name.trim().is_empty() && name.len() <= MAX_SUBJECT_BYTES;
+    is_good.then(|| name.to_owned())
+}
+
+/// What else a token may say of a viewer. A claim that is not of its form says nothing: those who
+/// make tokens for other services too may mean something else by it.
+fn read_standing(claims: &Value) -> Standing {
+    let follower_since = match claims.get("follower_since") {
+        Some(Value::String(text)) => read_timestamp(text),
+        Some(Value::Number(seconds)) => seconds
+            .as_f64()
+            .filter(|seconds| (0.0..=END_OF_TIME).contains(seconds))
+            .map(|seconds| Timestamp((seconds * 1_000.0) as i64)),
+        _ => None,
+    };
+    let months = claims.get("subscriber_months").and_then(Value::as_u64);
+    let months = months.filter(|months| *months <= MAX_MONTHS);
+    let subscriber_months = months.and_then(|months| months.try_into().ok());
+    Standing {
+        follower_since,
+        subscriber_months: subscriber_months.unwrap_or(0),
+    }
+}
+
 fn parse_role(text: &str) -> Option<Role> {
     match text {
         "customer" => Some(Role::Customer),
@@ -299,15 +336,31 @@ pub fn sign(
         "exp": issued.saturating_add(ttl),
     });
     read_subject(&claims)?;
-    if let Some(role) = subject.role
-        && let Some(claims) = claims.as_object_mut()
-    {
-        let role = match role {
-            Role::Customer => "customer",
-            Role::Vendor => "vendor",
-            Role::Admin => "admin",
-        };
-        claims.insert("role".to_owned(), json!(role));
+    let role = subject.role.map(|role| match role {
+        Role::Customer => "customer",
+        Role::Vendor => "vendor",
+        Role::Admin => "admin",
+    });
+    let Standing {
+        follower_since,
+        subscriber_months,
+    } = subject.standing;
+    let further = [
+        ("role", role.map(Value::from)),
+        ("name", subject.name.as_deref().map(Value::from)),
+        (
+            "follower_since",
+            follower_since.map(|at| json!(Rfc3339(at))),
+        ),
+        (
+            "subscriber_months",
+            (subscriber_months > 0).then(|| subscriber_months.into()),
+        ),
+    ];
+    for (name, value) in further {
+        if let (Some(claims), Some(value)) = (claims.as_object_mut(), value) {
+            claims.insert(name.to_owned(), value);
+        }
     }
     let key = EncodingKey::from_secret(app.secret.0.as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)

@@ -14,8 +14,9 @@ use chat::{
     Queue, Refusal, Reply, Role, Store, Subject, Submission, Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
     query::Nobody,
+    room::Standing,
 };
-use dialects::timestamp::write_timestamp;
+use dialects::timestamp::{read_timestamp, write_timestamp};
 use parking_lot::{Condvar, Mutex};
 use uuid::{Builder, Uuid};
 
@@ -114,11 +115,23 @@ impl Desk {
                 app,
                 subject,
                 role,
+                name,
+                follower_since,
+                subscriber_months,
                 ttl,
             } => {
                 let app = self.find_app(app)?;
                 let role = role.as_deref().map(read_role).transpose()?;
-                let subject = Subject::new(ExternalId::text(subject.as_str()), role);
+                let follower_since = follower_since.as_deref().map(read_time).transpose()?;
+                let subject = Subject {
+                    id: ExternalId::text(subject.as_str()),
+                    role,
+                    name: name.clone(),
+                    standing: Standing {
+                        follower_since,
+                        subscriber_months: *subscriber_months,
+                    },
+                };
                 let token = token::sign(&app, &subject, system_time(), *ttl).map_err(say)?;
                 Ok(Answer::Token { token })
             }
@@ -431,6 +444,11 @@ fn line_of_key(key: &ApiKey) -> KeyLine {
         created_at: show_time(key.created_at),
         revoked_at: key.revoked_at.map(show_time),
     }
+}
+
+fn read_time(text: &str) -> Result<Timestamp, Denied> {
+    let words = || "the time must be like 2026-03-01T12:30:05Z".to_owned();
+    read_timestamp(text).ok_or_else(|| Denied(words()))
 }
 
 fn read_role(text: &str) -> Result<Role, Denied> {

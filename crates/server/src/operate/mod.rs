@@ -60,6 +60,12 @@ pub enum Request {
         subject: String,
         /// `customer`, `vendor` or `admin`.
         role: Option<String>,
+        /// What others are shown.
+        name: Option<String>,
+        /// Since when it follows the channel (RFC 3339).
+        follower_since: Option<String>,
+        /// For how many months it has subscribed; 0 for who does not.
+        subscriber_months: u32,
         /// Seconds until it expires.
         ttl: u64,
     },

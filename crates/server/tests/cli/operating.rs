@@ -18,6 +18,7 @@ fn what_is_not_understood_ends_with_2() {
         "token sign --app x",
         "token sign --app x --subject u --role king",
         "token sign --app x --subject u --ttl soon",
+        "token sign --app x --subject u --subscriber-months 1201",
         "key revoke",
         "backup",
     ] {
@@ -106,10 +107,15 @@ fn apps_keys_and_tokens_are_the_same_with_a_server_and_without() {
         // Tokens, by the app's name or id.
         for named in ["shop", text("id")] {
             let token = succeed(&format!(
-                "token sign --data {data} --app {named} --subject u1 --role vendor --ttl 60"
+                "token sign --data {data} --app {named} --subject u1 --role vendor --ttl 60 \
+                 --name Ada --follower-since 2026-03-01T12:30:05Z --subscriber-months 3"
             ));
             check_token(token.trim_end(), text("secret"));
         }
+        let late = refuse(&format!(
+            "token sign --data {data} --app shop --subject u1 --follower-since yesterday"
+        ));
+        assert!(late.contains("the time must be like"), "{late}");
         let nobody = refuse(&format!(
             "token sign --data {data} --app nobody --subject u1"
         ));
@@ -150,6 +156,12 @@ fn check_token(token: &str, secret: &str) {
     let verified = server::identity::verify(&app, token, now).unwrap();
     assert_eq!(verified.subject.id.text, "u1");
     assert_eq!(verified.subject.role, Some(chat::Role::Vendor));
+    assert_eq!(verified.subject.name.as_deref(), Some("Ada"));
+    let standing = chat::room::Standing {
+        follower_since: Some(chat::Timestamp(1_772_368_205_000)),
+        subscriber_months: 3,
+    };
+    assert_eq!(verified.subject.standing, standing);
     let left = verified.expires_at.unwrap().0 - now.0;
     assert!((50_000..=66_000).contains(&left), "{left}");
 }

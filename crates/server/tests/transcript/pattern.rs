@@ -26,6 +26,8 @@ pub(crate) trait Credentials {
     /// What a user of the default app brings where an API key is asked for: a token in a verified app,
     /// the public key in an open one; that too for nobody in particular.
     fn user_key(&self, subject: Option<&Value>) -> Result<String, String>;
+    /// A server key of the default app.
+    fn server_key(&self) -> Result<String, String>;
 }
 
 /// `$name`, `$name=kind`, `$=kind`, `$=kind(argument)`.

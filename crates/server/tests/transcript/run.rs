@@ -20,7 +20,7 @@ use super::{
     http::Request,
     pattern::{Bindings, short},
     player::{Connection, Heard, Player},
-    script::{Action, Deed, Script, SocketName, Step, Welcome},
+    script::{Action, Asker, Deed, Script, SocketName, Step, Welcome},
 };
 
 /// How long a frame may take. Generous: it is only waited out by a transcript that fails. A server
@@ -95,11 +95,11 @@ impl Stage<'_> {
                 return self.bindings.bind(name, &value);
             }
             Action::Request {
-                subject,
+                asker,
                 method,
                 path,
                 body,
-            } => return self.request(subject.as_ref(), method, path, body.as_ref()),
+            } => return self.request(asker, method, path, body.as_ref()),
             Action::Response { status, body } => return self.expect_answer(*status, body),
             Action::Socket(who, deed) => (who, deed),
         };
@@ -159,22 +159,26 @@ impl Stage<'_> {
 
     fn request(
         &mut self,
-        subject: Option<&Value>,
+        asker: &Asker,
         method: &str,
         path: &str,
         body: Option<&Value>,
     ) -> Result<(), String> {
         self.check_answered()?;
-        let subject = match subject {
-            Some(subject) => Some(self.bindings.fill(subject, self.player)?),
-            None => None,
+        let key = match asker {
+            Asker::Page => self.player.user_key(None)?,
+            Asker::Subject(subject) => {
+                let subject = self.bindings.fill(subject, self.player)?;
+                self.player.user_key(Some(&subject))?
+            }
+            Asker::App => self.player.server_key()?,
         };
         let body = match body {
             Some(body) => Some(self.bindings.fill(body, self.player)?),
             None => None,
         };
         let request = Request {
-            key: self.player.user_key(subject.as_ref())?,
+            key,
             method: method.to_owned(),
             target: self.bindings.fill_text(path)?,
             body,

@@ -45,9 +45,9 @@ pub(crate) enum Action {
     Advance(Duration),
     /// `let NAME VALUE`: what a name stands for.
     Let { name: String, value: Value },
-    /// `http [as SUBJECT] METHOD PATH [BODY]`
+    /// `http [as SUBJECT|server] METHOD PATH [BODY]`
     Request {
-        subject: Option<Value>,
+        asker: Asker,
         method: String,
         path: String,
         body: Option<Value>,
@@ -56,6 +56,17 @@ pub(crate) enum Action {
     Response { status: u16, body: Value },
     /// Something about one socket.
     Socket(SocketName, Deed),
+}
+
+/// Who asks over HTTP.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Asker {
+    /// A page, with the public key of the default app.
+    Page,
+    /// Somebody in particular.
+    Subject(Value),
+    /// The app itself, with its server key.
+    App,
 }
 
 /// `CONNECTION[/NAMESPACE]`, as in `alice` or `alice/chat`.
@@ -302,21 +313,23 @@ fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 fn parse_http(text: &str) -> Result<Action, String> {
-    let (mut subject, mut rest) = (None, text);
-    if let Some(after) = rest.strip_prefix("as ") {
-        subject = Some(take_value(after, &mut rest)?);
+    let (mut asker, mut rest) = (Asker::Page, text);
+    if let Some(after) = rest.strip_prefix("as server ") {
+        (asker, rest) = (Asker::App, after);
+    } else if let Some(after) = rest.strip_prefix("as ") {
+        asker = Asker::Subject(take_value(after, &mut rest)?);
     }
     let (first, after) = rest.split_once(' ').unwrap_or((rest, ""));
-    if let (Ok(status), None) = (first.parse(), &subject) {
+    if let (Ok(status), Asker::Page) = (first.parse(), &asker) {
         let body = take_only_value(after)?.ok_or("must be: http STATUS BODY")?;
         return Ok(Action::Response { status, body });
     }
     let (path, body) = after.split_once(' ').unwrap_or((after, ""));
     if !path.starts_with('/') {
-        return Err("must be: http [as SUBJECT] METHOD PATH [BODY]".to_owned());
+        return Err("must be: http [as SUBJECT|server] METHOD PATH [BODY]".to_owned());
     }
     Ok(Action::Request {
-        subject,
+        asker,
         method: first.to_owned(),
         path: path.to_owned(),
         body: take_only_value(body)?,

@@ -6,7 +6,9 @@ use chat::{
     Actor, App, AppId, Command, ExternalId, Identity, Proof, Reply, Role, Store, Subject,
     Timestamp,
     model::{ApiKey, KeyId, Scope, Secret},
+    room::Standing,
 };
+use dialects::timestamp::read_timestamp;
 use serde_json::Value;
 use server::{
     clock::Clock,
@@ -50,10 +52,11 @@ pub(crate) struct Palaver {
     runtime: Runtime,
 }
 
-/// An app with its public key.
+/// An app with its public key and its server key.
 struct TestApp {
     app: Arc<App>,
     key: String,
+    server_key: String,
 }
 
 struct Running {
@@ -151,16 +154,12 @@ impl Palaver {
             public_keys: String::new(),
             created_at: Timestamp(0),
         };
-        let text = format!("public-key-of-{name}");
-        let api_key = ApiKey {
-            id: KeyId(0),
-            app: AppId(0),
-            scope: Scope::Client,
-            hash: key::hash(&text),
-            prefix: key::prefix(&text),
-            created_at: Timestamp(0),
-            revoked_at: None,
-        };
+        let key = format!("public-key-of-{name}");
+        let server_key = format!("server-key-of-{name}");
+        let keys = vec![
+            api_key(Scope::Client, &key),
+            api_key(Scope::Server, &server_key),
+        ];
         let actor = Arc::new(Actor {
             app: Arc::new(app.clone()),
             subject: None,
@@ -170,7 +169,7 @@ impl Palaver {
         });
         let command = Command::CreateApp {
             app: Box::new(app),
-            keys: vec![api_key],
+            keys,
         };
         let core = &self.running().unwrap().core;
         let reply = self
@@ -181,7 +180,11 @@ impl Palaver {
             panic!("{reply:?}");
         };
         core.directory.reload().unwrap();
-        self.apps.push(TestApp { app, key: text });
+        self.apps.push(TestApp {
+            app,
+            key,
+            server_key,
+        });
     }
 
     fn app(&self, name: Option<&str>) -> Result<&TestApp, String> {
@@ -196,6 +199,18 @@ impl Palaver {
 impl Drop for Palaver {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+fn api_key(scope: Scope, text: &str) -> ApiKey {
+    ApiKey {
+        id: KeyId(0),
+        app: AppId(0),
+        scope,
+        hash: key::hash(text),
+        prefix: key::prefix(text),
+        created_at: Timestamp(0),
+        revoked_at: None,
     }
 }
 
@@ -233,22 +248,32 @@ impl Credentials for Palaver {
         // Tokens are good for 5 s more than they say.
         const AGING: (i64, u64) = (-10_000, 9);
         const FRESH: (i64, u64) = (0, 3_600);
-        let (id, role) = match subject {
-            Value::Object(fields) => (&fields["id"], fields.get("role")),
-            id => (id, None),
+        let id = match subject {
+            Value::Object(fields) => &fields["id"],
+            id => id,
         };
         let (number, text) = match id {
             Value::String(text) => (false, text.clone()),
             other => (true, other.to_string()),
         };
-        let role = match role.and_then(Value::as_str) {
+        let role = match subject["role"].as_str() {
             None => None,
             Some("customer") => Some(Role::Customer),
             Some("vendor") => Some(Role::Vendor),
             Some("admin") => Some(Role::Admin),
             Some(other) => return Err(format!("{other} is no role")),
         };
-        let subject = Subject::new(ExternalId { text, number }, role);
+        let since = subject["follower_since"].as_str();
+        let standing = Standing {
+            follower_since: since.and_then(read_timestamp),
+            subscriber_months: subject["subscriber_months"].as_u64().unwrap_or(0) as u32,
+        };
+        let subject = Subject {
+            id: ExternalId { text, number },
+            role,
+            name: subject["name"].as_str().map(str::to_owned),
+            standing,
+        };
         let (since, ttl) = if aging { AGING } else { FRESH };
         let now = Timestamp(self.clock.now().0 + since);
         token::sign(&self.app(app)?.app, &subject, now, ttl).map_err(|error| error.to_string())
@@ -262,6 +287,10 @@ impl Credentials for Palaver {
             }
             _ => Ok(app.key.clone()),
         }
+    }
+
+    fn server_key(&self) -> Result<String, String> {
+        Ok(self.app(None)?.server_key.clone())
     }
 }
 

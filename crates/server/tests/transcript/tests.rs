@@ -37,6 +37,9 @@ impl Credentials for Fake {
     fn user_key(&self, subject: Option<&Value>) -> Result<String, String> {
         Ok(format!("key of {subject:?}"))
     }
+    fn server_key(&self) -> Result<String, String> {
+        Ok("key of the app".to_owned())
+    }
 }
 
 impl Player for Fake {
@@ -48,7 +51,10 @@ impl Player for Fake {
         }))
     }
     fn request(&mut self, request: &Request) -> Result<(u16, Value), String> {
-        Ok((201, json!({"target": request.target, "body": request.body})))
+        Ok((
+            201,
+            json!({"target": request.target, "body": request.body, "key": request.key}),
+        ))
     }
     fn restart(&mut self) -> Result<(), String> {
         Ok(())
@@ -141,7 +147,9 @@ ada closed
 fn files_typing_and_http_have_their_lines() {
     let lines = r#"
 http as "$A=uuid" POST /v1/user?page=1&id=$A {"username":"$A"}
-http 201 {"target":"$T=string","body":{"username":"$A"}}
+http 201 {"target":"$T=string","body":{"username":"$A"},"key":"$=string"}
+http as server DELETE /x
+http 201 {"target":"/x","body":null,"key":"key of the app"}
 ada connect
 ada > send {"file":"$=bytes(hello)"}
 ada < attached "hello"

@@ -125,7 +125,7 @@ fn two_people_in_json_are_their_chat_and_all_else_is_a_group() {
     let anonymous = body(&json!({"usernames": ["ada", "bob"]}), open_chat).unwrap();
     assert!(command(&anonymous).starts_with(r#"OpenDirect { user: Known("ada")"#));
 
-    let group = r#"members: [Known("bob")], details: Details { title: None, avatar: None, metadata: None, product: None } }"#;
+    let group = r#"members: [Known("bob")], details: Details { title: None, avatar: None, metadata: None, product: None, room: None } }"#;
     let multipart = form(&[("user_id", A), ("usernames", "ada"), ("usernames", "bob")]);
     let call = open_chat(Input::Form(&multipart)).unwrap();
     assert_eq!(
@@ -215,7 +215,7 @@ fn the_other_endpoints_ask_what_they_say() {
         (
             send_message(Input::Form(&sent), Some("key")),
             format!(
-                r#"Send {{ to: Conversation(Uuid({C})), sender: Uuid({A}), body: Body {{ text: "Hi", media: [], metadata: None }}, client_id: Some("key") }}"#
+                r#"Send {{ to: Conversation(Uuid({C})), sender: Uuid({A}), body: Body {{ text: "Hi", media: [], metadata: None, reply_to: None }}, client_id: Some("key") }}"#
             ),
         ),
         (

@@ -41,6 +41,8 @@ pub struct LimitsConfig {
     pub per_app: Option<Rate>,
     /// By one user whom a token proves.
     pub per_user: Option<Rate>,
+    /// Requests a minute about live streams, without a key, from one address or network as above.
+    pub keyless_per_minute: Option<NonZeroU32>,
 }
 
 /// Who asks, as far as that is counted.
@@ -60,6 +62,7 @@ pub struct Limits {
     ips: Option<DefaultKeyedRateLimiter<IpAddr>>,
     apps: Option<DefaultKeyedRateLimiter<AppId>>,
     users: Option<DefaultKeyedRateLimiter<(AppId, Box<str>)>>,
+    keyless: Option<DefaultKeyedRateLimiter<IpAddr>>,
 }
 
 impl Limits {
@@ -69,6 +72,9 @@ impl Limits {
             ips: config.per_ip.map(limiter),
             apps: config.per_app.map(limiter),
             users: config.per_user.map(limiter),
+            keyless: config
+                .keyless_per_minute
+                .map(|rate| RateLimiter::hashmap(Quota::per_minute(rate))),
         }
     }
 
@@ -80,6 +86,11 @@ impl Limits {
         wait(self.ips.as_ref(), place.as_ref())
             .or_else(|| wait(self.users.as_ref(), user.as_ref()))
             .or_else(|| wait(self.apps.as_ref(), asking.app.as_ref()))
+    }
+
+    /// Counts one request about live streams that brought no key, beside [`Limits::check`].
+    pub fn check_keyless(&self, ip: IpAddr) -> Option<Duration> {
+        wait(self.keyless.as_ref(), place_of(ip).as_ref())
     }
 
     /// Forgets those who may ask as much as anybody again, for as long as the limits are in use.
@@ -101,6 +112,7 @@ impl Limits {
         forget(self.ips.as_ref());
         forget(self.apps.as_ref());
         forget(self.users.as_ref());
+        forget(self.keyless.as_ref());
     }
 }
 
@@ -190,6 +202,24 @@ mod tests {
         // A user who is over the limit takes nothing from the app's.
         assert_eq!(ask(1, None), None);
         assert!(ask(1, None).is_some());
+    }
+
+    #[test]
+    fn those_without_a_key_have_a_count_of_their_own() {
+        let limits = Limits::new(LimitsConfig {
+            keyless_per_minute: NonZeroU32::new(2),
+            ..LimitsConfig::default()
+        });
+        for _ in 0..2 {
+            assert_eq!(limits.check_keyless(ip("192.0.2.1")), None);
+        }
+        let wait = limits.check_keyless(ip("192.0.2.1")).unwrap();
+        assert!(wait > Duration::from_secs(1) && wait <= Duration::from_secs(30));
+        assert_eq!(limits.check_keyless(ip("192.0.2.2")), None);
+        assert_eq!(limits.check(&asking("192.0.2.1")), None);
+        for _ in 0..10 {
+            assert_eq!(limits.check_keyless(ip("127.0.0.1")), None);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The rules (`decisions`; by noun `users`, `blocks`, `groups`, `destinations`, `messages`, `receipts`,
-//! `listening`, `sessions`; what is asked, `queries`), what the writer remembers (`facts`), the order in which it works (`turns`, `queue`), and what holds for any
+//! `listening`, `sessions`, `rooms`; what is asked, `queries`), what the writer remembers (`facts`), the order in which it works (`turns`, `queue`), and what holds for any
 //! sequence of commands (`properties`).
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -16,6 +16,7 @@ mod properties;
 mod queries;
 mod queue;
 mod receipts;
+mod rooms;
 mod sessions;
 mod turns;
 mod users;

@@ -172,6 +172,7 @@ impl Config {
             per_ip: rate(limits.per_ip_per_second, limits.per_ip_burst),
             per_app: rate(limits.per_app_per_second, limits.per_app_burst),
             per_user: rate(limits.per_user_per_second, limits.per_user_burst),
+            keyless_per_minute: NonZeroU32::new(limits.stream_requests_per_minute),
         }
     }
 

@@ -148,6 +148,9 @@ settings! {
         per_user_per_second: u32 = 50, 0 to 1_000_000;
         /// As many may come at once before that.
         per_user_burst: u32 = 300, 1 to 1_000_000;
+        /// Requests a minute about live streams from one IPv4 address or IPv6 /64 network that bring no
+        /// key; 0 is no limit. Loopback is not counted. Too many are refused (429).
+        stream_requests_per_minute: u32 = 100, 0 to 1_000_000;
         /// HTTP requests that are carried out at once. More wait, and after two seconds are told to
         /// come again (503).
         requests: usize = 256, 1 to 1_000_000;

@@ -31,8 +31,7 @@ impl Caller {
         peer: Option<&Peer>,
         found: Result<Actor, Rejection>,
     ) -> Result<Self, Rejection> {
-        // Without a listener in front, a request is this machine's own.
-        let ip = peer.map_or_else(|| Peer::local().ip, |peer| peer.ip);
+        let ip = Self::ip(peer);
         let asking = match &found {
             Ok(actor) => Asking {
                 ip: (actor.scope == Scope::Client).then_some(ip),
@@ -50,6 +49,12 @@ impl Caller {
         }
         let actor = Arc::new(found?);
         Ok(Self { actor, ip })
+    }
+
+    /// From where a request comes.
+    pub(super) fn ip(peer: Option<&Peer>) -> IpAddr {
+        // Without a listener in front, it is this machine's own.
+        peer.map_or_else(|| Peer::local().ip, |peer| peer.ip)
     }
 
     /// Refuses everybody but the app's own servers.
@@ -72,7 +77,7 @@ impl FromRequestParts<Rest> for Caller {
     }
 }
 
-fn authenticate(
+pub(super) fn authenticate(
     shared: &RestParts,
     peer: Option<&Peer>,
     headers: &HeaderMap,

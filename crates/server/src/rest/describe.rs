@@ -1,7 +1,7 @@
 //! The routes, and their description for others: `/openapi.json`, and `/docs` to try them out.
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::Request,
     http::{HeaderValue, header},
     middleware::{self, Next},
@@ -18,7 +18,13 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Rest, chats, drain::drained, keys, market, messages, unknown, users, wrong_method};
+use super::{
+    Rest, chats,
+    drain::drained,
+    keys, market, messages,
+    stream::{self, Listed},
+    unknown, users, wrong_method,
+};
 
 /// Where the description is.
 const DESCRIPTION: &str = "/openapi.json";
@@ -29,13 +35,17 @@ const PAGE: &str = "/docs";
 #[openapi(
     info(
         title = "Palaver",
-        description = "Users, chats, messages and keys over HTTP. What happens is told over Socket.IO.",
+        description = "Users, chats, messages, chatrooms of live streams and keys over HTTP. What happens is told over Socket.IO.",
     ),
     tags(
         (name = "users", description = "People."),
         (name = "chats", description = "Chats of two people and of many."),
         (name = "messages", description = "What people write."),
         (name = "market", description = "Chats of customers and vendors about products, as the person whom a token proves."),
+        (name = "stream channels", description = "Channels of live streams, and what is told about them."),
+        (name = "stream chat", description = "Chatrooms of live streams: what is said there, what they allow, what is pinned."),
+        (name = "stream moderation", description = "Who rules a chatroom: bans, moderators."),
+        (name = "stream polls", description = "What is asked in a chatroom."),
         (name = "keys", description = "The API keys of an app, for its own servers."),
     ),
     security(("key" = [])),
@@ -56,7 +66,7 @@ impl Modify for Security {
     }
 }
 
-/// All routes under `/v1/` and `/api/v1/`, and what describes them.
+/// All routes under `/v1/`, `/api/v1/` and `/api/v2/`, and what describes them.
 pub(super) fn router(rest: Rest) -> Router {
     let (routes, mut description) = routes().split_for_parts();
     let routes = routes
@@ -70,8 +80,18 @@ pub(super) fn router(rest: Rest) -> Router {
             market::retold(response)
         }));
     description.merge(more);
+    let (of_stream, more) = stream::routes().split_for_parts();
+    let of_stream = of_stream
+        .route("/api/v2/{*path}", any(unknown))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(Listed::new(&more)))
+        .layer(middleware::map_response(async |response: Response| {
+            stream::retold(response)
+        }));
+    description.merge(more);
     let endpoints = routes
         .merge(of_market)
+        .merge(of_stream)
         .layer(middleware::map_request(async |request: Request| {
             drained(request)
         }))

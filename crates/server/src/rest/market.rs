@@ -223,5 +223,7 @@ pub(super) async fn hide_product_chat(
 
 /// Says a rejection in the form of this dialect.
 pub(super) fn retold(response: Response) -> Response {
-    Rejection::retold(response, market::failure)
+    Rejection::retold(response, |status, _, message| {
+        market::failure(status, message)
+    })
 }

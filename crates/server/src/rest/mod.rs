@@ -16,6 +16,7 @@ mod messages;
 mod pace;
 mod rejection;
 mod run;
+mod stream;
 mod users;
 
 use std::{future::ready, sync::Arc};

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use chat::{Fault, Refusal};
 use dialects::{minchat::rest as minchat, rest::Response as Shown};
 
-use super::run::respond;
+use super::run::{respond, retry_after};
 
 /// When to come again, where nothing says it better.
 const LATER: Duration = Duration::from_secs(2);
-const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// Nothing was changed. Answered as `{ success: false, message, code }`; where another dialect speaks,
 /// its routes say it in their own form: see [`Rejection::retold`].
@@ -98,23 +97,20 @@ impl Rejection {
         }
     }
 
-    /// The same answer, if it is a rejection, in another form; `tell` makes it of status and message.
-    pub(super) fn retold(response: Response, tell: fn(u16, &str) -> Shown) -> Response {
+    /// The same answer, if it is a rejection, in another form; `tell` makes it of status, code and
+    /// message.
+    pub(super) fn retold(response: Response, tell: fn(u16, &str, &str) -> Shown) -> Response {
         match response.extensions().get::<Self>() {
-            Some(told) => told.respond(tell(told.status.as_u16(), &told.message)),
+            Some(told) => told.respond(tell(told.status.as_u16(), told.code, &told.message)),
             None => response,
         }
     }
 
     fn respond(&self, shown: Shown) -> Response {
         let mut response = respond(shown);
-        let headers = response.headers_mut();
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, BEARER);
-        }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            retry_after(&mut response, seconds.max(1));
         }
         response
     }

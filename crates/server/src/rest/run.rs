@@ -34,6 +34,7 @@ use crate::{
 /// How long a request waits while too many others are carried out.
 const PATIENCE: Duration = Duration::from_secs(2);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
 
 /// What came of a request: what the core says, or why it was not asked.
 pub(super) type Done = Result<Result<Answered, Refusal>, Rejection>;
@@ -97,7 +98,14 @@ impl Rest {
     pub(super) fn answer(&self, call: &impl Call, done: Done) -> Response {
         match done {
             Ok(Err(Refusal::Unavailable)) => Rejection::busy().into_response(),
-            Ok(result) => respond(call.answer(&self.parts().site, result.as_ref())),
+            Ok(result) => {
+                let shown = call.answer(&self.parts().site, result.as_ref());
+                let mut response = respond(shown);
+                if let Err(Refusal::SlowMode { wait_seconds }) = result {
+                    retry_after(&mut response, wait_seconds.into());
+                }
+                response
+            }
             Err(rejection) => rejection.into_response(),
         }
     }
@@ -111,6 +119,7 @@ impl Rest {
         let request = call.request();
         let command = request.command.clone().unwrap_or(Command::Fence);
         let reply = match self.command(actor, command, kept).await {
+            Ok(Reply::Held) => return Ok(Err(Refusal::HeldForReview)),
             Ok(reply) => reply,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -205,9 +214,20 @@ pub(super) fn respond(shown: Shown) -> Response {
     let mut response = Response::new(Body::from(shown.body));
     *response.status_mut() =
         StatusCode::from_u16(shown.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let is_unauthorized = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
+    if is_unauthorized {
+        // RFC 9110, section 15.5.2.
+        headers.insert(header::WWW_AUTHENTICATE, BEARER);
+    }
     headers.insert(header::CONTENT_TYPE, JSON);
     // What a key shows is for its holder.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Says when to come again, in seconds.
+pub(super) fn retry_after(response: &mut Response, seconds: u64) {
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
 }

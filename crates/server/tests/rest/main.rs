@@ -19,4 +19,5 @@ mod limits;
 mod lives;
 mod market;
 mod server;
+mod stream;
 mod verified;

@@ -58,6 +58,15 @@ impl App {
         token::sign(&self.inner, &subject, now(), 3_600).unwrap()
     }
 
+    /// The token of a viewer of live streams.
+    pub(crate) fn viewer(&self, name: &str, standing: chat::room::Standing) -> String {
+        let subject = chat::Subject {
+            standing,
+            ..chat::Subject::new(chat::ExternalId::text(name), None)
+        };
+        token::sign(&self.inner, &subject, now(), 3_600).unwrap()
+    }
+
     /// A user key that ended a minute ago.
     pub(crate) fn old_user_key(&self, username: &str) -> String {
         let subject = chat::Subject::new(chat::ExternalId::text(username), None);

@@ -45,6 +45,11 @@ const CHANGES: &str = "DELETE FROM change WHERE g IN
 const MEMBERS: &str = "DELETE FROM member WHERE (user, conversation) IN
         (SELECT user, conversation FROM member WHERE conversation = ?1 LIMIT ?2)";
 const CONVERSATION: &str = "DELETE FROM conversation WHERE id = ?1 AND deleted_at IS NOT NULL";
+/// Entries that are looked through between two looks at how much was erased.
+const SLICE: i64 = 100;
+/// Messages of a user that a step erases, about: they may lie far from each other, and then each
+/// writes pages of its own.
+const ERASED: i64 = 100;
 /// What goes with the word that a conversation is deleted: all of most.
 const AT_ONCE: u32 = 500;
 
@@ -87,30 +92,34 @@ pub(super) fn user(connection: &Connection, id: UserId) -> Result<Vec<(Conversat
     Ok(gone)
 }
 
-/// Looks through so many more entries for what a user wrote, erases that, and tells in which
-/// conversations how many messages are gone.
+/// Looks through so many more entries for what a user wrote, or fewer if much of it is the user's;
+/// erases that, and tells in which conversations how many messages are gone.
 pub(super) fn written(
     connection: &Connection,
     id: UserId,
     entries: u32,
 ) -> Result<Vec<(ConversationId, i64)>> {
-    let (mut left, mut gone) = (i64::from(entries), Vec::new());
-    for Unsearched {
-        conversation,
-        from,
-        to,
-    } in unsearched_places(connection, id)?
-    {
-        let to = to.min(from + left);
-        let written = erase_messages(connection, WRITTEN, [conversation, id.0, from, to])?;
-        if written > 0 {
-            gone.push((ConversationId(conversation), written));
+    let (mut left, mut erased, mut gone) = (i64::from(entries), 0, Vec::new());
+    for place in unsearched_places(connection, id)? {
+        let Unsearched {
+            conversation,
+            mut from,
+            to: end,
+        } = place;
+        let before = erased;
+        while from < end && left > 0 && erased < ERASED {
+            let to = end.min(from + left.min(SLICE));
+            erased += erase_messages(connection, WRITTEN, [conversation, id.0, from, to])?;
+            left -= to - from;
+            from = to;
+        }
+        if erased > before {
+            gone.push((ConversationId(conversation), erased - before));
         }
         connection
             .prepare_cached(SEARCHED)?
-            .execute([id.0, conversation, to])?;
-        left -= to - from;
-        if left == 0 {
+            .execute([id.0, conversation, from])?;
+        if left == 0 || erased >= ERASED {
             break;
         }
     }

@@ -10,7 +10,10 @@ import threading
 
 import socketio
 
-EVENTS = ("room_joined", "message_history", "new_message", "chat_list_update", "more_messages", "error")
+EVENTS = (
+    *("room_joined", "message_history", "new_message", "chat_list_update", "more_messages", "error"),
+    *("App\\Events\\ChatMessageEvent", "App\\Events\\UserBannedEvent"),
+)
 
 out = threading.Lock()
 

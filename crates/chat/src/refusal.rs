@@ -94,6 +94,11 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// More sockets than one address may have that read without a token or key.
+    TooManyReaders {
+        /// The limit.
+        limit: usize,
+    },
     /// The socket has not said who it is.
     NotIdentified,
     /// In a verified app the socket brought no token.
@@ -156,6 +161,7 @@ impl Refusal {
         "held_for_review",
         "file_too_large",
         "too_many_members",
+        "too_many_readers",
         "not_identified",
         "token_required",
         "token_refused",
@@ -200,6 +206,7 @@ impl Refusal {
             Self::HeldForReview => "held_for_review",
             Self::FileTooLarge { .. } => "file_too_large",
             Self::TooManyMembers { .. } => "too_many_members",
+            Self::TooManyReaders { .. } => "too_many_readers",
             Self::NotIdentified => "not_identified",
             Self::TokenRequired => "token_required",
             Self::TokenRefused { .. } => "token_refused",
@@ -262,6 +269,10 @@ impl fmt::Display for Refusal {
             Self::TooManyMembers { limit } => {
                 write!(f, "a group has at most {limit} members")
             }
+            Self::TooManyReaders { limit } => write!(
+                f,
+                "at most {limit} sockets of one address may read without a token or key"
+            ),
             Self::NotIdentified => f.write_str("say who you are first"),
             Self::TokenRequired => f.write_str("this app needs a token: connect with auth.token"),
             Self::TokenRefused { why } => f.write_str(why),

@@ -87,6 +87,12 @@ pub trait Dialect: Sync {
         subject.id.clone()
     }
 
+    /// Whether whoever listens through it need not say who they are. Then the server lets an address
+    /// have a few such sockets at once.
+    fn is_read_by_anybody(&self) -> bool {
+        false
+    }
+
     /// What a client event asks for. A refusal changes nothing and is shown by [`Dialect::answer`].
     fn read(&self, seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal>;
 

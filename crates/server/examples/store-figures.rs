@@ -383,6 +383,7 @@ fn person(id: i64, uuid: Uuid) -> Arc<User> {
         app: AppId(1),
         uuid,
         external: ExternalId::text(format!("person {id}")),
+        number: id,
         profile: Profile::default(),
         created_at: Timestamp(0),
         updated_at: None,
@@ -452,6 +453,7 @@ impl World {
             uuid: self.uuid(),
             kind: ConversationKind::Direct,
             key: Some(pair_key(a.id, b.id)),
+            numbers: None,
             created_at: Timestamp(0),
         });
         let chat = ConversationView {
@@ -504,6 +506,7 @@ impl World {
             proof: Proof::default(),
             topic: Topic::Conversation(chat.conversation.id),
             dialect: "direct",
+            spelling: None,
             since: self.g,
             at: Timestamp(0),
         }
@@ -539,8 +542,10 @@ impl World {
                 recipient_online: None,
                 origin: None,
                 client_id: client_id.map(|id| id.to_string()),
+                badges: Vec::new(),
             },
             seen: false,
+            quoted: None,
         }))
     }
 

@@ -103,6 +103,7 @@ fn event(g: u64) -> Arc<Event> {
         id: UserId(1),
         app: AppId(1),
         uuid: Uuid::nil(),
+        number: 1,
         external: ExternalId::text("ann"),
         profile: Profile::default(),
         created_at: Timestamp(0),
@@ -114,6 +115,7 @@ fn event(g: u64) -> Arc<Event> {
         app: AppId(1),
         uuid: Uuid::nil(),
         kind: ConversationKind::Direct,
+        numbers: None,
         key: None,
         created_at: Timestamp(0),
     });
@@ -128,6 +130,7 @@ fn event(g: u64) -> Arc<Event> {
         edited_at: None,
         recipient_online: None,
         origin: Some(SessionId(9)),
+        badges: Vec::new(),
         client_id: None,
     };
     let member = Member {
@@ -148,6 +151,7 @@ fn event(g: u64) -> Arc<Event> {
             conversation,
             sender: user,
             message,
+            quoted: None,
             seen: false,
         })),
     })

@@ -43,7 +43,7 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::NothingThere
         | Refusal::UnknownSession => 404,
         Refusal::HeldForReview => 202,
-        Refusal::SlowMode { .. } => 429,
+        Refusal::SlowMode { .. } | Refusal::TooManyReaders { .. } => 429,
         Refusal::TextTooLong { .. }
         | Refusal::MetadataTooLarge { .. }
         | Refusal::FileTooLarge { .. } => 413,

@@ -35,6 +35,10 @@ impl Dialect for Stream {
         incoming::claims(event)
     }
 
+    fn is_read_by_anybody(&self) -> bool {
+        true
+    }
+
     fn read(&self, _seat: &Seat<'_>, event: &Incoming) -> Result<Request, Refusal> {
         incoming::read(event)
     }

@@ -138,6 +138,7 @@ impl Config {
             remember: sessions.remember_seconds,
             expiry_grace: self.identity.expiry_grace_seconds,
             rate: rate(limits.events_per_second, limits.event_burst),
+            readers_per_ip: limits.stream_readers_per_ip,
             without_recovery: sessions.without_recovery.clone(),
             ..HubConfig::default()
         }

@@ -129,6 +129,9 @@ settings! {
         connections: usize = 100_000, 1 to 10_000_000;
         /// Connections from one IPv4 address or IPv6 /64 network; loopback is not counted.
         connections_per_ip: usize = 4096, 1 to 10_000_000;
+        /// Sockets from one IPv4 address or IPv6 /64 network that may read the rooms of live streams
+        /// without a token or key; 0 is no limit. Loopback is not counted.
+        stream_readers_per_ip: usize = 10, 0 to 10_000_000;
         /// Events a second that a socket may send in the long run; 0 is no limit. A faster one is
         /// read more slowly; nothing is refused.
         events_per_second: u32 = 50, 0 to 1_000_000;

@@ -143,6 +143,11 @@ impl Hub {
 }
 
 impl Admitted {
+    /// It brought neither a token nor a key.
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.verified.is_none() && self.key.is_none()
+    }
+
     /// What it says about having been here before.
     pub(super) fn claim(&self) -> Option<Claim> {
         let pid = self.pid.as_deref().filter(|_| self.recovery)?;

@@ -305,6 +305,17 @@ impl Connection {
         {
             return self.enter(admitted, now);
         }
+        // For whom there is no place any longer begins anew, and is told why it reads nothing.
+        let (returning, told) = match returning {
+            Returning::Resume(ref session, _) | Returning::Inherit(ref session) => {
+                let readers = &self.hub.readers;
+                match readers.seat_returning(session, &admitted, self.peer.ip) {
+                    Ok(()) => (returning, None),
+                    Err(told) => (Returning::Stranger, Some(told)),
+                }
+            }
+            Returning::Stranger => (returning, None),
+        };
         let (namespace, returns) = (admitted.namespace, admitted.pid.is_some());
         let names = match Names::random() {
             Ok(names) => names,
@@ -326,6 +337,9 @@ impl Connection {
                 seat
             }
         };
+        if let Some((dialect, refusal)) = told {
+            seat.tell(dialect, refusal);
+        }
         seat.begin(returns);
         // Most connections have one; room for four would be most of what an idle one holds.
         self.seats.reserve_exact(1);
@@ -417,7 +431,8 @@ impl Connection {
             Standing::of(dialect, namespace, (actor.app.id, subject.id.text.clone()))
         });
         let stream = Stream::new(Arc::clone(hub), socket, standing, recovery, from);
+        let ip = self.peer.ip;
         let voice = Voice { actor, dialect };
-        Seat::new(Arc::clone(hub), voice, stream, permits, pending)
+        Seat::new(Arc::clone(hub), voice, stream, ip, permits, pending)
     }
 }

@@ -55,6 +55,7 @@ use self::{
     permits::Permits,
     present::Notices,
     reviving::{Ended, Lookups},
+    seat::Readers,
     session::{Session, Sessions},
     socket::Delivery,
     topic::Topic,
@@ -103,6 +104,9 @@ pub struct HubConfig {
     pub shared_rates: Arc<Limits>,
     /// User-Agent prefixes of clients that break on an additional argument.
     pub without_recovery: Vec<String>,
+    /// Sockets of one address that may read what everybody may read, without a token or key; 0 is no
+    /// limit.
+    pub readers_per_ip: usize,
     /// How clients reach this server.
     pub site: Arc<Site>,
     /// Where files go; `None` where none are kept.
@@ -127,6 +131,7 @@ impl Default for HubConfig {
             expiry_grace: Duration::from_secs(30),
             rate: None,
             shared_rates: Arc::default(),
+            readers_per_ip: 10,
             without_recovery: Vec::new(),
             site: Arc::default(),
             media: None,
@@ -149,6 +154,7 @@ pub struct Hub {
     topics: Mutex<Topics>,
     sessions: Mutex<Sessions>,
     lookups: Lookups,
+    readers: Readers,
     /// Every segment in memory, oldest first; each entry stands for the oldest one of its topic.
     segments: Mutex<VecDeque<Sealed>>,
     /// The highest G of the turn under way, or of the last one.
@@ -219,6 +225,7 @@ impl Hub {
             last_g,
         } = parts;
         let permits = Arc::new(Permits::new(config.waiting_commands, None));
+        let readers = Readers::new(config.readers_per_ip);
         let hub = Arc::new(Self {
             config,
             store,
@@ -232,6 +239,7 @@ impl Hub {
             topics: Mutex::default(),
             sessions: Mutex::default(),
             lookups: Lookups::default(),
+            readers,
             segments: Mutex::default(),
             entering: AtomicU64::new(last_g),
             touched: Mutex::default(),

@@ -1,10 +1,12 @@
 //! One socket as its connection sees it: reads its events in the dialect that it speaks, and submits
-//! what they ask for. Who asks is in `asking`; what comes too early is held back in `early`.
+//! what they ask for. Who asks is in `asking`; what comes too early is held back in `early`; how
+//! many may read without saying who they are is in `reading`.
 
 mod asking;
 mod early;
+mod reading;
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{collections::VecDeque, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use chat::{Actor, Asker, Command, Outcome, Refusal, Submission, UserRef, model::Secret};
@@ -13,6 +15,7 @@ use tokio::task::AbortHandle;
 use wire::socketio::Event;
 
 use self::early::Early;
+pub(super) use self::reading::Readers;
 use super::{
     Hub,
     offset::Key,
@@ -48,6 +51,10 @@ pub(super) struct Seat {
     /// Who it has said it is, last.
     claimed: Option<UserRef>,
     stream: Stream,
+    /// From where it comes.
+    ip: IpAddr,
+    /// It brought neither a token nor a key.
+    is_anonymous: bool,
     permits: Arc<Permits>,
     early: VecDeque<Early>,
     /// Its user is not present. It waits for that until then, and all that it is asked.
@@ -75,10 +82,12 @@ impl Seat {
         hub: Arc<Hub>,
         voice: Voice,
         stream: Stream,
+        ip: IpAddr,
         permits: Arc<Permits>,
         timers: Vec<AbortHandle>,
     ) -> Self {
         let early = VecDeque::new();
+        let is_anonymous = voice.actor.subject.is_none() && stream.socket.key.is_none();
         Self {
             hub,
             home: Arc::clone(&voice.actor),
@@ -86,6 +95,8 @@ impl Seat {
             bearer: None,
             claimed: None,
             stream,
+            ip,
+            is_anonymous,
             permits,
             early,
             absent_until: None,
@@ -121,6 +132,7 @@ impl Seat {
         if let Some(socket) = old.socket() {
             socket.take_over();
         }
+        self.stream.socket.session.take_seat_of(old);
         self.stream.identify(&identities);
         if let Some(user) = old.registered() {
             self.stream.socket.session.register(&user);
@@ -153,6 +165,12 @@ impl Seat {
             }
             self.stream.greet(dialect, actor, request);
         }
+    }
+
+    /// Has its client told something that it did not ask for, in a dialect that it speaks from now on.
+    pub(super) fn tell(&mut self, dialect: &'static dyn Dialect, refusal: Refusal) {
+        self.speak(dialect);
+        self.stream.notice(Some(dialect), refusal);
     }
 
     /// A heartbeat goes out now.
@@ -199,7 +217,9 @@ impl Seat {
     /// Moves what may be written now into `out`.
     pub(super) fn collect(&mut self, now: Instant, out: &mut Outgoing) -> Result<(), Close> {
         self.look(now);
-        self.stream.collect(&self.voice, out)
+        let collected = self.stream.collect(&self.voice, out);
+        self.look_whether_it_reads();
+        collected
     }
 
     /// Sees whether it may go on with what it waits for, whether or not anything can be written.
@@ -293,7 +313,8 @@ impl Seat {
             Ok(request) => request,
             Err(refusal) => return self.stream.refuse(self.voice.dialect, ack, None, refusal),
         };
-        let actor = match self.actor_of(&request) {
+        let may = self.check_may_read(&request);
+        let actor = match may.and_then(|()| self.actor_of(&request)) {
             Ok(actor) => actor,
             Err(refusal) => {
                 return self

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
+    net::IpAddr,
     sync::{
         Arc, Weak,
         atomic::{AtomicI64, Ordering},
@@ -22,6 +23,7 @@ use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use super::{offset::Key, socket::Socket, timers, topic::Topic};
+use crate::listen;
 
 /// Bytes of answers that are kept until the client has confirmed them.
 const ANSWER_BYTES: usize = 64 << 10;
@@ -126,6 +128,8 @@ struct State {
     answers: VecDeque<(Key, Bytes)>,
     answer_bytes: usize,
     collected: Option<Collected>,
+    /// Its place among the readers of its socket's address, if it has one.
+    seat: Option<listen::Seat>,
 }
 
 /// That what its user had missed was handed out to it. That counts from then on, whether or not it
@@ -238,6 +242,36 @@ impl Session {
         if std::ptr::eq(state.socket.as_ptr(), Arc::as_ptr(socket)) {
             state.socket = Weak::new();
             state.parked = Some(timers::now());
+            state.seat = None;
+        }
+    }
+
+    /// Whether it has a place among the readers of an address, one that it `takes` now if it has none.
+    pub(crate) fn seat(&self, ip: IpAddr, takes: impl FnOnce() -> Option<listen::Seat>) -> bool {
+        let mut state = self.state.lock();
+        let is_there = |seat: &listen::Seat| seat.is_at(ip);
+        if state.seat.as_ref().is_some_and(is_there) {
+            return true;
+        }
+        let taken = takes();
+        let is_seated = taken.is_some();
+        if is_seated {
+            state.seat = taken;
+        }
+        is_seated
+    }
+
+    /// Its place goes over to this one.
+    pub(crate) fn take_seat_of(&self, other: &Self) {
+        let seat = other.state.lock().seat.take();
+        self.state.lock().seat = seat;
+    }
+
+    /// It gives its place back, if it still has this socket.
+    pub(crate) fn unseat(&self, socket: &Arc<Socket>) {
+        let mut state = self.state.lock();
+        if std::ptr::eq(state.socket.as_ptr(), Arc::as_ptr(socket)) {
+            state.seat = None;
         }
     }
 
@@ -264,6 +298,11 @@ impl Session {
     /// Since when it has no socket.
     pub(crate) fn parked(&self) -> Option<Instant> {
         self.state.lock().parked
+    }
+
+    /// What it speaks, if that is known.
+    pub(crate) fn dialect(&self) -> Option<&'static dyn Dialect> {
+        self.state.lock().dialect
     }
 
     pub(crate) fn speak(&self, dialect: &'static dyn Dialect) {
@@ -394,6 +433,7 @@ impl Session {
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.ended = true;
+        state.seat = None;
         state.places.clear();
         state.answers.clear();
         state.answer_bytes = 0;

@@ -40,6 +40,8 @@ pub(crate) struct Stream {
     written: Key,
     tickets: VecDeque<Ticket>,
     open_bytes: usize,
+    /// It has stopped listening to something, or was not let listen, since this was last asked.
+    ended: bool,
     /// It must go, for good.
     pub(crate) dismissed: bool,
     /// What was written before the last ping, and before the one before it.
@@ -84,6 +86,7 @@ impl Stream {
             written,
             tickets: VecDeque::new(),
             open_bytes: 0,
+            ended: false,
             dismissed: false,
             pinged: [Key::default(); 2],
             identities: Vec::new(),
@@ -205,6 +208,16 @@ impl Stream {
     /// Events that are not answered yet.
     pub(crate) fn open_tickets(&self) -> usize {
         self.tickets.len()
+    }
+
+    /// Whether something that it listened to has ended, or was refused, since this was last asked.
+    pub(crate) fn take_ended(&mut self) -> bool {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Whether it listens to something, or may have asked to.
+    pub(crate) fn reads(&self) -> bool {
+        !self.tickets.is_empty() || self.subscriptions.iter().any(Option::is_some)
     }
 
     /// Bytes that those hold, roughly.
@@ -468,6 +481,7 @@ impl Stream {
         if subscription.end.is_some_and(|end| end <= until) {
             self.hub.leave(&subscription.topic, subscription.member);
             *place = None;
+            self.ended = true;
             self.ending.retain(|ending| *ending != slot);
             self.socket.free_slot(slot);
         }

@@ -31,7 +31,7 @@ pub use close::{Close, HandshakeRefusal};
 pub use config::ListenConfig;
 pub use metrics::{Counter, Gauge, ListenMetrics, Refused};
 pub use outgoing::Outgoing;
-pub(crate) use seats::{Seats, place_of};
+pub(crate) use seats::{Seat, Seats, place_of};
 pub use wire::engineio::{Message, Transport};
 
 use shared::{Order, Shared};

@@ -67,6 +67,13 @@ impl Seats {
     }
 }
 
+impl Seat {
+    /// Whether it is one of those for clients at `ip`.
+    pub(crate) fn is_at(&self, ip: IpAddr) -> bool {
+        self.place == place_of(ip)
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.taken.lock();

@@ -10,6 +10,7 @@ use chat::{
         ApiKey, Details, MediaKind, Member, MemberRole, Metadata, Product, Profile, Scope, Secret,
         pair_key, product_key,
     },
+    room::RoomNumbers,
     store::{Batch, Change, Counters, Entry, Found, ListPage, Need, Page},
 };
 use serde_json::json;
@@ -95,6 +96,7 @@ impl World {
             app: app.id,
             uuid: self.uuid(),
             external: ExternalId::text(external),
+            number: self.counters.last_user,
             profile: Profile::default(),
             created_at: now,
             updated_at: None,
@@ -107,7 +109,7 @@ impl World {
         let mut members = [a, b].map(member);
         members.sort_by_key(|member| member.user.id);
         let kind = ConversationKind::Direct;
-        self.conversation(kind, key, Details::default(), members)
+        self.conversation((kind, key, None), Details::default(), members)
     }
 
     /// A conversation about a product; the vendor first.
@@ -128,20 +130,41 @@ impl World {
             ..Details::default()
         };
         let members = [vendor, customer].map(member);
-        self.conversation(ConversationKind::Product, key, details, members)
+        self.conversation((ConversationKind::Product, key, None), details, members)
     }
 
     /// A group; the first one owns it.
     pub(crate) fn group(&mut self, people: &[&Arc<User>], details: Details) -> ConversationView {
         let mut members: Vec<_> = people.iter().copied().map(member).collect();
         members[0].role = MemberRole::Owner;
-        self.conversation(ConversationKind::Group, None, details, members)
+        self.conversation((ConversationKind::Group, None, None), details, members)
+    }
+
+    /// A room; the first one owns it, the second one moderates.
+    pub(crate) fn room(&mut self, slug: &str, people: &[&Arc<User>]) -> ConversationView {
+        let mut members: Vec<_> = people.iter().copied().map(member).collect();
+        let roles = [MemberRole::Owner, MemberRole::Moderator];
+        for (member, role) in members.iter_mut().zip(roles) {
+            member.role = role;
+        }
+        let details = Details {
+            title: Some(slug.to_owned()),
+            room: Some(Arc::default()),
+            ..Details::default()
+        };
+        // Unlike each other, so that they are not taken for each other.
+        let number = 1_000_000_000 + self.counters.last_conversation * 2;
+        let numbers = RoomNumbers {
+            channel: number,
+            chatroom: number + 1,
+        };
+        let names = (ConversationKind::Room, Some(slug.to_owned()), Some(numbers));
+        self.conversation(names, details, members)
     }
 
     fn conversation(
         &mut self,
-        kind: ConversationKind,
-        key: Option<String>,
+        (kind, key, numbers): (ConversationKind, Option<String>, Option<RoomNumbers>),
         details: Details,
         members: impl Into<Arc<[Member]>>,
     ) -> ConversationView {
@@ -153,6 +176,7 @@ impl World {
             uuid: self.uuid(),
             kind,
             key,
+            numbers,
             created_at: self.now(),
         });
         ConversationView {
@@ -231,8 +255,10 @@ impl World {
                 recipient_online: None,
                 origin: None,
                 client_id: None,
+                badges: Vec::new(),
             },
             seen: false,
+            quoted: None,
         }
     }
 
@@ -253,6 +279,7 @@ impl World {
             proof: Proof::default(),
             topic,
             dialect: "direct",
+            spelling: None,
             since: self.g(),
             at: self.now(),
         }

@@ -134,7 +134,7 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::TooManyMembers { .. }
         | Refusal::TooManyBlocks { .. } => 422,
         Refusal::HeldForReview => 202,
-        Refusal::SlowMode { .. } => 429,
+        Refusal::SlowMode { .. } | Refusal::TooManyReaders { .. } => 429,
         Refusal::Unavailable => 503,
     }
 }

@@ -49,8 +49,12 @@ impl Stream {
                     self.join_again(voice, place, session);
                 }
             }
+            Ok(Reply::Held) => self.hub.metrics.count_refusal(&Refusal::HeldForReview),
             Ok(_) => {}
-            Err(refusal) => self.hub.metrics.count_refusal(refusal),
+            Err(refusal) => {
+                self.ended = true;
+                self.hub.metrics.count_refusal(refusal);
+            }
         }
         let Some(ticket) = self.tickets.get_mut(place) else {
             return Ok(());
@@ -79,6 +83,10 @@ impl Stream {
         let has_query = |request: &Request| request.query.is_some();
         let asks = ticket.request.as_ref().is_some_and(has_query);
         ticket.state = match outcome.result {
+            Ok(Reply::Held) => State::Done {
+                at,
+                result: Err(Refusal::HeldForReview),
+            },
             Ok(reply) if asks => State::Asking {
                 at,
                 reply: Some(reply),

@@ -114,6 +114,15 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
         assert!(members.map(|member| member.user.id.0).eq([1, 2]));
         let newest = &chat.messages.last().unwrap().message;
         assert_eq!(newest.g, 3);
+        let quoted = chat.messages.last().unwrap().quoted.as_ref();
+        assert_eq!(
+            (newest.badges.len(), quoted.map(|quote| quote.text.as_str())),
+            if version > 5 {
+                (1, Some("hello"))
+            } else {
+                (0, None)
+            }
+        );
         let files = newest.body.media.iter().map(|file| file.name.as_str());
         let due: &[&str] = if version > 2 { &["c.png"] } else { &[] };
         assert_eq!(files.collect::<Vec<_>>(), due, "from version {version}");

@@ -81,6 +81,7 @@ impl Deleted {
             proof: *proof,
             topic,
             dialect,
+            spelling: None,
             since: scene.world.g(),
             at: Timestamp(1),
         });

@@ -58,6 +58,7 @@ pub(super) fn profiles_and_details_come_back_whole(place: &dyn Place) {
         avatar: Some(Picture::Media(scene.world.file())),
         metadata: Some(chat::model::Metadata::default()),
         product: None,
+        room: None,
     };
     let group = scene.world.group(&[&cid, &scene.ann], details);
     let made = [
@@ -83,6 +84,7 @@ pub(super) fn profiles_and_details_come_back_whole(place: &dyn Place) {
         avatar: None,
         metadata: Some(metadata("x")),
         product: None,
+        room: None,
     });
     let changes = [
         Change::UserUpdated(Arc::clone(&renamed)),

@@ -7,11 +7,12 @@ use std::{
 };
 
 use chat::{
-    Actor, App, Asker, Body, Command, ConversationKind, Effect, Event, Executor, ExternalId,
-    Identity, Media, MessageView, Outcome, Presence, Proof, Reply, SessionId, Store, Submission,
-    Timestamp, Topic, User, UserId, UserRef,
+    Actor, App, Asker, Body, Command, ConversationKind, ConversationRef, Effect, Event, Executor,
+    ExternalId, Identity, Media, MessageView, Outcome, Presence, Proof, Reply, SessionId, Store,
+    Submission, Timestamp, Topic, User, UserId, UserRef,
     command::{BodyPatch, Destination, DetailsPatch, ProfilePatch},
     model::{Details, Metadata, Picture, Product, Scope},
+    room::{RoomName, Standing},
     store::{ConversationName, Found, ListPage, Need, Page, UserName},
 };
 use parking_lot::Mutex;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 use super::{
     Place,
     ledger::{Ledger, Tap},
+    ruling::{Act, act, check_rooms},
 };
 use crate::world::{Scene, list, metadata, page, session};
 
@@ -63,6 +65,24 @@ enum Ask {
     Inherit(i64),
     End(i64),
     Restart,
+    Room(usize, usize),
+    /// Somebody who rules it, perhaps, or the app itself.
+    InRoom(usize, Option<usize>, Act),
+    /// In answer to a message, perhaps of elsewhere.
+    SayInRoom(usize, usize, Option<usize>),
+    Listen(usize, bool),
+    /// Until much that ends by itself has ended.
+    Wait,
+}
+
+impl Ask {
+    /// Only the app's own server may ask for it.
+    fn is_servers(&self) -> bool {
+        matches!(
+            self,
+            Self::Room(..) | Self::InRoom(..) | Self::SayInRoom(..)
+        )
+    }
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
@@ -72,6 +92,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     let message = || 0..40_usize;
     let session = || 1..5_i64;
     let some = any::<bool>;
+    let room = || 0..2_usize;
     prop_oneof![
         2 => person().prop_map(Ask::Register),
         1 => person().prop_map(Ask::Deregister),
@@ -102,7 +123,18 @@ fn ask() -> impl Strategy<Value = Ask> {
         1 => session().prop_map(Ask::Inherit),
         1 => session().prop_map(Ask::End),
         1 => Just(Ask::Restart),
+        4 => (room(), person()).prop_map(|(room, owner)| Ask::Room(room, owner)),
+        24 => (room(), prop::option::of(person()), act())
+            .prop_map(|(room, by, act)| Ask::InRoom(room, by, act)),
+        16 => (room(), person(), prop::option::of(message()))
+            .prop_map(|(room, sender, answered)| Ask::SayInRoom(room, sender, answered)),
+        3 => (room(), some()).prop_map(|(room, spelled)| Ask::Listen(room, spelled)),
+        4 => Just(Ask::Wait),
     ]
+}
+
+fn room_name(room: usize) -> RoomName {
+    RoomName::Slug(format!("live{room}"))
 }
 
 /// The part of all messages that a page is.
@@ -242,15 +274,17 @@ impl History {
                     avatar: file.then(|| self.picture(*file)),
                     metadata: Some(self.something()),
                     product: None,
+                    room: None,
                 },
             },
             Ask::Join(place, by) => Command::Join {
-                conversation: chat(*place),
+                conversation: chat(*place).into(),
                 by: by.map(named),
+                spelling: by.map(|who| format!("room {who}")),
                 dialect: DIALECT,
             },
             Ask::Leave(place) => Command::Leave {
-                conversation: chat(*place),
+                conversation: chat(*place).into(),
                 dialect: DIALECT,
             },
             Ask::Add(place, user) => Command::AddMember {
@@ -279,6 +313,7 @@ impl History {
                     text: format!("{asker} says at {}", self.clock),
                     media: self.album(*file),
                     metadata: file.then(|| self.something()),
+                    reply_to: None,
                 },
                 client_id: (*sender > 2).then(|| self.clock.to_string()),
             },
@@ -377,6 +412,42 @@ impl History {
                 return (*id, Command::EndSession { session });
             }
             Ask::Restart => Command::Fence,
+            Ask::Room(room, owner) => Command::CreateRoom {
+                slug: format!("live{room}"),
+                title: None,
+                owner: PEOPLE[*owner].to_owned(),
+                private: *room == 1,
+            },
+            Ask::InRoom(room, by, act) => Command::InRoom {
+                room: room_name(*room),
+                by: by.map(named),
+                act: act.to_act(&PEOPLE, |which| message(which).unwrap_or_default()),
+            },
+            Ask::SayInRoom(room, sender, answered) => Command::Send {
+                to: Destination::Room {
+                    room: room_name(*room),
+                    standing: answered.map(|_| Standing {
+                        follower_since: None,
+                        subscriber_months: 3,
+                    }),
+                },
+                sender: UserRef::Called(PEOPLE[*sender].to_uppercase()),
+                body: Body {
+                    reply_to: answered.and_then(message),
+                    ..Body::text(format!("live at {}", self.clock))
+                },
+                client_id: None,
+            },
+            Ask::Listen(room, spelled) => Command::Join {
+                conversation: ConversationRef::Room(room_name(*room)),
+                by: None,
+                spelling: spelled.then(|| format!("spelled at {}", self.clock)),
+                dialect: DIALECT,
+            },
+            Ask::Wait => {
+                self.clock += 65_000;
+                Command::EndDue
+            }
         };
         (asker, command)
     }
@@ -398,7 +469,11 @@ impl History {
             let actor = Actor {
                 app: Arc::clone(&self.app),
                 subject: None,
-                scope: Scope::Client,
+                scope: if ask.is_servers() {
+                    Scope::Server
+                } else {
+                    Scope::Client
+                },
                 proof: Proof {
                     key: (asker > 2).then_some(chat::KeyId(asker)),
                     until: (asker > 3).then_some(Timestamp(asker)),
@@ -441,6 +516,12 @@ impl History {
                         self.chats.push(uuid);
                     }
                 }
+                Ok(Reply::InRoom { conversation, .. }) => {
+                    let uuid = conversation.conversation.uuid;
+                    if !self.chats.contains(&uuid) {
+                        self.chats.push(uuid);
+                    }
+                }
                 _ => {}
             }
         }
@@ -450,6 +531,7 @@ impl History {
         let ledger = self.tap.ledger.lock();
         self.check_what_is_found(&ledger)?;
         self.check_what_is_ones_own(&ledger, ranges)?;
+        check_rooms(&*self.tap, &ledger, self.app.id, Timestamp(self.clock))?;
         for id in (0..5).chain(100..=self.next_session) {
             let found = self.tap.sessions(&[session(id).pid_hash]).unwrap().pop();
             let due = ledger.sessions.get(&SessionId(id)).cloned().flatten();
@@ -499,6 +581,7 @@ impl History {
                 None,
                 Some(ConversationKind::Direct),
                 Some(ConversationKind::Product),
+                Some(ConversationKind::Room),
             ] {
                 self.check_list(ledger, user.id, kind)?;
             }

@@ -11,12 +11,13 @@ use chat::{
     App, AppId, Conversation, ConversationId, ConversationKind, ConversationView, Event, Fault, G,
     Happening, Media, Message, MessageView, SessionId, Store, StoredSession, Timestamp, Topic,
     User, UserId,
-    event::Scene,
-    model::{ApiKey, Member, MemberRole, Picture},
+    event::{RoomHappening, Scene},
+    model::{ApiKey, Details, Member, MemberRole, Picture, Quote, with_role},
+    room::Ban,
     session,
     store::{
         Batch, Boot, Change, CommitError, ConversationName, ConversationSummary, Counters, Entry,
-        Found, ListPage, Need, Newest, Page, UserName,
+        Found, ListPage, Need, Newest, Numbers, Page, UserName,
     },
 };
 use parking_lot::Mutex;
@@ -32,6 +33,9 @@ pub(super) struct Ledger {
     blocks: BTreeMap<(UserId, UserId), Timestamp>,
     /// Up to where what each missed was handed out.
     collected: HashMap<UserId, G>,
+    pub(super) numbers: HashMap<AppId, Numbers>,
+    pub(super) bans: BTreeMap<(ConversationId, UserId), Ban>,
+    pub(super) votes: BTreeMap<(ConversationId, UserId), u32>,
 }
 
 pub(super) struct Chat {
@@ -50,6 +54,7 @@ impl Ledger {
     pub(super) fn apply(&mut self, change: &Change) {
         match change {
             Change::User(user) => {
+                self.give(user.app, user.number, 0);
                 self.users.insert(user.id, Arc::clone(user));
             }
             Change::UserUpdated(user) => {
@@ -62,19 +67,25 @@ impl Ledger {
                 }
             }
             Change::UserDeleted(id, _) => self.delete_user(*id),
-            Change::Inherited(id, heir) => {
-                let chat = self.chats.get_mut(id).unwrap();
-                let mut members = chat.view.members.to_vec();
-                let heir = members.iter_mut().find(|member| member.user.id == *heir);
-                heir.unwrap().role = MemberRole::Owner;
-                chat.view.members = members.into();
-            }
+            Change::Inherited(id, heir) => self.set_role(*id, *heir, MemberRole::Owner),
+            Change::RoomUpdated { .. }
+            | Change::RoomNoted { .. }
+            | Change::Banned(_)
+            | Change::Unbanned(..)
+            | Change::Voted { .. }
+            | Change::VotesForgotten(_)
+            | Change::RoleChanged(..)
+            | Change::NumberGiven(..) => self.apply_to_room(change),
             Change::Blocked { .. }
             | Change::Unblocked { .. }
             | Change::MissedCollected { .. }
             | Change::ReadThrough { .. }
             | Change::ConversationHidden { .. } => self.apply_to_one(change),
             Change::Conversation(view) => {
+                if let Some(numbers) = view.conversation.numbers {
+                    let highest = numbers.channel.max(numbers.chatroom);
+                    self.give(view.conversation.app, 0, highest);
+                }
                 let members = view.members.iter();
                 let chat = Chat {
                     view: view.clone(),
@@ -89,6 +100,8 @@ impl Ledger {
             Change::ConversationDeleted(id, _) => {
                 self.chats.remove(id);
                 self.messages.retain(|_, row| row.conversation != *id);
+                self.bans.retain(|(room, _), _| room != id);
+                self.votes.retain(|(room, _), _| room != id);
                 self.end_listening(|topic, _| topic == Topic::Conversation(*id));
             }
             Change::MemberAdded { entry, member } => {
@@ -136,6 +149,50 @@ impl Ledger {
             Change::App(_) | Change::Key(_) | Change::KeyRevoked(..) | Change::Erased(..) => {}
             Change::WrittenErased(..) => unreachable!("nobody here asks for it"),
         }
+    }
+
+    /// What only rooms have.
+    fn apply_to_room(&mut self, change: &Change) {
+        match change {
+            Change::RoomUpdated { conversation, room } => {
+                let chat = self.chats.get_mut(conversation).unwrap();
+                chat.view.details = Arc::new(Details {
+                    room: Some(Arc::clone(room)),
+                    ..Details::clone(&chat.view.details)
+                });
+            }
+            Change::RoomNoted { entry, .. } => {
+                self.log(entry);
+            }
+            Change::Banned(ban) => {
+                self.bans.insert((ban.conversation, ban.user), *ban);
+            }
+            Change::Unbanned(room, user) => {
+                self.bans.remove(&(*room, *user));
+            }
+            Change::Voted {
+                conversation,
+                user,
+                option,
+            } => {
+                self.votes.insert((*conversation, *user), *option);
+            }
+            Change::VotesForgotten(room) => self.votes.retain(|(at, _), _| at != room),
+            Change::RoleChanged(room, user, role) => self.set_role(*room, *user, *role),
+            Change::NumberGiven(app, number) => self.give(*app, 0, *number),
+            other => panic!("{other:?} concerns others too"),
+        }
+    }
+
+    fn set_role(&mut self, id: ConversationId, user: UserId, role: MemberRole) {
+        let chat = self.chats.get_mut(&id).unwrap();
+        chat.view.members = with_role(&chat.view.members, user, role);
+    }
+
+    fn give(&mut self, app: AppId, user: i64, room: i64) {
+        let given = self.numbers.entry(app).or_default();
+        given.user = given.user.max(user);
+        given.room = given.room.max(room);
     }
 
     /// What concerns one user alone.
@@ -189,12 +246,10 @@ impl Ledger {
         chat.members.remove(&user);
         let mut members = chat.view.members.to_vec();
         members.retain(|member| member.user.id != user);
-        for member in &mut members {
-            if Some(member.user.id) == heir {
-                member.role = MemberRole::Owner;
-            }
-        }
         chat.view.members = members.into();
+        if let Some(heir) = heir {
+            self.set_role(entry.conversation, heir, MemberRole::Owner);
+        }
         let place = Topic::Conversation(entry.conversation);
         self.end_listening(|topic, whose| topic == place && whose == Some(user));
     }
@@ -204,6 +259,8 @@ impl Ledger {
         self.blocks
             .retain(|(who, whom), _| *who != id && *whom != id);
         self.messages.retain(|_, row| row.sender != id);
+        self.bans.retain(|(_, user), _| *user != id);
+        self.votes.retain(|(_, user), _| *user != id);
         for chat in self.chats.values_mut() {
             chat.members.remove(&id);
             let mut members = chat.view.members.to_vec();
@@ -231,14 +288,17 @@ impl Ledger {
         };
         Some(ConversationView {
             members: chat.view.members.iter().map(current).collect(),
-            messages: self.messages_in(id).count() as u64,
+            messages: self.listed_in(id).count() as u64,
             ..chat.view.clone()
         })
     }
 
-    fn messages_in(&self, id: ConversationId) -> impl DoubleEndedIterator<Item = &Message> {
+    /// The messages in a conversation but for those that were cleared from it.
+    fn listed_in(&self, id: ConversationId) -> impl DoubleEndedIterator<Item = &Message> {
+        let room = self.chats.get(&id).and_then(|chat| chat.view.room());
+        let cleared = room.map_or(0, |room| room.cleared_g);
         let all = self.messages.values();
-        all.filter(move |message| message.conversation == id)
+        all.filter(move |message| message.conversation == id && message.g > cleared)
     }
 
     /// A message as it should be found.
@@ -250,11 +310,47 @@ impl Ledger {
             sender: Arc::clone(&self.users[&message.sender]),
             message: message.clone(),
             seen: others.any(|(user, (_, read))| *user != message.sender && *read >= message.seq),
+            quoted: self.quoted(message),
         }
     }
 
+    fn quoted(&self, message: &Message) -> Option<Arc<Quote>> {
+        let answered = message.body.reply_to?;
+        let mut all = self.messages.values();
+        let answered = all.find(|message| message.uuid == answered)?;
+        Some(Arc::new(Quote {
+            message: answered.uuid,
+            sender: Arc::clone(&self.users[&answered.sender]),
+            text: answered.body.text.clone(),
+        }))
+    }
+
+    /// What ends in rooms, and when.
+    pub(super) fn due(&self) -> (BTreeSet<(Timestamp, ConversationId)>, Vec<Ban>) {
+        let rooms = self.chats.values().filter_map(|chat| {
+            let at = chat.view.room()?.due()?;
+            Some((at, id_of(chat)))
+        });
+        let mut bans: Vec<_> = self.bans.values().copied().collect();
+        bans.retain(|ban| ban.until.is_some());
+        bans.sort_by_key(|ban| ban.until);
+        (rooms.collect(), bans)
+    }
+
+    /// Who wrote in a conversation since a time, and when last.
+    pub(super) fn wrote(
+        &self,
+        id: ConversationId,
+        since: Timestamp,
+    ) -> BTreeMap<UserId, Timestamp> {
+        let all = self.messages.values();
+        let late = all.filter(|message| message.conversation == id && message.created_at >= since);
+        late.map(|message| (message.sender, message.created_at))
+            .collect()
+    }
+
     pub(super) fn history(&self, id: ConversationId) -> Vec<MessageView> {
-        let messages = self.messages_in(id);
+        let messages = self.listed_in(id);
         messages.map(|message| self.shown(message)).collect()
     }
 
@@ -266,7 +362,7 @@ impl Ledger {
         };
         let mine = self.chats.values().filter(is_meant);
         let with_newest = |chat| {
-            let newest = self.messages_in(id_of(chat)).next_back()?;
+            let newest = self.listed_in(id_of(chat)).next_back()?;
             Some((newest.g, chat))
         };
         let mut all: Vec<_> = mine.filter_map(with_newest).collect();
@@ -330,7 +426,7 @@ impl Ledger {
         let read = chat.and_then(|chat| chat.members.get(&user));
         let read = read.map_or(0, |(_, seq)| *seq);
         let mut of_others = self
-            .messages_in(id)
+            .listed_in(id)
             .filter(|message| message.sender != user && message.seq > read);
         of_others.next_back().map(|message| Newest {
             seq: message.seq,
@@ -386,6 +482,7 @@ impl Ledger {
                 reader: Arc::clone(self.users.get(&reader.id)?),
                 message: *message,
             },
+            Happening::Room(happening) => Happening::Room(self.told_of_room(happening)?),
         };
         is_there.then(|| Event {
             scene: Scene {
@@ -395,6 +492,46 @@ impl Ledger {
             },
             happening,
             ..event.clone()
+        })
+    }
+
+    fn told_of_room(&self, happening: &RoomHappening) -> Option<RoomHappening> {
+        let now = |user: &Arc<User>| self.users.get(&user.id).map(Arc::clone);
+        Some(match happening.clone() {
+            RoomHappening::Banned {
+                user,
+                by,
+                until,
+                minutes,
+            } => RoomHappening::Banned {
+                user: now(&user)?,
+                by: by.as_ref().and_then(now),
+                until,
+                minutes,
+            },
+            RoomHappening::Unbanned {
+                user,
+                by,
+                permanent,
+            } => RoomHappening::Unbanned {
+                user: now(&user)?,
+                by: by.as_ref().and_then(now),
+                permanent,
+            },
+            RoomHappening::Pinned {
+                message,
+                by,
+                seconds,
+            } => RoomHappening::Pinned {
+                message: Arc::new(MessageView {
+                    // Whether somebody had read it is of no matter.
+                    seen: false,
+                    ..self.shown(self.messages.get(&message.message.g)?)
+                }),
+                by: by.as_ref().and_then(now),
+                seconds,
+            },
+            RoomHappening::News(news) => RoomHappening::News(news),
         })
     }
 }
@@ -471,6 +608,9 @@ impl Store for Tap {
     }
     fn blocks(&self, user: UserId) -> Result<Vec<Arc<User>>, Fault> {
         self.store.blocks(user)
+    }
+    fn vote(&self, room: ConversationId, user: UserId) -> Result<Option<u32>, Fault> {
+        self.store.vote(room, user)
     }
     fn message(&self, app: AppId, uuid: Uuid) -> Result<Option<MessageView>, Fault> {
         self.store.message(app, uuid)

@@ -10,6 +10,8 @@ mod log;
 mod messages;
 mod products;
 mod records;
+mod rooms;
+mod ruling;
 mod sessions;
 
 use std::{path::Path, sync::Arc};
@@ -20,7 +22,7 @@ use tempfile::TempDir;
 
 use self::{
     edits::*, erasing::*, groups::*, histories::*, log::*, messages::*, products::*, records::*,
-    sessions::*,
+    rooms::*, sessions::*,
 };
 use crate::child;
 
@@ -94,6 +96,7 @@ macro_rules! suite {
             subscribing_again_is_no_fault
             ending_a_session_that_is_not_there_is_no_fault
             a_session_is_found_with_all_that_it_listens_to
+            what_a_session_calls_its_topics_comes_back
             a_session_without_a_token_is_bound_to_nobody
             a_session_may_begin_with_all_that_it_listens_to
             a_session_follows_its_changes
@@ -130,6 +133,17 @@ macro_rules! suite {
             listening_ends_with_what_it_hangs_on
             a_session_keeps_what_its_listening_hangs_on
             readers_see_whole_batches
+            a_room_comes_back_whole
+            numbers_never_go_back
+            people_are_found_by_what_they_are_called
+            what_was_cleared_is_in_no_history
+            bans_and_votes_are_there_until_they_are_taken_back
+            what_is_due_in_rooms_is_found_by_its_time
+            who_wrote_lately_is_found
+            replies_and_badges_come_back_whole
+            whoever_wrote_in_a_room_leaves_nothing_there
+            a_room_whose_owner_goes_is_for_a_moderator
+            what_a_large_room_left_is_erased_in_steps
             it_says_that_it_is_well
             a_backup_is_one_moment_of_a_working_store
             a_backup_goes_into_an_empty_folder_only

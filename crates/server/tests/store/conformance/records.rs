@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chat::{
     App, ConversationId, ConversationKind, Timestamp, Topic, User, UserId,
     model::Scope,
-    store::{Boot, Change, ConversationName, Counters, Found, Need, UserName},
+    room::RoomName,
+    store::{Boot, Change, ConversationName, Counters, Found, Need, Numbers, UserName},
 };
 
 use super::Place;
@@ -103,6 +104,12 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Found::Heirs(found) => found.is_empty(),
         Found::Unsearched(found) => found == 0,
         Found::Leftover(found) => found.is_none(),
+        Found::People(found) => found.is_empty(),
+        Found::Numbers(found) => found == Numbers::default(),
+        Found::Ban(found) => found.is_none(),
+        Found::Wrote(found) => found.is_empty(),
+        Found::Vote(found) => found.is_none(),
+        Found::Due(found) => found.rooms.is_empty() && found.bans.is_empty(),
     };
     let direct = ConversationKind::Direct;
     for need in [
@@ -125,6 +132,16 @@ pub(super) fn what_is_not_there_is_none(place: &dyn Place) {
         Need::CollectedUpTo(ann.id),
         Need::CollectedUpTo(UserId(9)),
         Need::Leftover,
+        Need::UsersCalled(app.id, "Ann".to_owned()),
+        Need::UsersCalled(app.id, String::new()),
+        Need::Numbers(chat::AppId(9)),
+        Need::Room(app.id, RoomName::Slug("ann".to_owned())),
+        Need::Room(app.id, RoomName::Channel(1)),
+        Need::Room(app.id, RoomName::Chatroom(chat.id.0)),
+        Need::Ban(chat.id, ann.id),
+        Need::WroteSince(chat.id, Timestamp(i64::MIN)),
+        Need::Vote(chat.id, ann.id),
+        Need::Due(Timestamp(i64::MAX), 9),
         Need::HeirsOf(ann.id),
         Need::HeirsOf(UserId(9)),
         Need::Unsearched(ann.id),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chat::{
     KeyId, Proof, SessionId, SessionSeed, Store, StoredSession, StoredSubscription, Timestamp,
-    Topic,
+    Topic, User,
     model::Details,
     store::{Change, Found, Need},
 };
@@ -38,6 +38,7 @@ fn stored(changes: &[&Change]) -> StoredSession {
             proof,
             topic,
             dialect,
+            spelling,
             since,
             at,
         } = change
@@ -55,6 +56,7 @@ fn stored(changes: &[&Change]) -> StoredSession {
             user: *user,
             proof: *proof,
             dialect: (*dialect).to_owned(),
+            spelling: spelling.clone(),
             since: *since,
         });
     }
@@ -106,6 +108,47 @@ pub(super) fn a_session_is_found_with_all_that_it_listens_to(place: &dyn Place) 
     assert_eq!(found(&*store, 1), Some(wanted.clone()));
     drop(store);
     assert_eq!(found(&*place.open(), 1), Some(wanted));
+}
+
+pub(super) fn what_a_session_calls_its_topics_comes_back(place: &dyn Place) {
+    let store = place.open();
+    let Scene {
+        mut world,
+        ann,
+        bob,
+        chat,
+        ..
+    } = Scene::new(&*store);
+    let here = Topic::Conversation(chat.id);
+    let mut joined = |by: &User, topic, name: Option<&str>| {
+        let mut join = world.subscription(&session(1), by, topic);
+        if let Change::Subscription { spelling, .. } = &mut join {
+            *spelling = name.map(Arc::from);
+        }
+        store.commit(&world.batch([join.clone()])).unwrap();
+        join
+    };
+    let first = joined(&ann, here, Some("chatrooms.5.v2"));
+    let person = joined(&ann, Topic::Person(ann.id), None);
+    assert_eq!(found(&*store, 1), Some(stored(&[&first, &person])));
+    // Under another name, or none, it is the same place; also where somebody else names it.
+    for (by, name) in [
+        (&ann, Some("chatroom_5")),
+        (&bob, Some("CHATROOMS.5.V2")),
+        (&bob, None),
+        (&ann, Some("again")),
+    ] {
+        joined(by, here, name);
+        let mut wanted = stored(&[&first, &person]).subscriptions;
+        wanted[0].spelling = name.map(Arc::from);
+        assert_eq!(found(&*store, 1).unwrap().subscriptions, wanted);
+    }
+    let mut taken_over = found(&*store, 1).unwrap();
+    taken_over.seed = session(2);
+    let begun = Change::SessionBegun(Arc::new(taken_over.clone()));
+    store.commit(&world.batch([begun])).unwrap();
+    drop(store);
+    assert_eq!(found(&*place.open(), 2), Some(taken_over));
 }
 
 pub(super) fn a_session_without_a_token_is_bound_to_nobody(place: &dyn Place) {

@@ -132,7 +132,7 @@ fn actions() -> Vec<Action> {
         ),
         action(
             "POST /api/v2/channels/{slug}/subscriptions",
-            APP,
+            RULERS,
             201,
             json!({ "username": "Sam", "months": 1 }),
         ),

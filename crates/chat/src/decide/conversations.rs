@@ -52,6 +52,8 @@ impl<'a> Draft<'a> {
         };
         let (user, view) = (user.map(Arc::clone), view.clone());
         let topic = Topic::Conversation(view.conversation.id);
+        // Its own name is no name of the listener's.
+        let spelling = spelling.filter(|name| view.conversation.key.as_deref() != Some(*name));
         let id = user.as_ref().map(|user| user.id);
         self.subscribe_as(id, topic, dialect, spelling.map(Arc::from));
         Ok(Reply::Opened {

@@ -1,4 +1,4 @@
-//! What is read from payloads, and what is refused.
+//! What is read of payloads, and what is refused.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -16,8 +16,9 @@ function show(messages) {
 globalThis.overlay = {
   open(url, room, options) {
     const socket = io(url, options);
-    this.connects = [];
-    socket.on("connect", () => this.connects.push(socket.recovered));
+    this.life = [];
+    socket.on("connect", () => this.life.push(socket.recovered ? "known" : "new"));
+    socket.on("disconnect", () => this.life.push("gone"));
     this.feed = new Feed(socket, url, room, show);
     return this.feed.loaded;
   },
@@ -26,7 +27,7 @@ globalThis.overlay = {
   shown() {
     const { twice, pages } = this.feed;
     const lines = [...list.children].map(({ id, textContent }) => ({ id, content: textContent }));
-    return { lines, twice, pages, connects: this.connects };
+    return { lines, twice, pages, life: this.life };
   },
 
   count: () => list.children.length,

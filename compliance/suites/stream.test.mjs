@@ -277,7 +277,7 @@ describe("stream", () => {
   });
 
   test("of those who do not say who they are, ten read from one address", async () => {
-    const limited = await Server.start({ label: "stream-limits", settings: { proxies: { trusted: ["127.0.0.1"] } } });
+    const limited = await Server.start({ label: "stream-limits", identity: "verified", settings: { proxies: { trusted: ["127.0.0.1"] } } });
     try {
       const room = await Room.open(limited);
       const reader = { channelName: room.slug, chatroomId: room.id };

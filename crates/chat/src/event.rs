@@ -127,7 +127,8 @@ impl Event {
                 | Happening::MessageEdited(view)
                 | Happening::Room(RoomHappening::Pinned { message: view, .. }) => {
                     let metadata = view.message.body.metadata.as_ref();
-                    view.message.body.text.len() + metadata.map_or(0, Metadata::weight)
+                    let quoted = view.quoted.as_ref().map_or(0, |quote| quote.text.len());
+                    view.message.body.text.len() + metadata.map_or(0, Metadata::weight) + quoted
                 }
                 Happening::Room(RoomHappening::News(news)) => news.weight(),
                 Happening::MessageDeleted { .. }

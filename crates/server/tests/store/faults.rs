@@ -10,6 +10,7 @@ use std::{
 
 use chat::{
     Store,
+    room::{RoomNews, RoomNote},
     store::{Batch, Change, CommitError},
 };
 use rlimit::{Resource, setrlimit};
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 
 use crate::{
     child::{self, Part},
-    world::{Scene, user},
+    world::{Scene, metadata, user},
 };
 
 fn rolled_back(store: &Sqlite, batch: &Batch) -> String {
@@ -44,6 +45,16 @@ fn below_the_floor_messages_are_refused_and_all_else_works() {
         "{words}"
     );
     scene.unsay();
+    let told = |news| Change::RoomNoted {
+        entry: Scene::of(&store).world.entry(&scene.chat, &scene.ann),
+        note: RoomNote::News(news),
+    };
+    let (event, data) = ("Event".to_owned(), metadata("x").0);
+    let announced = told(RoomNews::Other { event, data });
+    rolled_back(&store, &scene.world.batch([announced]));
+    store
+        .commit(&scene.world.batch([told(RoomNews::Unpinned)]))
+        .unwrap();
     let newcomer = scene.world.user(&scene.app, "newcomer");
     store
         .commit(&scene.world.batch([Change::User(newcomer)]))

@@ -110,6 +110,7 @@ pub(super) fn batch(connection: &Connection, batch: &Batch) -> Result<()> {
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each change")]
 fn apply(connection: &Connection, change: &Change, sums: &mut Sums) -> Result<()> {
     match change {
         Change::User(user) => {

@@ -129,21 +129,7 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
         assert_eq!(files.collect::<Vec<_>>(), due, "from version {version}");
         let bob = store.user(AppId(1), &UserName::Id(UserId(2))).unwrap();
         assert_eq!(bob.unwrap().last_active, Timestamp(1), "as old as the user");
-        let called = |name: &str| {
-            let need = Need::UsersCalled(AppId(1), name.to_owned());
-            match store.load(&need).unwrap() {
-                Found::People(users) => users.iter().map(|user| user.number).collect::<Vec<_>>(),
-                other => panic!("asked for users, got {other:?}"),
-            }
-        };
-        assert_eq!(called("bob"), [2], "from version {version}");
-        assert_eq!(called(if version > 2 { "ann" } else { "7" }), [1]);
-        let due: &[i64] = if version > 3 { &[3] } else { &[] };
-        assert_eq!(called("çid"), due, "more than ASCII is folded");
-        match store.load(&Need::Numbers(AppId(1))).unwrap() {
-            Found::Numbers(given) => assert_eq!(given.user, if version > 2 { 3 } else { 2 }),
-            other => panic!("asked for numbers, got {other:?}"),
-        }
+        check_numbers_and_names(&store, version);
         let year_2023 = Timestamp(1_700_000_000_000);
         assert!(session.seen_at >= year_2023, "not as old as when it began");
         for place in [place, Topic::Person(UserId(2))] {
@@ -153,6 +139,25 @@ fn every_earlier_version_becomes_the_current_one_with_its_rows() {
                 [2, 3]
             );
         }
+    }
+}
+
+/// Users have a number, and are found by what they are called.
+fn check_numbers_and_names(store: &Sqlite, version: i64) {
+    let called = |name: &str| {
+        let need = Need::UsersCalled(AppId(1), name.to_owned());
+        match store.load(&need).unwrap() {
+            Found::People(users) => users.iter().map(|user| user.number).collect::<Vec<_>>(),
+            other => panic!("asked for users, got {other:?}"),
+        }
+    };
+    assert_eq!(called("bob"), [2], "from version {version}");
+    assert_eq!(called(if version > 2 { "ann" } else { "7" }), [1]);
+    let due: &[i64] = if version > 3 { &[3] } else { &[] };
+    assert_eq!(called("çid"), due, "more than ASCII is folded");
+    match store.load(&Need::Numbers(AppId(1))).unwrap() {
+        Found::Numbers(given) => assert_eq!(given.user, if version > 2 { 3 } else { 2 }),
+        other => panic!("asked for numbers, got {other:?}"),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chat::{
     Fault,
+    room::{RoomNews, RoomNote},
     store::{Batch, Boot, Change, CommitError},
 };
 use rusqlite::{Connection, DEFAULT_NAME, ErrorCode, hooks::Wal, wal::CheckpointMode};
@@ -164,6 +165,10 @@ impl Writer {
                     | Change::MessageEdited { .. }
                     | Change::UserUpdated(_)
                     | Change::ConversationUpdated { .. }
+                    | Change::RoomNoted {
+                        note: RoomNote::News(RoomNews::Other { .. } | RoomNews::Livestream(_)),
+                        ..
+                    }
             )
         };
         if self.free_space_floor == 0 || !batch.changes.iter().any(grows) {

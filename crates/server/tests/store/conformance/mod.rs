@@ -141,6 +141,7 @@ macro_rules! suite {
             what_is_due_in_rooms_is_found_by_its_time
             who_wrote_lately_is_found
             replies_and_badges_come_back_whole
+            the_log_tells_what_happened_in_a_room
             whoever_wrote_in_a_room_leaves_nothing_there
             a_room_whose_owner_goes_is_for_a_moderator
             what_a_large_room_left_is_erased_in_steps

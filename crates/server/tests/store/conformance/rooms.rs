@@ -1,9 +1,11 @@
 //! Promises about rooms, by example. Next: `ruling`, for what is done to them in any order.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, slice::from_ref, sync::Arc};
 
 use chat::{
-    ConversationId, ConversationView, Message, MessageView, Store, Timestamp, Topic, User, UserId,
+    Conversation, ConversationId, ConversationView, Happening, Message, MessageView, Store,
+    Timestamp, Topic, User, UserId,
+    event::RoomHappening,
     model::{Details, MemberRole, Profile, Quote},
     room::{
         Badge, Ban, Limit, Livestream, Modes, Pin, Poll, PollOption, Room, RoomName, RoomNews,
@@ -32,6 +34,16 @@ impl Live {
         let made = Change::Conversation(view.clone());
         store.commit(&scene.world.batch([made])).unwrap();
         Self { scene, view }
+    }
+
+    /// A room of the same names, which may be there when the first one is gone.
+    fn another(&mut self) -> ConversationView {
+        let mut another = self.scene.world.room("live", &[&self.scene.ann]);
+        another.conversation = Arc::new(Conversation {
+            numbers: self.view.conversation.numbers,
+            ..Conversation::clone(&another.conversation)
+        });
+        another
     }
 
     fn id(&self) -> ConversationId {
@@ -196,11 +208,7 @@ pub(super) fn a_room_comes_back_whole(place: &dyn Place) {
 
     // Whoever comes next may have all its names.
     let gone = Change::ConversationDeleted(live.id(), Timestamp(1));
-    let mut next = live.scene.world.room("live", &[&ann]);
-    next.conversation = Arc::new(chat::Conversation {
-        numbers: live.view.conversation.numbers,
-        ..chat::Conversation::clone(&next.conversation)
-    });
+    let next = live.another();
     live.commit(&*store, [gone, Change::Conversation(next.clone())]);
     for name in names(&live.view) {
         assert_eq!(found(&*store, app, &name).as_ref(), Some(&next));
@@ -307,8 +315,8 @@ pub(super) fn what_was_cleared_is_in_no_history(place: &dyn Place) {
             .flat_map(|one| one.messages)
             .collect::<Vec<_>>()
     };
-    assert_eq!(live.history(&*store), [after.clone()]);
-    assert_eq!(listed(&*store), [after.clone()]);
+    assert_eq!(live.history(&*store), from_ref(&after));
+    assert_eq!(listed(&*store), from_ref(&after));
     assert_eq!(live.now(&*store).messages, 1);
     // What was cleared is there for those who know its name, and in the log.
     let app = live.scene.app.id;
@@ -343,7 +351,7 @@ pub(super) fn what_was_cleared_is_in_no_history(place: &dyn Place) {
     live.commit(&*store, [message(again.clone()), same]);
     drop(store);
     let store = place.open();
-    assert_eq!(live.history(&*store), [again.clone()]);
+    assert_eq!(live.history(&*store), from_ref(&again));
     assert_eq!(live.now(&*store).messages, 1);
     // A user goes, who wrote before and after.
     let more = live.say(&ann, "more");
@@ -540,7 +548,7 @@ pub(super) fn replies_and_badges_come_back_whole(place: &dyn Place) {
             .log(place, due.message.g - 1, due.message.g, 9)
             .unwrap();
         match &log[0].happening {
-            chat::Happening::MessageSent(told) => assert_eq!(**told, *due),
+            Happening::MessageSent(told) => assert_eq!(**told, *due),
             other => panic!("a message was told, got {other:?}"),
         }
     };
@@ -557,13 +565,10 @@ pub(super) fn replies_and_badges_come_back_whole(place: &dyn Place) {
     let message = Arc::new(edited);
     let edit = Change::MessageEdited { entry, message };
     store.commit(&world.batch([edit])).unwrap();
-    let quoted = |text: &str| {
-        Some(Arc::new(Quote {
-            text: text.to_owned(),
-            ..quote.clone()
-        }))
-    };
-    answer.quoted = quoted("pardon?");
+    answer.quoted = Some(Arc::new(Quote {
+        text: "pardon?".to_owned(),
+        ..quote
+    }));
     check(&*store, &answer);
     let entry = world.entry(&live.view.conversation, &cid);
     let message = Arc::new(first);
@@ -571,6 +576,117 @@ pub(super) fn replies_and_badges_come_back_whole(place: &dyn Place) {
     store.commit(&world.batch([gone])).unwrap();
     answer.quoted = None;
     check(&*store, &answer);
+}
+
+pub(super) fn the_log_tells_what_happened_in_a_room(place: &dyn Place) {
+    let store = place.open();
+    let mut live = Live::new(&*store);
+    let cid = live.viewer(&*store, "cid");
+    let (ann, bob) = (Arc::clone(&live.scene.ann), Arc::clone(&live.scene.bob));
+    let said = live.say(&ann, "x");
+    let room = full(&said.message, &ann);
+    let ban = Ban {
+        conversation: live.id(),
+        user: cid.id,
+        until: Some(Timestamp(9)),
+    };
+    let g = said.message.g;
+    let (event, data) = ("Event".to_owned(), crate::world::metadata("x").0);
+    let username = "cid".to_owned();
+    let news = [
+        RoomNews::Cleared,
+        RoomNews::Modes(room.modes),
+        RoomNews::Poll(room.poll.unwrap()),
+        RoomNews::PollGone,
+        RoomNews::Unpinned,
+        RoomNews::Subscribed {
+            username,
+            months: 3,
+        },
+        RoomNews::Livestream(room.livestream.unwrap()),
+        RoomNews::Other { event, data },
+    ];
+    let mut notes = vec![
+        RoomNote::Banned {
+            ban,
+            minutes: Some(4),
+        },
+        RoomNote::Unbanned {
+            user: cid.id,
+            permanent: false,
+        },
+        RoomNote::Pinned { g, seconds: 5 },
+    ];
+    notes.extend(news.iter().cloned().map(RoomNote::News));
+    // By bob, but for the last one, which nobody in particular does.
+    let mut changes = vec![message(said.clone())];
+    changes.extend(notes.into_iter().map(|note| live.note(note)));
+    let lifted = RoomNote::Unbanned {
+        user: cid.id,
+        permanent: true,
+    };
+    let mut lifted = live.note(lifted);
+    if let Change::RoomNoted { entry, .. } = &mut lifted {
+        (entry.actor, entry.origin) = (None, None);
+    }
+    changes.push(lifted);
+    live.commit(&*store, changes);
+    drop(store);
+    let store = place.open();
+    let due = |user: Option<&Arc<User>>, by: Option<&Arc<User>>, pinned: Option<&MessageView>| {
+        let by = by.cloned();
+        let mut all = Vec::new();
+        if let Some(user) = user.cloned() {
+            let (user, by) = (|| Arc::clone(&user), || by.clone());
+            all.push(RoomHappening::Banned {
+                user: user(),
+                by: by(),
+                until: ban.until,
+                minutes: Some(4),
+            });
+            all.push(RoomHappening::Unbanned {
+                user: user(),
+                by: by(),
+                permanent: false,
+            });
+        }
+        all.extend(pinned.map(|message| RoomHappening::Pinned {
+            message: Arc::new(message.clone()),
+            by: by.clone(),
+            seconds: 5,
+        }));
+        let news = news.iter().cloned().map(Arc::new);
+        all.extend(news.map(RoomHappening::News));
+        all.extend(user.map(|user| RoomHappening::Unbanned {
+            user: Arc::clone(user),
+            by: None,
+            permanent: true,
+        }));
+        all
+    };
+    let told = |place: Topic| {
+        let log = store.log(place, 0, u64::MAX, 99).unwrap();
+        let told = log.iter().filter_map(|event| match &event.happening {
+            Happening::Room(told) => Some(told.clone()),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    let here = Topic::Conversation(live.id());
+    assert_eq!(told(here), due(Some(&cid), Some(&bob), Some(&said)));
+    assert_eq!(told(Topic::Person(ann.id)), told(here));
+    // What is gone is not told, and whoever is gone has done nothing.
+    let entry = live.scene.world.entry(&live.view.conversation, &ann);
+    let gone = Change::MessageDeleted {
+        entry,
+        message: Arc::new(said),
+    };
+    live.commit(&*store, [gone]);
+    assert_eq!(told(here), due(Some(&cid), Some(&bob), None));
+    live.commit(&*store, [Change::UserDeleted(bob.id, Timestamp(1))]);
+    assert_eq!(told(here), due(Some(&cid), None, None));
+    live.commit(&*store, [Change::UserDeleted(cid.id, Timestamp(1))]);
+    assert_eq!(told(here), due(None, None, None));
 }
 
 pub(super) fn whoever_wrote_in_a_room_leaves_nothing_there(place: &dyn Place) {
@@ -662,6 +778,12 @@ pub(super) fn what_a_large_room_left_is_erased_in_steps(place: &dyn Place) {
     live.commit(&*store, [Change::ConversationDeleted(id, Timestamp(1))]);
     let over = due(&*store, Timestamp(9), 9);
     assert!(over.bans.is_empty(), "nobody can be told");
+    let next = live.another();
+    live.commit(&*store, [Change::Conversation(next.clone())]);
+    for name in names(&next) {
+        let found = store.conversation(live.scene.app.id, &ConversationName::Room(name));
+        assert_eq!(found.unwrap().as_ref(), Some(&next));
+    }
     let mut steps = 0;
     while let Found::Leftover(Some(left)) = store.load(&Need::Leftover).unwrap() {
         live.commit(&*store, [Change::Erased(left, 500)]);

@@ -144,11 +144,7 @@ fn messages() {
             with(&reply, "metadata", json!({})),
             "metadata.original_message",
         ),
-<<<<<<< HEAD
-        (original(json!(id)), "metadata.original_message"),
-=======
         (original(json!(NOBODY)), "metadata.original_message"),
->>>>>>> core
         (original(json!({})), "metadata.original_message.id"),
         (
             original(json!({ "id": "x" })),

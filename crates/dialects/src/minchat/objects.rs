@@ -231,7 +231,7 @@ pub struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    fn new(site: &Site, media: &'a Media) -> Self {
+    pub(super) fn new(site: &Site, media: &'a Media) -> Self {
         Self {
             kind: match media.kind {
                 MediaKind::Image => "image",

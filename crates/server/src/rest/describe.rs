@@ -21,7 +21,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use super::{
     Rest, chats,
     drain::drained,
-    keys, market, messages,
+    keys, market, messages, reviews,
     stream::{self, Listed},
     unknown, users, wrong_method,
 };
@@ -46,6 +46,7 @@ const PAGE: &str = "/docs";
         (name = "stream chat", description = "Chatrooms of live streams: what is said there, what they allow, what is pinned."),
         (name = "stream moderation", description = "Who rules a chatroom: bans, moderators."),
         (name = "stream polls", description = "What is asked in a chatroom."),
+        (name = "reviews", description = "Words that are not taken, and messages that somebody looks at."),
         (name = "keys", description = "The API keys of an app, for its own servers."),
     ),
     security(("key" = [])),
@@ -124,6 +125,11 @@ fn routes() -> OpenApiRouter<Rest> {
         .routes(routes!(messages::list_messages, messages::send_message))
         .routes(routes!(messages::edit_message, messages::delete_message))
         .routes(routes!(messages::mark_seen))
+        .routes(routes!(reviews::list_filters, reviews::add_filter))
+        .routes(routes!(reviews::remove_filter))
+        .routes(routes!(reviews::report_message))
+        .routes(routes!(reviews::list_reviews))
+        .routes(routes!(reviews::review))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key))
 }

@@ -15,6 +15,7 @@ mod market;
 mod messages;
 mod pace;
 mod rejection;
+mod reviews;
 mod run;
 mod stream;
 mod users;

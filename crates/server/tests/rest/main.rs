@@ -18,6 +18,7 @@ mod keys;
 mod limits;
 mod lives;
 mod market;
+mod reviews;
 mod server;
 mod stream;
 mod verified;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod input;
+pub mod reviews;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,7 @@ mod log;
 mod messages;
 mod products;
 mod records;
+mod reviews;
 mod rooms;
 mod ruling;
 mod sessions;
@@ -22,7 +23,7 @@ use tempfile::TempDir;
 
 use self::{
     edits::*, erasing::*, groups::*, histories::*, log::*, messages::*, products::*, records::*,
-    rooms::*, sessions::*,
+    reviews::*, rooms::*, sessions::*,
 };
 use crate::child;
 
@@ -145,6 +146,9 @@ macro_rules! suite {
             whoever_wrote_in_a_room_leaves_nothing_there
             a_room_whose_owner_goes_is_for_a_moderator
             what_a_large_room_left_is_erased_in_steps
+            filters_are_there_until_they_are_taken_back
+            what_waits_comes_back_whole
+            what_waits_goes_with_what_it_hangs_on
             it_says_that_it_is_well
             a_backup_is_one_moment_of_a_working_store
             a_backup_goes_into_an_empty_folder_only

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { UUID } from "./direct.mjs";
+import { eventually } from "./inbox.mjs";
 import { Api } from "./minchat.mjs";
 import { inSeconds, token } from "./tokens.mjs";
 
@@ -162,6 +163,43 @@ export class Room {
   async state() {
     const answers = await Promise.all(["", "chatroom", "messages", "polls", "moderators"].map((what) => this.call("GET", what)));
     return answers.map(({ status, body }) => [status, body]);
+  }
+}
+
+/** People who write into a room as fast as they are answered, whatever happens to the server. */
+export class Crowd {
+  constructor(room, { people = 5, each = 200 } = {}) {
+    Object.assign(this, { room, total: people * each });
+    /** Ids of what was taken. */
+    this.taken = [];
+    const writers = Array.from({ length: people }, (_, n) => this.#talk(`viewer-${n}`, each));
+    /** Resolves when all of it is taken. */
+    this.done = Promise.all(writers);
+    this.done.catch(() => {});
+  }
+
+  async #talk(username, each) {
+    for (let n = 0; n < each; n += 1) this.taken.push(await this.#write(username, `${username} ${n}`));
+  }
+
+  /** Again and again with the same key, until there is an answer. */
+  #write(username, content) {
+    const attempt = async () => {
+      const body = { content, sender: { username } };
+      const answer = await this.room.api.call("POST", this.room.sending, body, { "idempotency-key": content }).catch(() => null);
+      if (!answer || answer.status === 503) return null;
+      assert.equal(answer.status, 201, JSON.stringify(answer.body));
+      return answer.body.id;
+    };
+    return eventually(`${content} to be taken`, attempt, 60_000);
+  }
+
+  /** Resolves when so many are taken. */
+  async at(count) {
+    await Promise.race([
+      eventually(`${count} messages to be taken`, () => this.taken.length >= count, 60_000, 5),
+      this.done,
+    ]);
   }
 }
 

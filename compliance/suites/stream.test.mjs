@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Clients, TRANSPORTS, VERSIONS } from "../lib/client.mjs";
 import { UUID } from "../lib/direct.mjs";
+import { eventually } from "../lib/inbox.mjs";
 import { Api } from "../lib/minchat.mjs";
 import { python, PythonClient } from "../lib/python.mjs";
 import { Server } from "../lib/server.mjs";
@@ -273,6 +274,52 @@ describe("stream", () => {
       assert.equal((await room.as(undefined).call("GET", what)).status, 401, what);
     }
     assert.equal((await room.as(tokenOf(server, name("guest"))).page()).messages.length, 1);
+  });
+
+  test("of those who do not say who they are, ten read from one address", async () => {
+    const limited = await Server.start({ label: "stream-limits", identity: "verified", settings: { proxies: { trusted: ["127.0.0.1"] } } });
+    try {
+      const room = await Room.open(limited);
+      const reader = { channelName: room.slug, chatroomId: room.id };
+      const from = (address, more = {}) =>
+        clients.open({ name: address, url: limited.url, extraHeaders: { "x-forwarded-for": address }, ...more });
+      const ten = [];
+      for (let n = 0; n < 10; n += 1) ten.push(await from("192.0.2.7", n % 2 ? TRANSPORTS.polling : TRANSPORTS.websocket));
+      for (const client of ten) assert.deepEqual(await client.ask("subscribe", reader), { success: true });
+      const eleventh = await from("192.0.2.7");
+      const refused = async () => {
+        const { success, error } = await eleventh.ask("subscribe", reader);
+        assert.equal(success, false);
+        assert.deepEqual(await eleventh.expect("error"), error);
+        return error.code;
+      };
+      assert.equal(await refused(), "too_many_readers");
+      // Elsewhere, or by name, one more may.
+      const others = [await from("192.0.2.8"), await from("192.0.2.7", { auth: { token: tokenOf(limited, name("reader")) } })];
+      for (const client of others) assert.deepEqual(await client.ask("subscribe", reader), { success: true });
+      const { id } = await room.say("Mika", "to twelve");
+      for (const client of [...ten, ...others]) assert.equal((await client.expect(EVENTS.message)).id, id);
+      // Who leaves, or goes, makes room.
+      await ten[0].ask("unsubscribe", reader);
+      await eventually("a place", async () => (await eleventh.ask("subscribe", reader)).success);
+      await ten[0].ask("subscribe", reader);
+      assert.equal((await ten[0].expect("error")).code, "too_many_readers");
+      ten[1].close();
+      await eventually("a place", async () => (await ten[0].ask("subscribe", reader)).success);
+
+      // Requests without a key are counted too.
+      const keyless = async (headers) => (await fetch(`${limited.url}/api/v2/channels/${room.slug}`, { headers })).status;
+      const asked = [];
+      while (asked.length < 101) asked.push(await keyless({ "x-forwarded-for": "192.0.2.9" }));
+      assert.deepEqual([...new Set(asked.slice(0, 100))], [200]);
+      assert.ok(asked.includes(429) || (await keyless({ "x-forwarded-for": "192.0.2.9" })) === 429);
+      const key = { authorization: `Bearer ${limited.app.server_key}` };
+      assert.equal(await keyless({ "x-forwarded-for": "192.0.2.9", ...key }), 200);
+      assert.equal(await keyless({ "x-forwarded-for": "192.0.2.10" }), 200);
+    } finally {
+      clients.closeAll();
+      await limited.stop();
+    }
   });
 
   test("a message that is tried again is one", async () => {

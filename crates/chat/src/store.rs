@@ -185,7 +185,7 @@ pub enum Change {
     /// nobody any longer.
     UserDeleted(UserId, Timestamp),
     /// So many more entries of the logs of all conversations in which a user is or was are looked
-    /// through, at most, and the messages among them that are the user's are erased.
+    /// through, at most and at least one, and the messages among them that are the user's are erased.
     /// [`Change::UserDeleted`] looks only behind them.
     WrittenErased(UserId, u32),
     /// A user takes no more messages from another.

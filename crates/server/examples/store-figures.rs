@@ -239,9 +239,7 @@ fn change_and_erase(store: &Sqlite, world: &mut World, agent: UserId) {
         ),
     ] {
         let step = || match store.load(&Need::Unsearched(user)).unwrap() {
-            Found::Unsearched(entries) if entries > 1_000 => {
-                Some(Change::WrittenErased(user, 1_000))
-            }
+            Found::Unsearched(entries) if entries > 100 => Some(Change::WrittenErased(user, 1_000)),
             _ => None,
         };
         println!("A person who {name}");

@@ -80,7 +80,6 @@ const NOT_IN_TRANSCRIPTS: &[(&str, &str)] = &[
         "file_too_large",
         "a transcript of megabytes; tested with the hub and over HTTP",
     ),
-    ("name_taken", "only operators make apps"),
     (
         "too_many_blocks",
         "needs a thousand users; tested with the rules",
@@ -180,6 +179,20 @@ const EVENTS: &[&str] = &[
     "startWriting",
     "stopWriting",
     "info",
+    "subscribe",
+    "unsubscribe",
+    r"App\Events\ChatMessageEvent",
+    r"App\Events\MessageDeletedEvent",
+    r"App\Events\UserBannedEvent",
+    r"App\Events\UserUnbannedEvent",
+    r"App\Events\ChatroomClearEvent",
+    r"App\Events\ChatroomUpdatedEvent",
+    r"App\Events\PollUpdateEvent",
+    r"App\Events\PollDeleteEvent",
+    r"App\Events\PinnedMessageCreatedEvent",
+    r"App\Events\PinnedMessageDeletedEvent",
+    r"App\Events\SubscriptionEvent",
+    r"App\Events\LivestreamUpdated",
 ];
 
 #[test]

@@ -16,6 +16,8 @@ use crate::{
 const MAX_BLOCKS: usize = 1_000;
 /// Entries looked through in one step for what a user wrote: some milliseconds of the writer's time.
 const SEARCH_STEP: u32 = 1_000;
+/// Entries that are looked through when the user is deleted, at most, but for what comes meanwhile.
+const SEARCH_LAST: u64 = 100;
 
 impl Draft<'_> {
     pub(super) fn register(
@@ -130,7 +132,7 @@ impl Draft<'_> {
 
     pub(super) fn erase_written(&mut self, user: &UserRef) -> Result<Reply, Halt> {
         let user = self.acting(user)?.ok_or(Refusal::UnknownUser)?.id;
-        let more = self.facts.unsearched(user)? > u64::from(SEARCH_STEP);
+        let more = self.facts.unsearched(user)? > SEARCH_LAST;
         if more {
             let step = Change::WrittenErased(user, SEARCH_STEP);
             self.changes.push(step);

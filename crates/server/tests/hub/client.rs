@@ -146,12 +146,16 @@ impl Client {
     }
 
     pub(crate) fn open(core: &Core, user_agent: Option<&str>) -> Self {
-        let bell = Arc::new(Bell(Notify::new()));
-        let handle = Handle::detached(Waker::from(Arc::clone(&bell)));
         let peer = Peer {
             user_agent: user_agent.map(Into::into),
             ..Peer::local()
         };
+        Self::open_from(core, peer)
+    }
+
+    pub(crate) fn open_from(core: &Core, peer: Peer) -> Self {
+        let bell = Arc::new(Bell(Notify::new()));
+        let handle = Handle::detached(Waker::from(Arc::clone(&bell)));
         let driver = Door(Arc::clone(&core.hub)).open(peer, handle).unwrap();
         let (input, from_test) = mpsc::unbounded_channel();
         let (to_test, output) = mpsc::unbounded_channel();
@@ -201,12 +205,18 @@ impl Client {
 
     /// Comes back as `socket.io-client` does, and tells whether it was recognised.
     pub(crate) async fn come_back(self, core: &Core) -> (Self, bool) {
+        self.come_back_from(core, Peer::local()).await
+    }
+
+    pub(crate) async fn come_back_from(self, core: &Core, peer: Peer) -> (Self, bool) {
         let (pid, offset, last) = (self.pid.clone(), self.offset.clone(), self.last);
         let auth = match &offset {
             Some(offset) => json!({ "pid": pid, "offset": offset }),
             None => json!({ "pid": pid }),
         };
-        let mut client = Self::connect_as(core, None, &format!("40{auth}")).await;
+        let mut client = Self::open_from(core, peer);
+        client.send(&format!("40{auth}"));
+        client.welcomed().await;
         let recovered = client.pid == pid;
         client.offset = offset;
         if recovered {

@@ -22,6 +22,7 @@ mod pair;
 mod people;
 mod rates;
 mod returning;
+mod rooms;
 mod streams;
 mod tokens;
 mod uploads;

@@ -43,7 +43,7 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name() {
             assert_eq!(parameters, in_path.collect(), "{path}");
         }
     }
-    assert_eq!(names.len(), 58);
+    assert_eq!(names.len(), 55);
     let mut places = vec![&description];
     let mut found = 0;
     while let Some(place) = places.pop() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, Command, Proof, Refusal, Subject,
+    Actor, Command, Proof, Refusal, Reply, Subject,
     model::Scope,
     query::{self, QueryError, Reader, Sources},
 };
@@ -12,6 +12,7 @@ use dialects::{
     market::{self, Market},
     minchat,
     rest::{Call, Form, Input, Response},
+    stream,
 };
 use serde_json::{Value, value::RawValue};
 use server::{
@@ -31,14 +32,20 @@ pub(crate) struct Request {
 
 /// Asks, and tells the status and the body of the answer.
 pub(super) async fn ask(core: &Core, request: &Request) -> Result<(u16, Value), String> {
+    let raw = RawValue::from_string(request.body.clone().unwrap_or_default().to_string());
+    let raw = raw.map_err(|error| error.to_string())?;
+    let body = Input::Json(&raw);
     let response = if request.target.starts_with("/api/v1/chat") {
         let actor = open_market(core, &request.key);
         answer(core, actor, read_market(request)?).await
     } else {
-        let raw = RawValue::from_string(request.body.clone().unwrap_or_default().to_string());
-        let raw = raw.map_err(|error| error.to_string())?;
         let actor = open(core, &request.key);
-        answer(core, actor, read(request, Input::Json(&raw))?).await
+        if request.target.starts_with("/api/v2/") {
+            let asker = actor.as_ref().map_or(Scope::Client, |actor| actor.scope);
+            answer(core, actor, read_stream(core, asker, request, body)?).await
+        } else {
+            answer(core, actor, read(request, body)?).await
+        }
     };
     let body = serde_json::from_str(&response.body).map_err(|error| error.to_string())?;
     Ok((response.status, body))
@@ -95,6 +102,9 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &impl Call) -> Result<An
     let has_command = command.is_some();
     let command = command.unwrap_or(Command::Fence);
     let reply = core.queue.run(Arc::clone(actor), command).await?;
+    if matches!(reply, Reply::Held) {
+        return Err(Refusal::HeldForReview);
+    }
     let sources = Sources {
         store: &*core.store,
         presence: core.hub.presence(),
@@ -134,6 +144,46 @@ fn read_market(request: &Request) -> Result<Result<market::rest::Call, Refusal>,
             market::rest::get_chat(product, vendor, customer, &query)
         }
         ("DELETE", ["api", "v1", "chat", id]) => market::rest::hide_chat(id),
+        (method, _) => return Err(format!("{method} {} is no endpoint", request.target)),
+    })
+}
+
+/// The endpoint of `stream` that a request names.
+fn read_stream(
+    core: &Core,
+    asker: Scope,
+    request: &Request,
+    body: Input<'_>,
+) -> Result<Result<stream::rest::Call, Refusal>, String> {
+    use stream::rest;
+
+    let (parts, query) = target(request);
+    let parts = parts.get(2..).unwrap_or_default();
+    let now = core.clock.now();
+    Ok(match (request.method.as_str(), parts) {
+        ("POST", ["messages", "send", room]) => rest::send_message(asker, room, body, None),
+        ("DELETE", ["chatrooms", room, "messages", id]) => rest::delete_message(room, id),
+        ("POST", ["channels"]) => rest::create_channel(body),
+        ("GET", ["channels", slug]) => rest::get_channel(slug),
+        ("GET", ["channels", slug, "chatroom"]) => rest::get_chatroom(slug),
+        ("PUT", ["channels", slug, "chatroom"]) => rest::set_modes(slug, body),
+        ("GET", ["channels", slug, "messages"]) => rest::list_messages(slug, &query),
+        ("POST", ["channels", slug, "bans"]) => rest::ban(slug, body),
+        ("DELETE", ["channels", slug, "bans", name]) => rest::unban(slug, name),
+        ("POST", ["channels", slug, "chat-commands"]) => rest::run_command(slug, body),
+        ("POST", ["channels", slug, "pinned-message"]) => rest::pin(slug, body),
+        ("DELETE", ["channels", slug, "pinned-message"]) => rest::unpin(slug),
+        ("GET", ["channels", slug, "polls"]) => rest::get_poll(slug, now),
+        ("POST", ["channels", slug, "polls"]) => rest::open_poll(slug, body),
+        ("DELETE", ["channels", slug, "polls"]) => rest::close_poll(slug),
+        ("POST", ["channels", slug, "polls", "vote"]) => rest::vote(asker, slug, body, now),
+        ("POST", ["channels", slug, "subscriptions"]) => rest::tell_subscription(slug, body),
+        ("GET", ["channels", slug, "livestream"]) => rest::get_livestream(slug),
+        ("PUT", ["channels", slug, "livestream"]) => rest::set_livestream(slug, body),
+        ("POST", ["channels", slug, "events"]) => rest::tell_event(slug, body),
+        ("GET", ["channels", slug, "moderators"]) => rest::get_moderators(slug),
+        ("POST", ["channels", slug, "moderators"]) => rest::add_moderator(slug, body),
+        ("DELETE", ["channels", slug, "moderators", name]) => rest::remove_moderator(slug, name),
         (method, _) => return Err(format!("{method} {} is no endpoint", request.target)),
     })
 }

@@ -2,10 +2,11 @@
 //!
 //! `script` reads a file, `pattern` compares values, `run` plays the lines, `server` starts what
 //! they are played with; `in_process`, `websocket` and `polling` are the ways to it, `http` is
-//! beside them.
+//! beside them. `network` is a second reader of what `stream` shows.
 
 mod http;
 mod in_process;
+mod network;
 mod pattern;
 mod player;
 mod polling;

@@ -131,7 +131,11 @@ impl Bindings {
         for part in parts {
             let end = part.find(|c: char| !c.is_alphanumeric());
             let (name, rest) = part.split_at(end.unwrap_or(part.len()));
-            filled.push_str(self.text(name)?);
+            match self.value(name)? {
+                Value::String(text) => filled.push_str(text),
+                Value::Number(number) => filled.push_str(&number.to_string()),
+                other => return Err(format!("${name} is no string or number but {other}")),
+            }
             filled.push_str(rest);
         }
         Ok(filled)

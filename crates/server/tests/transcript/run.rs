@@ -18,6 +18,7 @@ use wire::{
 
 use super::{
     http::Request,
+    network,
     pattern::{Bindings, short},
     player::{Connection, Heard, Player},
     script::{Action, Asker, Deed, Script, SocketName, Step, Welcome},
@@ -467,6 +468,7 @@ impl Stage<'_> {
         if event.name != name {
             return Err(format!("expected the event {name}\n  {came}"));
         }
+        network::check(name, &got)?;
         self.bindings
             .compare(&Value::from(args), &Value::from(got), name)
             .map_err(|difference| format!("{difference}\n  {came}"))

@@ -61,6 +61,11 @@ const BANS: &str = "DELETE FROM ban WHERE (conversation, user) IN
 const VOTES: &str = "DELETE FROM vote WHERE (conversation, user) IN
         (SELECT conversation, user FROM vote WHERE conversation = ?1 LIMIT ?2)";
 const CONVERSATION: &str = "DELETE FROM conversation WHERE id = ?1 AND deleted_at IS NOT NULL";
+/// Entries that are looked through between two looks at how much was erased.
+const SLICE: i64 = 100;
+/// Messages of a user that a step erases, about: they may lie far from each other, and then each
+/// writes pages of its own.
+const ERASED: i64 = 100;
 /// What goes with the word that a conversation is deleted: all of most.
 const AT_ONCE: u32 = 500;
 
@@ -123,30 +128,36 @@ pub(super) fn user(connection: &Connection, id: UserId) -> Result<Vec<(Conversat
     Ok(gone)
 }
 
-/// Looks through so many more entries for what a user wrote, erases that, and tells which
-/// conversations count how many messages less.
+/// Looks through so many more entries for what a user wrote, or fewer if much of it is the user's;
+/// erases that, and tells which conversations count how many messages less.
 pub(super) fn written(
     connection: &Connection,
     id: UserId,
     entries: u32,
 ) -> Result<Vec<(ConversationId, i64)>> {
-    let (mut left, mut gone) = (i64::from(entries), Vec::new());
-    for Unsearched {
-        conversation,
-        from,
-        to,
-    } in unsearched_places(connection, id)?
-    {
-        let to = to.min(from + left);
-        let written = erase_messages(connection, WRITTEN, [conversation, id.0, from, to])?;
-        if written.counted > 0 {
-            gone.push((ConversationId(conversation), written.counted));
+    let (mut left, mut erased, mut gone) = (i64::from(entries), 0, Vec::new());
+    for place in unsearched_places(connection, id)? {
+        let Unsearched {
+            conversation,
+            mut from,
+            to: end,
+        } = place;
+        let mut counted = 0;
+        while from < end && left > 0 && erased < ERASED {
+            let to = end.min(from + left.min(SLICE));
+            let slice = erase_messages(connection, WRITTEN, [conversation, id.0, from, to])?;
+            erased += slice.messages;
+            counted += slice.counted;
+            left -= to - from;
+            from = to;
+        }
+        if counted > 0 {
+            gone.push((ConversationId(conversation), counted));
         }
         connection
             .prepare_cached(SEARCHED)?
-            .execute([id.0, conversation, to])?;
-        left -= to - from;
-        if left == 0 {
+            .execute([id.0, conversation, from])?;
+        if left == 0 || erased >= ERASED {
             break;
         }
     }

@@ -26,7 +26,14 @@ fn a_channel_is_found_by_its_slug_and_its_id() {
         let found = room.ask(&get(&format!("/api/v2/channels/{path}"))).good();
         assert_eq!(found, channel, "{path}");
     }
-    for path in ["other", "0", "99999999999999999999", "%20", "other/chatroom", "other/messages"] {
+    for path in [
+        "other",
+        "0",
+        "99999999999999999999",
+        "%20",
+        "other/chatroom",
+        "other/messages",
+    ] {
         let answer = room.ask(&get(&format!("/api/v2/channels/{path}")));
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.json()["code"], "unknown_conversation");
@@ -57,7 +64,10 @@ fn what_is_said_is_shown_until_it_is_deleted() {
     let badge = json!([{ "type": "subscriber", "text": "Subscriber", "count": 3 }]);
     assert_eq!(by_app["sender"]["identity"]["badges"], badge);
     let by_owner = room.say(&room.robin, "hey").good();
-    assert_eq!(by_owner["sender"]["identity"]["badges"][0]["type"], "broadcaster");
+    assert_eq!(
+        by_owner["sender"]["identity"]["badges"][0]["type"],
+        "broadcaster"
+    );
     assert_eq!(room.texts(), ["hey", "hi", "hello"]);
 
     let delete_as = |key: &str, message: &Value| {
@@ -72,7 +82,12 @@ fn what_is_said_is_shown_until_it_is_deleted() {
     assert_eq!(deleted["aiModerated"], false);
     delete_as(&room.mika, &by_app).good();
     assert_eq!(room.texts(), ["hey"]);
-    refused(&delete_as(&room.mika, &by_app), 404, "unknown_message", "id");
+    refused(
+        &delete_as(&room.mika, &by_app),
+        404,
+        "unknown_message",
+        "id",
+    );
 }
 
 #[test]
@@ -89,9 +104,15 @@ fn a_reply_shows_what_it_answers_in_the_servers_words() {
         "message_ref": "1763657111000",
     }));
     let sent = sent.good();
-    assert_eq!((&sent["type"], &sent["thread_parent_id"]), (&"reply".into(), &first.clone().into()));
+    assert_eq!(
+        (&sent["type"], &sent["thread_parent_id"]),
+        (&"reply".into(), &first.clone().into())
+    );
     let metadata = &sent["metadata"];
-    assert_eq!(metadata["original_message"], json!({ "id": first, "content": "where from?" }));
+    assert_eq!(
+        metadata["original_message"],
+        json!({ "id": first, "content": "where from?" })
+    );
     assert_eq!(metadata["original_sender"]["username"], "Vera");
     assert_eq!(metadata["message_ref"], "1763657111000");
     // In the history it is text.
@@ -100,13 +121,24 @@ fn a_reply_shows_what_it_answers_in_the_servers_words() {
     let kept: Value = serde_json::from_str(kept.as_str().unwrap()).unwrap();
     assert_eq!(kept, *metadata);
 
-    let other = room.ask(&post("/api/v2/channels").with(&room.app.server).json(&json!({ "slug": "x" })));
+    let other = room.ask(
+        &post("/api/v2/channels")
+            .with(&room.app.server)
+            .json(&json!({ "slug": "x" })),
+    );
     let other = other.good()["chatroom"]["id"].clone();
     let body = json!({ "content": "a", "sender": { "username": "Sam" } });
     let path = format!("/api/v2/messages/send/{other}");
-    let elsewhere = room.ask(&post(&path).with(&room.app.server).json(&body)).good();
+    let elsewhere = room
+        .ask(&post(&path).with(&room.app.server).json(&body))
+        .good();
     let answer = reply(json!({ "original_message": { "id": elsewhere["id"] } }));
-    refused(&answer, 404, "unknown_message", "metadata.original_message.id");
+    refused(
+        &answer,
+        404,
+        "unknown_message",
+        "metadata.original_message.id",
+    );
 }
 
 #[test]
@@ -130,9 +162,17 @@ fn who_is_banned_is_silent_until_that_is_lifted() {
     let banned = room.posts("/bans", &room.mika, &ban);
     assert_eq!(banned["user"]["username"], "VERA");
     assert_eq!(banned["banned_by"]["username"], "Mika");
-    assert_eq!((&banned["permanent"], banned.get("expires_at")), (&true.into(), None));
+    assert_eq!(
+        (&banned["permanent"], banned.get("expires_at")),
+        (&true.into(), None)
+    );
     // The name was not known; who comes under it is meant.
-    refused(&room.say(&room.app.user_key("vera"), "x"), 403, "banned", "banned");
+    refused(
+        &room.say(&room.app.user_key("vera"), "x"),
+        403,
+        "banned",
+        "banned",
+    );
     let unbanned = room.deletes("/bans/vera", &room.mika);
     assert_eq!(
         (&unbanned["permanent"], &unbanned["unbanned_by"]["username"]),
@@ -149,7 +189,10 @@ fn a_timeout_ends_by_itself() {
     room.said(&room.vera, "a");
     let ban = json!({ "banned_username": "Vera", "permanent": false, "duration": 5 });
     let banned = room.posts("/bans", &room.app.server, &ban);
-    assert_eq!((&banned["permanent"], &banned["duration"]), (&false.into(), &5.into()));
+    assert_eq!(
+        (&banned["permanent"], &banned["duration"]),
+        (&false.into(), &5.into())
+    );
     // The app acts for the owner.
     assert_eq!(banned["banned_by"]["username"], "Robin");
     refused(&room.say(&room.vera, "b"), 403, "banned", "for a while");
@@ -191,7 +234,10 @@ fn a_pin_is_shown_until_it_ends() {
         room.posts("/pinned-message", &room.mika, &pin)
     };
     let told = pin(&a, json!("60"));
-    assert_eq!((&told["duration"], &told["message"]["id"]), (&"60".into(), &a.clone().into()));
+    assert_eq!(
+        (&told["duration"], &told["message"]["id"]),
+        (&"60".into(), &a.clone().into())
+    );
     assert_eq!(told["pinnedBy"]["username"], "Mika");
     assert_eq!(pinned(&room)["message"], told["message"]);
     let page = room.get("/messages")["data"].clone();
@@ -232,23 +278,56 @@ fn a_poll_counts_each_once_ends_and_is_gone() {
 
     let vote = |key: &str, body: &Value| room.does("POST", "/polls/vote", key, body);
     let voted = vote(&room.vera, &json!({ "id": 2 })).good();
-    assert_eq!((&voted["poll"]["has_voted"], &voted["poll"]["voted_option_id"]), (&true.into(), &2.into()));
-    refused(&vote(&room.vera, &json!({ "id": 1 })), 409, "already_voted", "voted");
+    assert_eq!(
+        (
+            &voted["poll"]["has_voted"],
+            &voted["poll"]["voted_option_id"]
+        ),
+        (&true.into(), &2.into())
+    );
+    refused(
+        &vote(&room.vera, &json!({ "id": 1 })),
+        409,
+        "already_voted",
+        "voted",
+    );
     refused(&vote(&room.mika, &json!({ "id": 3 })), 422, "invalid", "id");
-    vote(&room.app.server, &json!({ "id": 2, "sender": { "username": "Sam" } })).good();
+    vote(
+        &room.app.server,
+        &json!({ "id": 2, "sender": { "username": "Sam" } }),
+    )
+    .good();
     let again = json!({ "id": 1, "sender": { "username": "sam" } });
-    refused(&vote(&room.app.server, &again), 409, "already_voted", "voted");
+    refused(
+        &vote(&room.app.server, &again),
+        409,
+        "already_voted",
+        "voted",
+    );
 
     let seen = room.get("/polls");
-    assert_eq!((&seen["status"]["error"], &seen["message"]), (&false.into(), &"success".into()));
+    assert_eq!(
+        (&seen["status"]["error"], &seen["message"]),
+        (&false.into(), &"success".into())
+    );
     let seen = &seen["data"]["poll"];
     assert_eq!(seen["options"][1]["votes"], 2);
-    assert_eq!((&seen["has_voted"], &seen["voted_option_id"]), (&false.into(), &Value::Null));
-    let own = room.ask(&get(&format!("{CHANNEL}/polls")).with(&room.vera)).good();
+    assert_eq!(
+        (&seen["has_voted"], &seen["voted_option_id"]),
+        (&false.into(), &Value::Null)
+    );
+    let own = room
+        .ask(&get(&format!("{CHANNEL}/polls")).with(&room.vera))
+        .good();
     assert_eq!(own["data"]["poll"]["voted_option_id"], 2);
 
     room.server.clock.advance(Duration::from_secs(61));
-    refused(&vote(&room.mika, &json!({ "id": 1 })), 404, "no_poll", "poll");
+    refused(
+        &vote(&room.mika, &json!({ "id": 1 })),
+        404,
+        "no_poll",
+        "poll",
+    );
     assert_eq!(room.get("/polls")["data"]["poll"]["remaining"], 0);
     room.server.clock.advance(Duration::from_secs(15));
     room.await_that("the poll is gone", |room| {
@@ -274,7 +353,16 @@ fn a_live_stream_begins_changes_and_ends() {
         "tags": ["chess"], "categories": [{ "name": "Games", "slug": "games" }],
     });
     let told = room.puts("/livestream", &room.robin, &live)["livestream"].clone();
-    for field in ["is_live", "session_title", "viewer_count", "language", "lang_iso", "is_mature", "tags", "categories"] {
+    for field in [
+        "is_live",
+        "session_title",
+        "viewer_count",
+        "language",
+        "lang_iso",
+        "is_mature",
+        "tags",
+        "categories",
+    ] {
         assert_eq!(told[field], live[field], "{field}");
     }
     assert_eq!(room.get("")["livestream"], told);
@@ -286,7 +374,10 @@ fn a_live_stream_begins_changes_and_ends() {
     for _ in 0..2 {
         let change = json!({ "viewer_count": 8 });
         let changed = room.puts("/livestream", &room.mika, &change)["livestream"].clone();
-        assert_eq!((&changed["id"], &changed["session_title"]), (&told["id"], &"Late night".into()));
+        assert_eq!(
+            (&changed["id"], &changed["session_title"]),
+            (&told["id"], &"Late night".into())
+        );
         assert_eq!(changed["viewer_count"], 8);
     }
     room.puts("/livestream", &room.robin, &json!({ "is_live": false }));
@@ -301,7 +392,10 @@ fn an_app_tells_what_its_pages_know() {
     let room = Channel::new(Identity::Verified);
     let subscription = json!({ "username": "Sam", "months": 2 });
     let told = room.posts("/subscriptions", &room.app.server, &subscription);
-    assert_eq!(told, json!({ "chatroom_id": room.id, "username": "Sam", "months": 2 }));
+    assert_eq!(
+        told,
+        json!({ "chatroom_id": room.id, "username": "Sam", "months": 2 })
+    );
     let data = json!({
         "chatroom_id": room.id, "host_username": "Mika", "number_viewers": 3, "optional_message": "",
     });
@@ -314,7 +408,10 @@ fn moderators_come_and_go() {
     let room = Channel::new(Identity::Verified);
     let names = |answer: &Value| {
         let people = answer["data"].as_array().unwrap();
-        people.iter().map(|person| text(&person["username"])).collect::<Vec<_>>()
+        people
+            .iter()
+            .map(|person| text(&person["username"]))
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(&room.get("/moderators")), ["Mika"]);
     for _ in 0..2 {
@@ -323,7 +420,10 @@ fn moderators_come_and_go() {
     }
     let poll = json!({ "title": "?", "options": ["a", "b"], "duration": 60 });
     room.posts("/polls", &room.vera, &poll);
-    assert_eq!(names(&room.deletes("/moderators/vera", &room.robin)), ["Mika"]);
+    assert_eq!(
+        names(&room.deletes("/moderators/vera", &room.robin)),
+        ["Mika"]
+    );
     let answer = room.does("DELETE", "/moderators/vera", &room.robin, &Value::Null);
     refused(&answer, 404, "nothing_there", "username");
     let closed = room.does("DELETE", "/polls", &room.vera, &Value::Null);
@@ -335,12 +435,25 @@ fn a_private_room_is_read_with_a_token_or_server_key() {
     for identity in [Identity::Open, Identity::Verified] {
         let room = Channel::private(identity);
         room.said(&room.robin, "psst");
-        for path in ["", "/info", "/chatroom", "/messages", "/polls", "/livestream", "/moderators"] {
+        for path in [
+            "",
+            "/info",
+            "/chatroom",
+            "/messages",
+            "/polls",
+            "/livestream",
+            "/moderators",
+        ] {
             let ask = || get(&format!("{CHANNEL}{path}"));
             let nobody = room.ask(&ask());
             refused(&nobody, 401, "token_required", "private");
             assert_eq!(nobody.header("www-authenticate"), Some("Bearer"));
-            refused(&room.ask(&ask().with(&room.app.client)), 401, "token_required", "private");
+            refused(
+                &room.ask(&ask().with(&room.app.client)),
+                401,
+                "token_required",
+                "private",
+            );
             for key in [&room.vera, &room.app.server] {
                 let status = if path == "/polls" { 404 } else { 200 };
                 assert_eq!(room.ask(&ask().with(key)).status, status, "{path}");
@@ -362,7 +475,10 @@ fn members_of_the_chat_read_and_write_in_the_room() {
     let joins = post(&path).with(key).json(&json!({ "user_id": ada }));
     room.ask(&joins).good();
     let ada_key = room.app.user_key("ada");
-    assert_eq!(text(&room.server.messages(&ada_key, &chat, &ada)[0]["text"]), "from a stream");
+    assert_eq!(
+        text(&room.server.messages(&ada_key, &chat, &ada)[0]["text"]),
+        "from a stream"
+    );
     room.server.message(&ada_key, &chat, &ada, "from a chat");
     assert_eq!(room.texts(), ["from a chat", "from a stream"]);
 }

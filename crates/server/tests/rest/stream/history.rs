@@ -16,17 +16,25 @@ fn page(room: &Channel, cursor: &str) -> Value {
 /// The texts of a page, newest first.
 fn texts(page: &Value) -> Vec<String> {
     let messages = page["messages"].as_array().unwrap();
-    messages.iter().map(|message| text(&message["content"])).collect()
+    messages
+        .iter()
+        .map(|message| text(&message["content"]))
+        .collect()
 }
 
 fn counted(from: i32, down_to: i32) -> Vec<String> {
-    (down_to..=from).rev().map(|number| number.to_string()).collect()
+    (down_to..=from)
+        .rev()
+        .map(|number| number.to_string())
+        .collect()
 }
 
 #[test]
 fn a_cursor_leads_back_while_messages_come_and_go() {
     let room = Channel::new(Identity::Verified);
-    let ids: Vec<_> = (0..120).map(|number| room.said(&room.vera, &number.to_string())).collect();
+    let ids: Vec<_> = (0..120)
+        .map(|number| room.said(&room.vera, &number.to_string()))
+        .collect();
     let first = page(&room, "");
     assert_eq!(texts(&first), counted(119, 70));
     assert_eq!(first, room.get("/messages")["data"]);
@@ -42,26 +50,44 @@ fn a_cursor_leads_back_while_messages_come_and_go() {
     expected.retain(|number| number != "60");
     assert_eq!(texts(&second), expected);
     assert_eq!(second["messages"][0]["chat_id"], room.id);
-    assert_eq!(second["messages"][0]["user_id"], second["messages"][0]["sender"]["id"]);
+    assert_eq!(
+        second["messages"][0]["user_id"],
+        second["messages"][0]["sender"]["id"]
+    );
     let third = page(&room, &text(&second["cursor"]));
     assert_eq!(texts(&third), counted(18, 0));
     let end = page(&room, &text(&third["cursor"]));
-    assert_eq!((&end["messages"], &end["cursor"]), (&json!([]), &Value::Null));
+    assert_eq!(
+        (&end["messages"], &end["cursor"]),
+        (&json!([]), &Value::Null)
+    );
 
     // The same under its other path, which has the channel's id.
-    let by_id = format!("/api/v1/chat/{}/history?cursor={}", room.id, text(&first["cursor"]));
+    let by_id = format!(
+        "/api/v1/chat/{}/history?cursor={}",
+        room.id,
+        text(&first["cursor"])
+    );
     assert_eq!(room.ask(&get(&by_id)).good()["data"], second);
     let clear = json!({ "command": "clear" });
-    room.does("POST", "/chat-commands", &room.robin, &clear).good();
+    room.does("POST", "/chat-commands", &room.robin, &clear)
+        .good();
     let after = page(&room, &text(&first["cursor"]));
-    assert_eq!((&after["messages"], &after["cursor"]), (&json!([]), &Value::Null));
+    assert_eq!(
+        (&after["messages"], &after["cursor"]),
+        (&json!([]), &Value::Null)
+    );
 }
 
 #[test]
 fn the_pinned_message_is_on_the_newest_page() {
     let room = Channel::new(Identity::Verified);
     let first = room.said(&room.vera, "first");
-    room.posts("/pinned-message", &room.mika, &json!({ "message": { "id": first } }));
+    room.posts(
+        "/pinned-message",
+        &room.mika,
+        &json!({ "message": { "id": first } }),
+    );
     let newest = page(&room, "");
     assert_eq!(newest["pinned_message"]["message"]["id"], first);
     assert_eq!(newest["pinned_message"]["duration"], 1200);

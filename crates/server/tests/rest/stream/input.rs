@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::{CHANNEL, Channel, refused};
 use crate::client::{Ask, delete, get, post, put};
 
+const NOBODY: &str = "01234567-89ab-7cde-8f01-23456789abcd";
+
 /// A field and what is wrong there.
 type Case = (Value, &'static str);
 
@@ -17,7 +19,10 @@ impl Channel {
             let said = body.to_string();
             let answer = self.ask(&ask().with(&self.app.server).json(&body));
             let words = answer.json()["message"].to_string();
-            assert!(words.starts_with(&format!("\"{field} ")), "{words} to {said}");
+            assert!(
+                words.starts_with(&format!("\"{field} ")),
+                "{words} to {said}"
+            );
             refused(&answer, 422, "invalid", field);
             assert_eq!(self.server.state(), before, "{said}");
         }
@@ -51,12 +56,24 @@ fn wrong(good: &Value, field: &'static str, values: &[Value]) -> Vec<Case> {
 }
 
 fn names() -> Vec<Value> {
-    vec![Value::Null, json!(""), json!(" "), json!(7), json!(long(257))]
+    vec![
+        Value::Null,
+        json!(""),
+        json!(" "),
+        json!(7),
+        json!(long(257)),
+    ]
 }
 
 fn numbers(min: i64, max: i64) -> Vec<Value> {
     let words = json!("many");
-    vec![json!(min - 1), json!(max + 1), json!(1.5), json!(true), words]
+    vec![
+        json!(min - 1),
+        json!(max + 1),
+        json!(1.5),
+        json!(true),
+        words,
+    ]
 }
 
 #[test]
@@ -87,8 +104,7 @@ fn messages() {
     let room = Channel::new(Identity::Verified);
     let path = room.send_path();
     let good = json!({ "content": "a", "sender": { "username": "Sam" } });
-    let id = "01234567-89ab-7cde-8f01-23456789abcd";
-    let answers = json!({ "original_message": { "id": id } });
+    let answers = json!({ "original_message": { "id": NOBODY } });
     let reply = json!({
         "content": "a", "type": "reply", "sender": { "username": "Sam" }, "metadata": answers,
     });
@@ -104,35 +120,92 @@ fn messages() {
     };
     let original = |value: Value| with(&reply, "metadata", json!({ "original_message": value }));
     let mut cases = wrong(&good, "content", &[Value::Null, json!(7), json!(["a"])]);
-    cases.extend(wrong(&good, "type", &[json!("celebration"), json!(""), json!(1)]));
+    cases.extend(wrong(
+        &good,
+        "type",
+        &[json!("celebration"), json!(""), json!(1)],
+    ));
     cases.extend(wrong(&good, "metadata", &[json!("x"), json!([])]));
     cases.extend(wrong(&good, "sender", &[Value::Null, json!("Sam")]));
     cases.extend(sender("username", &names()));
-    let times = [json!("yesterday"), json!(-1), json!(1e15), json!(1.5), json!(true), json!("")];
+    let times = [
+        json!("yesterday"),
+        json!(-1),
+        json!(1e15),
+        json!(1.5),
+        json!(true),
+        json!(""),
+    ];
     cases.extend(sender("follower_since", &times));
     cases.extend(sender("subscriber_months", &numbers(0, 1_200)));
     cases.extend([
         (with(&reply, "metadata", Value::Null), "metadata"),
-        (with(&reply, "metadata", json!({})), "metadata.original_message"),
-        (original(json!(id)), "metadata.original_message"),
+        (
+            with(&reply, "metadata", json!({})),
+            "metadata.original_message",
+        ),
+        (original(json!(NOBODY)), "metadata.original_message"),
         (original(json!({})), "metadata.original_message.id"),
-        (original(json!({ "id": "x" })), "metadata.original_message.id"),
+        (
+            original(json!({ "id": "x" })),
+            "metadata.original_message.id",
+        ),
     ]);
     room.refuses(|| post(&path), cases);
+}
 
-    // What the core looks at.
+#[test]
+fn messages_that_are_well_formed() {
+    let room = Channel::new(Identity::Verified);
+    let path = room.send_path();
+    let good = json!({ "content": "a", "sender": { "username": "Sam" } });
+    let reply = json!({
+        "content": "a", "type": "reply", "sender": { "username": "Sam" },
+        "metadata": { "original_message": { "id": NOBODY } },
+    });
     let say = |body: &Value| room.ask(&post(&path).with(&room.app.server).json(body));
     let before = room.server.state();
-    refused(&say(&with(&good, "content", json!(" \n"))), 422, "blank_text", "content");
-    refused(&say(&with(&good, "content", json!(long(65_537)))), 422, "text_too_long", "content");
+    refused(
+        &say(&with(&good, "content", json!(" \n"))),
+        422,
+        "blank_text",
+        "content",
+    );
+    refused(
+        &say(&with(&good, "content", json!(long(65_537)))),
+        422,
+        "text_too_long",
+        "content",
+    );
     let much = json!({ "x": long(17_000) });
-    refused(&say(&with(&good, "metadata", much)), 422, "metadata_too_large", "metadata");
-    refused(&say(&reply), 404, "unknown_message", "metadata.original_message.id");
+    refused(
+        &say(&with(&good, "metadata", much)),
+        422,
+        "metadata_too_large",
+        "metadata",
+    );
+    refused(
+        &say(&reply),
+        404,
+        "unknown_message",
+        "metadata.original_message.id",
+    );
     for key in [String::new(), long(129)] {
-        let ask = post(&path).with(&room.app.server).header("Idempotency-Key", &key);
-        refused(&room.ask(&ask.json(&good)), 422, "invalid", "Idempotency-Key");
+        let ask = post(&path)
+            .with(&room.app.server)
+            .header("Idempotency-Key", &key);
+        refused(
+            &room.ask(&ask.json(&good)),
+            422,
+            "invalid",
+            "Idempotency-Key",
+        );
     }
-    for path in ["/api/v2/messages/send/gaming", "/api/v2/messages/send/-1", "/api/v2/messages/send/7"] {
+    for path in [
+        "/api/v2/messages/send/gaming",
+        "/api/v2/messages/send/-1",
+        "/api/v2/messages/send/7",
+    ] {
         let answer = room.ask(&post(path).with(&room.app.server).json(&good));
         assert_eq!(answer.json()["code"], "unknown_conversation", "{path}");
         assert_eq!(answer.status, 404);
@@ -153,9 +226,17 @@ fn bans_and_moderators() {
     cases.extend(wrong(&good, "duration", &[Value::Null]));
     cases.extend(wrong(&good, "reason", &[json!(7), json!(long(257))]));
     room.refuses_below("POST", "/bans", cases);
-    room.refuses_below("POST", "/moderators", wrong(&json!({}), "username", &names()));
+    room.refuses_below(
+        "POST",
+        "/moderators",
+        wrong(&json!({}), "username", &names()),
+    );
     let commands = [Value::Null, json!("CLEAR"), json!(""), json!(1)];
-    room.refuses_below("POST", "/chat-commands", wrong(&json!({}), "command", &commands));
+    room.refuses_below(
+        "POST",
+        "/chat-commands",
+        wrong(&json!({}), "command", &commands),
+    );
     for path in ["/bans/Sam", "/moderators/Sam", "/bans/%20", "/bans/a%2Fb"] {
         let answer = room.does("DELETE", path, &room.app.server, &Value::Null);
         refused(&answer, 404, "nothing_there", "username");
@@ -187,9 +268,27 @@ fn modes() {
         cases.push((json!({ mode: { "enabled": "yes" } }), enabled));
     }
     for (mode, field, path, min, max) in [
-        ("slow_mode", "message_interval", "slow_mode.message_interval", 1, 3_600),
-        ("followers_mode", "min_duration", "followers_mode.min_duration", 0, 525_600),
-        ("account_age", "min_duration", "account_age.min_duration", 0, 525_600),
+        (
+            "slow_mode",
+            "message_interval",
+            "slow_mode.message_interval",
+            1,
+            3_600,
+        ),
+        (
+            "followers_mode",
+            "min_duration",
+            "followers_mode.min_duration",
+            0,
+            525_600,
+        ),
+        (
+            "account_age",
+            "min_duration",
+            "account_age.min_duration",
+            0,
+            525_600,
+        ),
     ] {
         let amounts = numbers(min, max).into_iter();
         let all = json!({ "emotes_mode": { "enabled": true } });
@@ -209,7 +308,11 @@ fn pins_and_polls() {
         cases.push((with(&good, "message", value), "message.id"));
     }
     cases.extend(wrong(&good, "duration", &numbers(1, 86_400)));
-    cases.extend(wrong(&good, "duration", &[json!("0"), json!("86401"), json!("+5"), json!("")]));
+    cases.extend(wrong(
+        &good,
+        "duration",
+        &[json!("0"), json!("86401"), json!("+5"), json!("")],
+    ));
     room.refuses_below("POST", "/pinned-message", cases);
 
     let good = json!({ "title": "?", "options": ["a", "b"], "duration": 60 });
@@ -232,7 +335,14 @@ fn pins_and_polls() {
 
     room.posts("/polls", &room.robin, &good);
     let vote = json!({ "id": 1, "sender": { "username": "Sam" } });
-    let ids = [Value::Null, json!(0), json!(3), json!("1"), json!(1.5), json!(5_000_000_000_u64)];
+    let ids = [
+        Value::Null,
+        json!(0),
+        json!(3),
+        json!("1"),
+        json!(1.5),
+        json!(5_000_000_000_u64),
+    ];
     let mut cases = wrong(&vote, "id", &ids);
     cases.extend(wrong(&vote, "sender", &[Value::Null, json!("Sam")]));
     for name in names() {
@@ -255,20 +365,38 @@ fn what_is_told() {
     let mut cases = wrong(&good, "is_live", &[json!("yes"), json!(1)]);
     cases.extend([(json!({}), "body"), (json!({ "id": 7 }), "body")]);
     for field in ["session_title", "language", "lang_iso", "thumbnail"] {
-        cases.extend(wrong(&good, field, &[json!(""), json!(" "), json!(7), json!(long(2_049))]));
+        cases.extend(wrong(
+            &good,
+            field,
+            &[json!(""), json!(" "), json!(7), json!(long(2_049))],
+        ));
     }
     cases.extend(wrong(&good, "is_mature", &[json!("no")]));
     cases.extend(wrong(&good, "viewer_count", &numbers(0, u32::MAX.into())));
-    let tags = [json!("a"), json!([7]), json!([long(65)]), json!(vec!["a"; 21])];
+    let tags = [
+        json!("a"),
+        json!([7]),
+        json!([long(65)]),
+        json!(vec!["a"; 21]),
+    ];
     cases.extend(wrong(&good, "tags", &tags));
-    let categories = [json!({}), json!(["a"]), json!(vec![json!({}); 11]), json!([{ "x": long(17_000) }])];
+    let categories = [
+        json!({}),
+        json!(["a"]),
+        json!(vec![json!({}); 11]),
+        json!([{ "x": long(17_000) }]),
+    ];
     cases.extend(wrong(&good, "categories", &categories));
     room.refuses_below("PUT", "/livestream", cases);
 
     let host = json!({ "chatroom_id": 1, "host_username": "a", "number_viewers": 1 });
     let good = json!({ "event": r"App\Events\StreamHostEvent", "data": host });
     let mut cases = wrong(&good, "event", &names()[..4]);
-    cases.extend(wrong(&good, "event", &[json!("Nothing"), json!(r"App\Events\ChatMessageEvent")]));
+    cases.extend(wrong(
+        &good,
+        "event",
+        &[json!("Nothing"), json!(r"App\Events\ChatMessageEvent")],
+    ));
     cases.extend(wrong(&good, "data", &[Value::Null, json!([]), json!("x")]));
     for (field, value, path) in [
         ("host_username", json!(7), "data.host_username"),
@@ -291,17 +419,57 @@ fn requests() {
     let bans = || post(&format!("{CHANNEL}/bans")).with(key);
     for (ask, status, code, words) in [
         (bans(), 415, "unsupported_media_type", "Content-Type"),
-        (bans().raw("text/plain", "{}"), 415, "unsupported_media_type", "Content-Type"),
+        (
+            bans().raw("text/plain", "{}"),
+            415,
+            "unsupported_media_type",
+            "Content-Type",
+        ),
         (bans().raw("application/json", "{"), 422, "invalid", "body"),
-        (bans().texts(&[("banned_username", "Sam")]), 422, "invalid", "body must be a JSON object"),
-        (bans().json(&json!({ "x": long(1_000_001) })), 413, "too_large", "body"),
-        (put(&format!("{CHANNEL}/bans")).with(key), 405, "wrong_method", "methods"),
+        (
+            bans().texts(&[("banned_username", "Sam")]),
+            422,
+            "invalid",
+            "body must be a JSON object",
+        ),
+        (
+            bans().json(&json!({ "x": long(1_000_001) })),
+            413,
+            "too_large",
+            "body",
+        ),
+        (
+            put(&format!("{CHANNEL}/bans")).with(key),
+            405,
+            "wrong_method",
+            "methods",
+        ),
         (get("/api/v2/nothing"), 404, "unknown_path", "endpoint"),
         (get(CHANNEL).with("nobody"), 401, "unknown_key", "key"),
-        (get(CHANNEL).header("Authorization", "Basic x"), 401, "unknown_key", "Bearer"),
-        (get(CHANNEL).header("appKey", "nobody"), 401, "unknown_key", "appKey"),
-        (get(&format!("{CHANNEL}?appKey=nobody")), 401, "unknown_key", "appKey"),
-        (get(CHANNEL).with(&room.app.old_user_key("Vera")), 401, "token_expired", "expired"),
+        (
+            get(CHANNEL).header("Authorization", "Basic x"),
+            401,
+            "unknown_key",
+            "Bearer",
+        ),
+        (
+            get(CHANNEL).header("appKey", "nobody"),
+            401,
+            "unknown_key",
+            "appKey",
+        ),
+        (
+            get(&format!("{CHANNEL}?appKey=nobody")),
+            401,
+            "unknown_key",
+            "appKey",
+        ),
+        (
+            get(CHANNEL).with(&room.app.old_user_key("Vera")),
+            401,
+            "token_expired",
+            "expired",
+        ),
     ] {
         let answer = room.ask(&ask);
         refused(&answer, status, code, words);
@@ -318,12 +486,21 @@ fn a_request_finds_its_app() {
     let other = room.server.app("other", Identity::Verified);
     let elsewhere = format!("{CHANNEL}?appKey={}", other.client);
     assert_eq!(room.ask(&get(&elsewhere)).status, 404);
-    assert_eq!(room.ask(&get(CHANNEL).header("appKey", &other.client)).status, 404);
+    assert_eq!(
+        room.ask(&get(CHANNEL).header("appKey", &other.client))
+            .status,
+        404
+    );
     assert_eq!(room.ask(&get(CHANNEL).with(&other.client)).status, 404);
     let own = format!("{CHANNEL}?appKey={}", room.app.client);
     assert_eq!(room.ask(&get(&own)).status, 200);
     // A token is one of the app that the request names.
     let token = other.user_key("Robin");
-    refused(&room.ask(&get(CHANNEL).with(&token)), 401, "unknown_key", "key");
+    refused(
+        &room.ask(&get(CHANNEL).with(&token)),
+        401,
+        "unknown_key",
+        "key",
+    );
     assert_eq!(room.ask(&get(&elsewhere).with(&token)).status, 404);
 }

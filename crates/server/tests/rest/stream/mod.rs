@@ -136,7 +136,10 @@ impl Channel {
     fn texts(&self) -> Vec<String> {
         let page = self.get("/messages");
         let messages = page["data"]["messages"].as_array().unwrap();
-        messages.iter().map(|message| text(&message["content"])).collect()
+        messages
+            .iter()
+            .map(|message| text(&message["content"]))
+            .collect()
     }
 
     /// Waits until something is so that time brings.
@@ -160,4 +163,3 @@ fn refused(answer: &Answer, status: u16, code: &str, words: &str) {
     assert!(message.contains(words), "{words:?} is not in {message:?}");
     assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
 }
-

@@ -13,14 +13,24 @@ fn turn(room: &Channel, mode: &str, value: &Value) {
         assert_eq!(told[mode][field], *value, "{mode}");
     }
     let mut shown = room.get("/chatroom");
-    assert!(shown.as_object_mut().unwrap().remove("pinned_message").is_some());
+    assert!(
+        shown
+            .as_object_mut()
+            .unwrap()
+            .remove("pinned_message")
+            .is_some()
+    );
     assert_eq!(shown, told);
 }
 
 #[test]
 fn slow_mode_lets_each_write_once_in_a_while() {
     let room = Channel::new(Identity::Verified);
-    turn(&room, "slow_mode", &json!({ "enabled": true, "message_interval": 30 }));
+    turn(
+        &room,
+        "slow_mode",
+        &json!({ "enabled": true, "message_interval": 30 }),
+    );
     assert_eq!(room.get("")["chatroom"]["slow_mode"], true);
     room.said(&room.vera, "a");
     let early = room.say(&room.vera, "b");
@@ -36,14 +46,25 @@ fn slow_mode_lets_each_write_once_in_a_while() {
     turn(&room, "slow_mode", &json!({ "enabled": false }));
     room.said(&room.vera, "g");
     // The measure is kept, and what changes nothing is answered alike.
-    let told = room.puts("/chatroom", &room.mika, &json!({ "slow_mode": { "enabled": false } }));
-    assert_eq!(told["slow_mode"], json!({ "enabled": false, "message_interval": 30 }));
+    let told = room.puts(
+        "/chatroom",
+        &room.mika,
+        &json!({ "slow_mode": { "enabled": false } }),
+    );
+    assert_eq!(
+        told["slow_mode"],
+        json!({ "enabled": false, "message_interval": 30 })
+    );
 }
 
 #[test]
 fn followers_only_asks_the_token_or_the_app_since_when() {
     let room = Channel::new(Identity::Verified);
-    turn(&room, "followers_mode", &json!({ "enabled": true, "min_duration": 10 }));
+    turn(
+        &room,
+        "followers_mode",
+        &json!({ "enabled": true, "min_duration": 10 }),
+    );
     let now = server::clock::system_time();
     let since = |minutes: i64| Standing {
         follower_since: Some(Timestamp(now.0 - minutes * 60_000)),
@@ -61,14 +82,24 @@ fn followers_only_asks_the_token_or_the_app_since_when() {
     room.said(&fan, "d");
     let sender = json!({ "username": "Sam", "follower_since": "2026-01-01T00:00:00Z" });
     assert_eq!(room.say_as(&sender, "e").status, 201);
-    refused(&room.say_as(&json!({ "username": "Sam" }), "f"), 403, "followers_only", "");
+    refused(
+        &room.say_as(&json!({ "username": "Sam" }), "f"),
+        403,
+        "followers_only",
+        "",
+    );
 }
 
 #[test]
 fn subscribers_only_asks_for_months() {
     let room = Channel::new(Identity::Verified);
     turn(&room, "subscribers_mode", &json!({ "enabled": true }));
-    refused(&room.say(&room.vera, "a"), 403, "subscribers_only", "subscribers");
+    refused(
+        &room.say(&room.vera, "a"),
+        403,
+        "subscribers_only",
+        "subscribers",
+    );
     let months = Standing {
         subscriber_months: 2,
         ..Standing::default()
@@ -88,7 +119,12 @@ fn subscribers_only_asks_for_months() {
 fn emotes_only_takes_nothing_else() {
     let room = Channel::new(Identity::Verified);
     turn(&room, "emotes_mode", &json!({ "enabled": true }));
-    refused(&room.say(&room.vera, "gg [emote:1:EZ]"), 403, "emotes_only", "emotes");
+    refused(
+        &room.say(&room.vera, "gg [emote:1:EZ]"),
+        403,
+        "emotes_only",
+        "emotes",
+    );
     room.said(&room.vera, "[emote:1:EZ] [emote:2:GG]");
     room.said(&room.robin, "words");
 }
@@ -97,17 +133,37 @@ fn emotes_only_takes_nothing_else() {
 fn accounts_get_older() {
     let room = Channel::new(Identity::Verified);
     room.said(&room.vera, "a");
-    turn(&room, "account_age", &json!({ "enabled": true, "min_duration": 5 }));
-    refused(&room.say(&room.vera, "b"), 403, "account_too_young", "5 min");
+    turn(
+        &room,
+        "account_age",
+        &json!({ "enabled": true, "min_duration": 5 }),
+    );
+    refused(
+        &room.say(&room.vera, "b"),
+        403,
+        "account_too_young",
+        "5 min",
+    );
     room.server.clock.advance(Duration::from_secs(301));
     room.said(&room.vera, "b");
-    refused(&room.say(&room.app.user_key("New"), "c"), 403, "account_too_young", "5 min");
+    refused(
+        &room.say(&room.app.user_key("New"), "c"),
+        403,
+        "account_too_young",
+        "5 min",
+    );
 }
 
 #[test]
 fn what_is_for_pages_is_kept() {
     let room = Channel::new(Identity::Verified);
-    let pages = ["show_quick_emotes", "show_banners", "gifts_enabled", "gifts_week_enabled", "gifts_month_enabled"];
+    let pages = [
+        "show_quick_emotes",
+        "show_banners",
+        "gifts_enabled",
+        "gifts_week_enabled",
+        "gifts_month_enabled",
+    ];
     for mode in pages {
         assert_eq!(room.get("/chatroom")[mode]["enabled"], true);
         turn(&room, mode, &json!({ "enabled": false }));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chat::{
-    Actor, Command, Proof, Refusal, Subject,
+    Actor, Command, Proof, Refusal, Reply, Subject,
     model::Scope,
     query::{self, QueryError, Reader, Sources},
 };
@@ -102,6 +102,9 @@ async fn perform(core: &Core, actor: &Arc<Actor>, call: &impl Call) -> Result<An
     let has_command = command.is_some();
     let command = command.unwrap_or(Command::Fence);
     let reply = core.queue.run(Arc::clone(actor), command).await?;
+    if matches!(reply, Reply::Held) {
+        return Err(Refusal::HeldForReview);
+    }
     let sources = Sources {
         store: &*core.store,
         presence: core.hub.presence(),

@@ -1,10 +1,11 @@
 //! Every endpoint: what it asks of the core, and what a refusal is answered.
 #![allow(clippy::unwrap_used)]
 
+use proptest::prelude::*;
 use serde_json::{Value, json, value::RawValue};
 
-use super::*;
-use crate::rest::Call as _;
+use super::{answer::cursor, *};
+use crate::{rest::Call as _, sample};
 
 const M: &str = "00000000-0000-0000-0000-00000000000a";
 
@@ -301,4 +302,75 @@ fn refusals_are_said_of_what_was_asked_for() {
         answer.status
     });
     assert_eq!((looks, acts), (401, 403));
+}
+
+type Reader = fn(Input<'_>) -> Result<Call, Refusal>;
+
+/// The endpoints that take a body.
+const READERS: &[Reader] = &[
+    create_channel,
+    |input| send_message(Scope::Server, "1", input, None),
+    |input| ban("a", input),
+    |input| run_command("a", input),
+    |input| set_modes("a", input),
+    |input| pin("a", input),
+    |input| open_poll("a", input),
+    |input| vote(Scope::Server, "a", input, Timestamp(0)),
+    |input| tell_subscription("a", input),
+    |input| set_livestream("a", input),
+    |input| tell_event("a", input),
+    |input| add_moderator("a", input),
+];
+
+const FIELDS: &[&str] = &[
+    "slug",
+    "title",
+    "owner",
+    "private",
+    "content",
+    "type",
+    "metadata",
+    "sender",
+    "username",
+    "original_message",
+    "id",
+    "banned_username",
+    "permanent",
+    "duration",
+    "command",
+    "slow_mode",
+    "enabled",
+    "message_interval",
+    "followers_mode",
+    "min_duration",
+    "message",
+    "options",
+    "months",
+    "is_live",
+    "tags",
+    "categories",
+    "event",
+    "data",
+    "follower_since",
+];
+
+proptest! {
+    /// Whatever is JSON is read, or a field is named that a client knows.
+    #[test]
+    fn any_body_is_read_or_refused_by_name(
+        body in sample::json(FIELDS, &[&format!("{M:?}"), r#""reply""#, r#""60""#, r#""a""#]),
+    ) {
+        let raw = RawValue::from_string(body).unwrap();
+        for read in READERS {
+            match read(Input::Json(&raw)) {
+                Ok(call) => prop_assert!(call.request.command.is_some()),
+                Err(refusal) => {
+                    let named = matches!(refusal, Refusal::Invalid { .. });
+                    prop_assert!(named, "{refusal:?}");
+                    let answer = Call::refuse(&refusal);
+                    prop_assert_eq!(answer.status, 422);
+                }
+            }
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, slice::from_ref, sync::Arc};
 
 use chat::{
-    ConversationId, ConversationView, Happening, Message, MessageView, Store, Timestamp, Topic,
-    User, UserId,
+    Conversation, ConversationId, ConversationView, Happening, Message, MessageView, Store,
+    Timestamp, Topic, User, UserId,
     event::RoomHappening,
     model::{Details, MemberRole, Profile, Quote},
     room::{
@@ -34,6 +34,16 @@ impl Live {
         let made = Change::Conversation(view.clone());
         store.commit(&scene.world.batch([made])).unwrap();
         Self { scene, view }
+    }
+
+    /// A room of the same names, which may be there when the first one is gone.
+    fn another(&mut self) -> ConversationView {
+        let mut another = self.scene.world.room("live", &[&self.scene.ann]);
+        another.conversation = Arc::new(Conversation {
+            numbers: self.view.conversation.numbers,
+            ..Conversation::clone(&another.conversation)
+        });
+        another
     }
 
     fn id(&self) -> ConversationId {
@@ -198,11 +208,7 @@ pub(super) fn a_room_comes_back_whole(place: &dyn Place) {
 
     // Whoever comes next may have all its names.
     let gone = Change::ConversationDeleted(live.id(), Timestamp(1));
-    let mut next = live.scene.world.room("live", &[&ann]);
-    next.conversation = Arc::new(chat::Conversation {
-        numbers: live.view.conversation.numbers,
-        ..chat::Conversation::clone(&next.conversation)
-    });
+    let next = live.another();
     live.commit(&*store, [gone, Change::Conversation(next.clone())]);
     for name in names(&live.view) {
         assert_eq!(found(&*store, app, &name).as_ref(), Some(&next));
@@ -772,6 +778,12 @@ pub(super) fn what_a_large_room_left_is_erased_in_steps(place: &dyn Place) {
     live.commit(&*store, [Change::ConversationDeleted(id, Timestamp(1))]);
     let over = due(&*store, Timestamp(9), 9);
     assert!(over.bans.is_empty(), "nobody can be told");
+    let next = live.another();
+    live.commit(&*store, [Change::Conversation(next.clone())]);
+    for name in names(&next) {
+        let found = store.conversation(live.scene.app.id, &ConversationName::Room(name));
+        assert_eq!(found.unwrap().as_ref(), Some(&next));
+    }
     let mut steps = 0;
     while let Found::Leftover(Some(left)) = store.load(&Need::Leftover).unwrap() {
         live.commit(&*store, [Change::Erased(left, 500)]);

@@ -10,7 +10,10 @@ use chat::{
 use dialects::{
     Answered, Dialect, Site,
     market::{self, Market},
-    minchat,
+    minchat::{
+        self,
+        rest::reviews::{self, ReviewCall},
+    },
     rest::{Call, Form, Input, Response},
     stream,
 };
@@ -43,6 +46,8 @@ pub(super) async fn ask(core: &Core, request: &Request) -> Result<(u16, Value), 
         if request.target.starts_with("/api/v2/") {
             let asker = actor.as_ref().map_or(Scope::Client, |actor| actor.scope);
             answer(core, actor, read_stream(core, asker, request, body)?).await
+        } else if let Some(call) = read_reviews(request, body) {
+            answer(core, actor, call).await
         } else {
             answer(core, actor, read(request, body)?).await
         }
@@ -133,6 +138,20 @@ fn target(request: &Request) -> (Vec<&str>, Form) {
         .split_once('?')
         .unwrap_or((&request.target, ""));
     (path.split('/').skip(1).collect(), form(query))
+}
+
+/// The endpoint of filters and reviews that a request names, if it is one.
+fn read_reviews(request: &Request, body: Input<'_>) -> Option<Result<ReviewCall, Refusal>> {
+    let (parts, query) = target(request);
+    Some(match (&*request.method, &*parts) {
+        ("GET", ["v1", "filters"]) => Ok(reviews::list_filters()),
+        ("POST", ["v1", "filters"]) => reviews::add_filter(body),
+        ("DELETE", ["v1", "filters", id]) => reviews::remove_filter(id),
+        ("POST", ["v1", "messages", id, "reports"]) => reviews::report_message(id, body),
+        ("GET", ["v1", "reviews"]) => reviews::list_reviews(&query),
+        ("POST", ["v1", "reviews", id]) => reviews::review(id, body),
+        _ => return None,
+    })
 }
 
 /// The endpoint of `market` that a request names; files have none here.

@@ -174,6 +174,47 @@ describe("stream comes back", () => {
     await overlay.nothingElse();
   });
 
+  test("who comes back without the token reads a private room no longer", { timeout: 60_000 }, async () => {
+    const room = await Room.open(server, { private: true });
+    let claims = { token: tokenOf(server, name("guest")) };
+    const client = clients.make({ name: "overlay", auth: (tell) => tell(claims) });
+    const overlay = new Overlay(client);
+    overlay.subscribe(room.slug, room.id);
+    await client.connected();
+    await overlay.settle();
+    await room.say("Mika", "among us");
+    await overlay.hear("message");
+    claims = {};
+    const back = client.back(30_000);
+    proxy.cut();
+    await back;
+    await room.say("Mika", "still among us");
+    await overlay.nothingElse();
+    const { error } = await client.ask("subscribe", { channelName: room.slug, chatroomId: room.id });
+    assert.equal(error.code, "token_required");
+  });
+
+  test("a client without recovery subscribes when it connects, and looks up what it missed", { timeout: 60_000 }, async () => {
+    const room = await Room.open(server);
+    const client = clients.make({ name: "4.1", version: "4.1" });
+    const overlay = new Overlay(client);
+    client.socket.on("connect", () => overlay.subscribe(room.slug, room.id));
+    await client.connected();
+    await overlay.settle();
+    await room.say("Mika", "first");
+    await overlay.hear("message");
+    const back = client.back(30_000);
+    proxy.goOffline();
+    await room.say("Mika", "missed");
+    proxy.goOnline();
+    assert.ok(!(await back));
+    await overlay.settle();
+    await room.say("Mika", "last");
+    assert.equal((await overlay.hear("message")).content, "last");
+    await overlay.nothingElse();
+    assert.deepEqual((await room.history()).map(({ content }) => content), ["first", "missed", "last"]);
+  });
+
   test("what was left stays left, and what happens besides messages is not missed", { timeout: 60_000 }, async () => {
     const [kept, left] = [await Room.open(server), await Room.open(server)];
     const client = await clients.open({ name: "overlay" });

@@ -93,13 +93,27 @@ fn a_room_goes_to_a_moderator_or_to_nobody() {
 }
 
 fn listen(actor: &std::sync::Arc<chat::Actor>, world: &mut World) -> Result<chat::Reply, Refusal> {
-    let join = Command::Join {
+    world.one(actor, join_as("CLUB"))
+}
+
+fn join_as(spelling: &str) -> Command {
+    Command::Join {
         conversation: ConversationRef::Room(club()),
         by: None,
-        spelling: Some("CLUB".to_owned()),
+        spelling: Some(spelling.to_owned()),
         dialect: "stream",
-    };
-    world.one(actor, join)
+    }
+}
+
+#[test]
+fn a_rooms_own_name_is_no_other_spelling_of_it() {
+    let mut world = stage();
+    for (spelling, kept) in [("CLUB", Some("CLUB")), ("club", None)] {
+        world.one(&anybody(), join_as(spelling)).unwrap();
+        let rows = world.store.rows();
+        let listened = &rows.session(1).unwrap().subscriptions[0];
+        assert_eq!(listened.spelling.as_deref(), kept);
+    }
 }
 
 #[test]

@@ -578,6 +578,7 @@ pub(super) fn replies_and_badges_come_back_whole(place: &dyn Place) {
     check(&*store, &answer);
 }
 
+#[expect(clippy::too_many_lines, reason = "one note of each kind")]
 pub(super) fn the_log_tells_what_happened_in_a_room(place: &dyn Place) {
     let store = place.open();
     let mut live = Live::new(&*store);

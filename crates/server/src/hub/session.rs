@@ -253,12 +253,11 @@ impl Session {
         if state.seat.as_ref().is_some_and(is_there) {
             return true;
         }
-        let taken = takes();
-        let is_seated = taken.is_some();
-        if is_seated {
-            state.seat = taken;
-        }
-        is_seated
+        let Some(seat) = takes() else {
+            return false;
+        };
+        state.seat = Some(seat);
+        true
     }
 
     /// Its place goes over to this one.

@@ -87,7 +87,7 @@ impl<'a> Draft<'a> {
         }
         self.check_not_banned(view, sender)?;
         let modes = &room.modes;
-        let since = |at: Timestamp| (self.now.0 - at.0).max(0);
+        let since = |at: Timestamp| self.now.0.saturating_sub(at.0).max(0);
         let is_for = |at: Timestamp, minutes: u32| since(at) >= i64::from(minutes) * 60_000;
         if modes.subscribers && standing.subscriber_months == 0 {
             return Err(Refusal::SubscribersOnly.into());

@@ -66,9 +66,8 @@ impl Seat {
     pub(super) fn check_may_read(&self, request: &Request) -> Result<(), Refusal> {
         let is_join = matches!(request.command, Some(Command::Join { .. }));
         let dialect = self.voice.dialect;
-        let counts = is_join
-            && self.is_anonymous
-            && dialect.is_some_and(|dialect| dialect.is_read_by_anybody());
+        let counts =
+            is_join && self.is_anonymous && dialect.is_some_and(Dialect::is_read_by_anybody);
         if counts {
             let session = &self.stream.socket.session;
             self.hub.readers.seat(session, self.ip)?;

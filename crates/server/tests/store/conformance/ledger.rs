@@ -52,6 +52,7 @@ fn id_of(chat: &Chat) -> ConversationId {
 }
 
 impl Ledger {
+    #[expect(clippy::too_many_lines, reason = "one arm for each change")]
     pub(super) fn apply(&mut self, change: &Change) {
         match change {
             Change::User(user) => {

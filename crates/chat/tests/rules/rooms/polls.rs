@@ -147,3 +147,19 @@ fn who_may_not_vote_is_told_so_and_makes_nobody() {
     }
     assert_eq!(votes(&world), [0, 0]);
 }
+
+#[test]
+fn a_vote_of_an_earlier_poll_does_not_count_against_a_later_one() {
+    let mut world = stage();
+    world.one(&server(), in_room(poll("Tea?"))).unwrap();
+    world.one(&token("bob"), in_room(vote(1))).unwrap();
+    // A writer that knows nothing of that vote, but what the store says until the commit.
+    let mut world = world.restart();
+    let results = world.all(vec![
+        (server(), in_room(RoomAct::ClosePoll)),
+        (server(), in_room(poll("Milk?"))),
+        (token("bob"), in_room(vote(2))),
+    ]);
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(votes(&world), [0, 1]);
+}

@@ -329,7 +329,7 @@ pub enum Command {
         /// Who acts: without it the token's subject, or the app itself with a server key.
         by: Option<UserRef>,
         /// What.
-        act: RoomAct,
+        act: Box<RoomAct>,
     },
     /// Ends what is over in rooms: timeouts, pins, polls. One step of it, so that others need not
     /// wait. The server itself says so.

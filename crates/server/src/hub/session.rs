@@ -13,8 +13,8 @@ use std::{
 
 use bytes::Bytes;
 use chat::{
-    AppId, ExternalId, G, KeyId, Proof, Reply, SessionId, StoredSubscription, Subject, Timestamp,
-    User, UserId,
+    AppId, ExternalId, G, KeyId, Proof, SessionId, StoredSubscription, Subject, Timestamp, User,
+    UserId,
     actor::SessionSeed,
     event::{Unsubscribe, Whose},
 };
@@ -134,12 +134,14 @@ struct State {
 
 /// That what its user had missed was handed out to it. That counts from then on, whether or not it
 /// arrives, and nobody else is given it: so whoever goes on with the session is, until it has.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(crate) struct Collected {
     /// The place of the answer.
     pub(crate) at: G,
-    /// What the query goes on from.
-    pub(crate) reply: Reply,
+    /// It was what came after this.
+    pub(crate) after: G,
+    /// And up to here.
+    pub(crate) up_to: G,
 }
 
 /// What it listens to. While this exists the topic stays in memory.
@@ -470,13 +472,12 @@ impl Session {
     pub(crate) fn portrait(&self, from: Key) -> Portrait {
         let state = self.state.lock();
         let missed = state.answers.iter().filter(|(key, _)| *key > from);
-        let collected = state.collected.as_ref();
         Portrait {
             dialect: state.dialect,
             identities: state.identities.clone(),
             places: state.places.iter().map(Place::listening).collect(),
             answers: missed.cloned().collect(),
-            collected: collected.filter(|it| Key::answer(it.at) > from).cloned(),
+            collected: state.collected.filter(|it| Key::answer(it.at) > from),
         }
     }
 }

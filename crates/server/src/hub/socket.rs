@@ -269,15 +269,16 @@ impl Asker for Socket {
         if let Ok(Reply::Registered { user, .. }) = &outcome.result {
             self.session.register(user);
         }
-        let collected = match &outcome.result {
-            Ok(reply @ Reply::Missed { .. }) => Some(Collected {
+        let collected = match outcome.result {
+            Ok(Reply::Missed { after, up_to }) => Some(Collected {
                 at: outcome.g,
-                reply: reply.clone(),
+                after,
+                up_to,
             }),
             _ => None,
         };
-        if let Some(collected) = &collected {
-            self.session.collect(collected.clone());
+        if let Some(collected) = collected {
+            self.session.collect(collected);
         }
         if let Ok(Reply::Registered { .. } | Reply::Inherited { .. }) = &outcome.result {
             self.registered.store(true, Ordering::Release);

@@ -153,13 +153,14 @@ impl Ticket {
         dialect: &'static dyn Dialect,
         actor: Arc<Actor>,
         namespace: &str,
-        Collected { at, reply }: Collected,
+        Collected { at, after, up_to }: Collected,
     ) -> Option<Self> {
         let mut greeting = dialect.greet(namespace).into_iter();
         let hands_out =
             |request: &Request| matches!(request.command, Some(Command::CollectMissed { .. }));
         let query = greeting.find(hands_out)?.query?;
-        Some(Self::asking_again(dialect, actor, query, at, Some(reply)))
+        let reply = Some(Reply::Missed { after, up_to });
+        Some(Self::asking_again(dialect, actor, query, at, reply))
     }
 
     fn asking_again(

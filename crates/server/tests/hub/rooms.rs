@@ -416,10 +416,10 @@ async fn what_ends_by_itself_ends_when_its_time_has_come() {
     let ban = Command::InRoom {
         room: RoomName::Chatroom(room),
         by: None,
-        act: RoomAct::Ban {
+        act: Box::new(RoomAct::Ban {
             username: "ada".to_owned(),
             minutes: Some(1),
-        },
+        }),
     };
     run(&core, ban).await;
     reader.event(r"App\Events\UserBannedEvent").await;

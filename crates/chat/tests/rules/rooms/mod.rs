@@ -52,7 +52,7 @@ pub(crate) fn in_room(act: RoomAct) -> Command {
     Command::InRoom {
         room: club(),
         by: None,
-        act,
+        act: Box::new(act),
     }
 }
 
@@ -326,7 +326,7 @@ fn a_room_is_found_by_all_of_its_names_in_its_app_only() {
     let clear = |room: &RoomName| Command::InRoom {
         room: room.clone(),
         by: None,
-        act: RoomAct::Clear,
+        act: Box::new(RoomAct::Clear),
     };
     let elsewhere = Arc::new(Actor {
         app: app(2, chat::Identity::Verified),
@@ -584,7 +584,7 @@ fn a_message_is_deleted_by_its_author_too_and_only_in_its_room() {
     let in_den = Command::InRoom {
         room: RoomName::Slug("den".to_owned()),
         by: None,
-        act: RoomAct::DeleteMessage { message: hello },
+        act: Box::new(RoomAct::DeleteMessage { message: hello }),
     };
     assert_eq!(
         world.refused(&token("ann"), in_den),

@@ -313,6 +313,7 @@ fn asks(shape: Shape, command: Command) -> Call {
 }
 
 fn acts(shape: Shape, room: RoomName, act: RoomAct) -> Call {
+    let act = Box::new(act);
     let by = None;
     asks(shape, Command::InRoom { room, by, act })
 }

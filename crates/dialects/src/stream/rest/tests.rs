@@ -22,7 +22,7 @@ fn act(call: Result<Call, Refusal>) -> (RoomName, RoomAct) {
             room,
             by: None,
             act,
-        }) => (room, act),
+        }) => (room, *act),
         other => panic!("{other:?}"),
     }
 }

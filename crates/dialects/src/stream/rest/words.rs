@@ -60,7 +60,7 @@ pub fn status(call: Option<&Call>, refusal: &Refusal) -> u16 {
 pub fn explain(call: Option<&Call>, refusal: &Refusal) -> Cow<'static, str> {
     let command = call.and_then(|call| call.request.command.as_ref());
     let act = match command {
-        Some(Command::InRoom { act, .. }) => Some(act),
+        Some(Command::InRoom { act, .. }) => Some(&**act),
         _ => None,
     };
     let is_send = matches!(command, Some(Command::Send { .. }));

@@ -421,7 +421,7 @@ impl History {
             Ask::InRoom(room, by, act) => Command::InRoom {
                 room: room_name(*room),
                 by: by.map(named),
-                act: act.to_act(&PEOPLE, |which| message(which).unwrap_or_default()),
+                act: Box::new(act.to_act(&PEOPLE, |which| message(which).unwrap_or_default())),
             },
             Ask::SayInRoom(room, sender, answered) => Command::Send {
                 to: Destination::Room {

@@ -369,6 +369,10 @@ impl Session {
         let mut state = self.state.lock();
         let mut places = state.places.iter_mut();
         let Some(place) = places.find(|place| Arc::ptr_eq(&place.topic, topic)) else {
+            if state.places.is_empty() {
+                // Most listen to one thing only.
+                state.places.reserve_exact(1);
+            }
             state.places.push(Place::new(topic, joined));
             return false;
         };

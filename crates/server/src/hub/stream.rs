@@ -364,6 +364,10 @@ impl Stream {
                     };
                     let slot = slot as usize;
                     if self.subscriptions.len() <= slot {
+                        if self.subscriptions.is_empty() {
+                            // Most listen to one thing only.
+                            self.subscriptions.reserve_exact(slot + 1);
+                        }
                         self.subscriptions.resize_with(slot + 1, || None);
                     }
                     if let Some(place) = self.subscriptions.get_mut(slot) {

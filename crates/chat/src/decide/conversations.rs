@@ -52,8 +52,6 @@ impl<'a> Draft<'a> {
         };
         let (user, view) = (user.map(Arc::clone), view.clone());
         let topic = Topic::Conversation(view.conversation.id);
-        // Its own name is no name of the listener's.
-        let spelling = spelling.filter(|name| view.conversation.key.as_deref() != Some(*name));
         let id = user.as_ref().map(|user| user.id);
         // Its own name is what those are shown who give it none.
         let own = view.conversation.key.as_deref();

@@ -161,3 +161,50 @@ pub(crate) fn idempotency_key(text: &str) -> Result<String, Refusal> {
     }
     Ok(text.to_owned())
 }
+
+/// The HTTP status of a refusal, where a dialect has none of its own.
+pub fn status(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::UnknownKey
+        | Refusal::TokenRefused { .. }
+        | Refusal::TokenExpired
+        | Refusal::NotIdentified => 401,
+        Refusal::TokenRequired
+        | Refusal::NotTheTokensSubject
+        | Refusal::NotAllowed
+        | Refusal::Blocked
+        | Refusal::Banned { .. }
+        | Refusal::FollowersOnly { .. }
+        | Refusal::SubscribersOnly
+        | Refusal::EmotesOnly
+        | Refusal::AccountTooYoung { .. }
+        | Refusal::WrongRole { .. } => 403,
+        Refusal::UnknownConversation
+        | Refusal::UnknownMessage
+        | Refusal::UnknownUser
+        | Refusal::NotAMember
+        | Refusal::NothingThere
+        | Refusal::UnknownSession
+        | Refusal::UnknownEvent => 404,
+        Refusal::FixedMembers
+        | Refusal::NameTaken
+        | Refusal::NotPresent
+        | Refusal::PollIsOpen
+        | Refusal::NoPoll
+        | Refusal::AlreadyVoted
+        | Refusal::TooManyReviews { .. } => 409,
+        Refusal::FileTooLarge { .. } => 413,
+        Refusal::Invalid { .. }
+        | Refusal::BlankText
+        | Refusal::SamePerson
+        | Refusal::TextTooLong { .. }
+        | Refusal::Filtered
+        | Refusal::MetadataTooLarge { .. }
+        | Refusal::TooManyMembers { .. }
+        | Refusal::TooManyFilters { .. }
+        | Refusal::TooManyBlocks { .. } => 422,
+        Refusal::HeldForReview => 202,
+        Refusal::SlowMode { .. } | Refusal::TooManyReaders { .. } => 429,
+        Refusal::Unavailable => 503,
+    }
+}

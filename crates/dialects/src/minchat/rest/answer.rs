@@ -1,6 +1,5 @@
 //! What a request is answered with: a status, and a body around the dialect's objects.
 
-use chat::Refusal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -92,51 +91,4 @@ pub struct Messages<'a> {
     pub total_pages: u64,
     /// Empty behind the last page.
     pub messages: Vec<Message<'a>>,
-}
-
-/// The HTTP status of a refusal.
-pub fn status(refusal: &Refusal) -> u16 {
-    match refusal {
-        Refusal::UnknownKey
-        | Refusal::TokenRefused { .. }
-        | Refusal::TokenExpired
-        | Refusal::NotIdentified => 401,
-        Refusal::TokenRequired
-        | Refusal::NotTheTokensSubject
-        | Refusal::NotAllowed
-        | Refusal::Blocked
-        | Refusal::Banned { .. }
-        | Refusal::FollowersOnly { .. }
-        | Refusal::SubscribersOnly
-        | Refusal::EmotesOnly
-        | Refusal::AccountTooYoung { .. }
-        | Refusal::WrongRole { .. } => 403,
-        Refusal::UnknownConversation
-        | Refusal::UnknownMessage
-        | Refusal::UnknownUser
-        | Refusal::NotAMember
-        | Refusal::NothingThere
-        | Refusal::UnknownSession
-        | Refusal::UnknownEvent => 404,
-        Refusal::FixedMembers
-        | Refusal::NameTaken
-        | Refusal::NotPresent
-        | Refusal::PollIsOpen
-        | Refusal::NoPoll
-        | Refusal::AlreadyVoted
-        | Refusal::TooManyReviews { .. } => 409,
-        Refusal::FileTooLarge { .. } => 413,
-        Refusal::Invalid { .. }
-        | Refusal::BlankText
-        | Refusal::SamePerson
-        | Refusal::TextTooLong { .. }
-        | Refusal::Filtered
-        | Refusal::MetadataTooLarge { .. }
-        | Refusal::TooManyMembers { .. }
-        | Refusal::TooManyFilters { .. }
-        | Refusal::TooManyBlocks { .. } => 422,
-        Refusal::HeldForReview => 202,
-        Refusal::SlowMode { .. } | Refusal::TooManyReaders { .. } => 429,
-        Refusal::Unavailable => 503,
-    }
 }

@@ -18,9 +18,7 @@ use chat::{
 };
 use uuid::Uuid;
 
-pub use self::answer::{
-    Chats, Done, Failure, Messages, OneUser, Participant, Users, failure, status,
-};
+pub use self::answer::{Chats, Done, Failure, Messages, OneUser, Participant, Users, failure};
 pub use self::input::{
     ByUser, ChatsQuery, DEMO_USER, EditMessage, MessagesQuery, OpenChat, PutUser, SendMessage,
     UpdateChat, UpdateUser, UserQuery, UsersQuery, Viewer, ViewerQuery,
@@ -30,6 +28,7 @@ use super::{
     objects::{Chat, Message, User},
     words::Words,
 };
+pub use crate::rest::status;
 use crate::{
     Answered, Request, Site, payload,
     rest::{self, Form, Input, Response},

@@ -12,7 +12,10 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::answer::{self, Done, failure, status};
+use super::{
+    answer::{self, Done, failure},
+    status,
+};
 use crate::{
     Answered, Request, Site,
     minchat::objects::{File, Message, User},

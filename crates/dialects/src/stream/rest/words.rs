@@ -6,53 +6,15 @@ use std::borrow::Cow;
 use chat::{Command, Refusal, room::RoomAct};
 
 use super::Call;
+use crate::rest;
 
 /// The HTTP status of a refusal.
 pub fn status(call: Option<&Call>, refusal: &Refusal) -> u16 {
     match refusal {
         // Who only looks at a private room has perhaps not said who it is.
         Refusal::TokenRequired if call.is_some_and(Call::only_looks) => 401,
-        Refusal::UnknownKey
-        | Refusal::TokenRefused { .. }
-        | Refusal::TokenExpired
-        | Refusal::NotIdentified => 401,
-        Refusal::TokenRequired
-        | Refusal::NotTheTokensSubject
-        | Refusal::NotAllowed
-        | Refusal::Blocked
-        | Refusal::Banned { .. }
-        | Refusal::FollowersOnly { .. }
-        | Refusal::SubscribersOnly
-        | Refusal::EmotesOnly
-        | Refusal::AccountTooYoung { .. }
-        | Refusal::WrongRole { .. } => 403,
-        Refusal::UnknownConversation
-        | Refusal::UnknownMessage
-        | Refusal::UnknownUser
-        | Refusal::NotAMember
-        | Refusal::NothingThere
-        | Refusal::NoPoll
-        | Refusal::UnknownSession
-        | Refusal::UnknownEvent => 404,
-        Refusal::FixedMembers
-        | Refusal::NameTaken
-        | Refusal::NotPresent
-        | Refusal::PollIsOpen
-        | Refusal::AlreadyVoted
-        | Refusal::TooManyReviews { .. } => 409,
-        Refusal::FileTooLarge { .. } => 413,
-        Refusal::Invalid { .. }
-        | Refusal::BlankText
-        | Refusal::SamePerson
-        | Refusal::TextTooLong { .. }
-        | Refusal::Filtered
-        | Refusal::MetadataTooLarge { .. }
-        | Refusal::TooManyMembers { .. }
-        | Refusal::TooManyFilters { .. }
-        | Refusal::TooManyBlocks { .. } => 422,
-        Refusal::HeldForReview => 202,
-        Refusal::SlowMode { .. } | Refusal::TooManyReaders { .. } => 429,
-        Refusal::Unavailable => 503,
+        Refusal::NoPoll => 404,
+        _ => rest::status(refusal),
     }
 }
 
